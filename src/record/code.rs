@@ -1,0 +1,87 @@
+//! A code in a coding system, in the one spelling that concepts are matched against.
+
+use std::fmt;
+
+/// A code and its system, as in MEDS `SYSTEM//code`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Code {
+    pub system: String,
+    pub code: String,
+}
+
+/// The short names under which FHIR's system URIs are known here.
+const SYSTEM_NAMES: [(&str, &str); 12] = [
+    ("http://hl7.org/fhir/sid/icd-9-cm", "ICD9CM"),
+    ("http://hl7.org/fhir/sid/icd-10-cm", "ICD10CM"),
+    ("http://hl7.org/fhir/sid/icd-10", "ICD10"),
+    ("http://snomed.info/sct", "SNOMED"),
+    ("http://loinc.org", "LOINC"),
+    ("http://www.nlm.nih.gov/research/umls/rxnorm", "RXNORM"),
+    ("http://www.whocc.no/atc", "ATC"),
+    ("http://www.ama-assn.org/go/cpt", "CPT"),
+    ("urn:oid:2.16.840.1.113883.6.103", "ICD9CM"),
+    ("urn:oid:2.16.840.1.113883.6.90", "ICD10CM"),
+    ("urn:oid:2.16.840.1.113883.6.1", "LOINC"),
+    ("urn:oid:2.16.840.1.113883.6.96", "SNOMED"),
+];
+
+impl Code {
+    /// A code in the normal spelling: known system URIs become short upper-case names, spaces
+    /// around the code go, and ICD codes lose their dot and their lower case.
+    pub fn new(system: &str, code: &str) -> Code {
+        let system = system.trim();
+        let named = SYSTEM_NAMES.iter().find(|(uri, _)| uri.eq_ignore_ascii_case(system));
+        let system = match named {
+            Some((_, name)) => (*name).to_owned(),
+            None if system.contains(':') => system.to_owned(),
+            None => system.to_ascii_uppercase(),
+        };
+        let code = code.trim();
+        let code = if system.starts_with("ICD") {
+            code.chars().filter(|c| *c != '.').collect::<String>().to_ascii_uppercase()
+        } else {
+            code.to_owned()
+        };
+        Code { system, code }
+    }
+
+    /// Reads `SYSTEM//code`; `None` when one of the two parts is empty.
+    pub fn parse(text: &str) -> Option<Code> {
+        let (system, code) = text.split_once("//")?;
+        let code = Code::new(system, code);
+        (!code.system.is_empty() && !code.code.is_empty()).then_some(code)
+    }
+
+    /// The three-character category of an ICD code (four for ICD-9-CM E codes); `None` in other
+    /// systems, which have no such roll-up by prefix.
+    pub fn icd_category(&self) -> Option<&str> {
+        let length = match self.system.as_str() {
+            "ICD9CM" if self.code.starts_with('E') => 4,
+            "ICD9CM" | "ICD10CM" | "ICD10" => 3,
+            _ => return None,
+        };
+        self.code.get(..length.min(self.code.len()))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}//{}", self.system, self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_for_dotted_lower_case_and_uri() {
+        let plain = Code::new("ICD10CM", "E119");
+        assert_eq!(Code::new("http://hl7.org/fhir/sid/icd-10-cm", " e11.9 "), plain);
+        assert_eq!(Code::parse("icd10cm//E11.9"), Some(plain));
+        assert_eq!(Code::parse("LOINC//8480-6").map(|c| c.code).as_deref(), Some("8480-6"));
+        assert_eq!(Code::parse("//x"), None);
+        assert_eq!(Code::new("ICD9CM", "E849.0").icd_category(), Some("E849"));
+        assert_eq!(Code::new("ICD9CM", "25").icd_category(), Some("25"));
+    }
+}

@@ -1,0 +1,279 @@
+//! Concepts: named sets of codes in any system, with the unit and plausible range of their values.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::unit::Accepted;
+use super::{Code, EventKind};
+use crate::strict_toml;
+
+/// The place of a concept in its set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConceptId(pub(super) u32);
+
+/// What is wrong with a concept file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConceptError {
+    #[error("{0}")]
+    Syntax(String),
+    #[error("concept {concept}: {reason}")]
+    Invalid { concept: String, reason: String },
+}
+
+/// A measurement that says how often something happened in a stay; a source that does not send it
+/// has the events themselves, and they are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CountRule {
+    pub kinds: Vec<EventKind>,
+    /// Count each code once, however often it occurs.
+    #[serde(default)]
+    pub distinct_codes: bool,
+}
+
+/// A concept as a file gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concept {
+    /// What the concept is called in sentences.
+    pub title: String,
+    /// `SYSTEM//code`; `*` at the end stands for any rest, `A..B*` for the range of prefixes A to B.
+    pub codes: Vec<String>,
+    /// The unit (UCUM) that values are brought into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Values outside (both ends belong) are implausible and count as missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Values are rounded to a multiple of this after unit conversion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// Further units and their conversions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Accepted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<CountRule>,
+    /// Whether care can change it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modifiable: bool,
+    /// Where the codes come from, or why a system has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConceptFile {
+    #[serde(default)]
+    concept: BTreeMap<String, Concept>,
+}
+
+#[derive(Debug, Default)]
+struct SystemIndex {
+    exact: HashMap<String, Vec<ConceptId>>,
+    prefixes: Vec<(String, ConceptId)>,
+    /// First prefix, last prefix (same length), concept.
+    ranges: Vec<(String, String, ConceptId)>,
+}
+
+/// All concepts, with the way from a code to the concepts it belongs to.
+#[derive(Debug, Default)]
+pub struct ConceptSet {
+    file: ConceptFile,
+    names: Vec<String>,
+    concepts: Vec<Concept>,
+    systems: HashMap<String, SystemIndex>,
+}
+
+impl ConceptSet {
+    /// Reads a concept file and checks it.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key, a code pattern that cannot be read, an impossible range or step.
+    pub fn parse(text: &str) -> Result<ConceptSet, ConceptError> {
+        ConceptSet::build(strict_toml::parse(text).map_err(ConceptError::Syntax)?)
+    }
+
+    /// These concepts and those of a further file: codes of a concept known here are added to it,
+    /// and a new concept joins the set.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn extended(&self, text: &str) -> Result<ConceptSet, ConceptError> {
+        let site: ConceptFile = strict_toml::parse(text).map_err(ConceptError::Syntax)?;
+        let mut file = self.file.clone();
+        for (name, concept) in site.concept {
+            match file.concept.get_mut(&name) {
+                Some(known) => {
+                    known.codes.extend(concept.codes);
+                    known.accept.extend(concept.accept);
+                }
+                None => {
+                    file.concept.insert(name, concept);
+                }
+            }
+        }
+        ConceptSet::build(file)
+    }
+
+    /// The file these concepts would be read from, the same text for the same concepts.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String, ConceptError> {
+        toml::to_string(&self.file).map_err(|error| ConceptError::Syntax(error.to_string()))
+    }
+
+    fn build(file: ConceptFile) -> Result<ConceptSet, ConceptError> {
+        let mut set = ConceptSet::default();
+        for (name, concept) in &file.concept {
+            let id = ConceptId(set.concepts.len() as u32);
+            check(concept)
+                .and_then(|()| set.index_codes(concept, id))
+                .map_err(|reason| ConceptError::Invalid { concept: name.clone(), reason })?;
+            set.names.push(name.clone());
+            set.concepts.push(concept.clone());
+        }
+        set.file = file;
+        Ok(set)
+    }
+
+    fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
+        for pattern in &concept.codes {
+            let Some(code) = Code::parse(pattern.trim_end_matches('*')) else {
+                return Err(format!("`{pattern}` is not SYSTEM//code"));
+            };
+            let index = self.systems.entry(code.system).or_default();
+            if !pattern.ends_with('*') {
+                index.exact.entry(code.code).or_default().push(id);
+                continue;
+            }
+            // Normalising removes the dots of an ICD code, so a range is split before it.
+            let stem = pattern.trim_end_matches('*').rsplit("//").next().unwrap_or_default();
+            match stem.split_once("..") {
+                None => index.prefixes.push((code.code, id)),
+                Some((first, last)) if first.len() == last.len() && first <= last => {
+                    index.ranges.push((first.to_owned(), last.to_owned(), id));
+                }
+                Some(_) => {
+                    return Err(format!("`{pattern}`: a range needs two rising, equally long ends"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The concept called `name`.
+    pub fn find(&self, name: &str) -> Option<ConceptId> {
+        let place = self.names.binary_search_by(|known| known.as_str().cmp(name)).ok()?;
+        Some(ConceptId(place as u32))
+    }
+
+    /// The known name nearest to `name`, for error messages.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let near = self.names.iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
+        near.min().map(|(_, known)| known.as_str())
+    }
+
+    /// The concept with this place; ids of another set may name none.
+    pub fn get(&self, id: ConceptId) -> Option<&Concept> {
+        self.concepts.get(id.0 as usize)
+    }
+
+    /// How many concepts there are.
+    pub fn len(&self) -> usize {
+        self.concepts.len()
+    }
+
+    /// Whether there is no concept at all.
+    pub fn is_empty(&self) -> bool {
+        self.concepts.is_empty()
+    }
+
+    /// All concepts that `code` belongs to, in order, each once.
+    pub fn concepts_of(&self, code: &Code) -> Vec<ConceptId> {
+        let Some(index) = self.systems.get(&code.system) else { return Vec::new() };
+        let mut found = index.exact.get(&code.code).cloned().unwrap_or_default();
+        let starts = |prefix: &String| code.code.starts_with(prefix.as_str());
+        found.extend(index.prefixes.iter().filter(|(p, _)| starts(p)).map(|(_, id)| *id));
+        found.extend(index.ranges.iter().filter(|range| in_range(&code.code, range)).map(|r| r.2));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+fn in_range(code: &str, (first, last, _): &(String, String, ConceptId)) -> bool {
+    code.get(..first.len()).is_some_and(|head| first.as_str() <= head && head <= last.as_str())
+}
+
+fn check(concept: &Concept) -> Result<(), String> {
+    if let Some([low, high]) = concept.range
+        && !(low.is_finite() && high.is_finite() && low <= high)
+    {
+        return Err("range needs two finite rising numbers".into());
+    }
+    if let Some(step) = concept.step
+        && !(step.is_finite() && step > 0.0)
+    {
+        return Err("step needs a number above 0".into());
+    }
+    if concept.unit.is_none() && !concept.accept.is_empty() {
+        return Err("accept needs a unit to convert into".into());
+    }
+    if concept.accept.iter().any(|a| !(a.scale.is_finite() && a.offset.is_finite())) {
+        return Err("accept needs finite scale and offset".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+[concept.circulatory]
+title = "diseases of the circulatory system"
+codes = ["ICD9CM//390..459*", "ICD9CM//785", "ICD10CM//I*"]
+[concept.diabetes]
+title = "diabetes"
+codes = ["ICD9CM//250*", "ICD10CM//E11.9"]
+"#;
+
+    #[test]
+    fn exact_prefix_and_range_patterns_match() {
+        let set = ConceptSet::parse(FILE).unwrap();
+        let names = |code: &str| -> Vec<&str> {
+            let ids = set.concepts_of(&Code::parse(code).unwrap());
+            ids.iter().map(|id| set.names[id.0 as usize].as_str()).collect()
+        };
+        assert_eq!(names("ICD9CM//428.0"), ["circulatory"]);
+        assert_eq!(names("ICD9CM//459"), ["circulatory"]);
+        assert_eq!(names("ICD9CM//460"), [""; 0]);
+        assert_eq!(names("ICD9CM//785"), ["circulatory"]);
+        assert_eq!(names("ICD9CM//785.1"), [""; 0]);
+        assert_eq!(names("ICD9CM//250.02"), ["diabetes"]);
+        assert_eq!(names("icd10cm//e119"), ["diabetes"]);
+        assert_eq!(names("OTHER//250"), [""; 0]);
+    }
+
+    #[test]
+    fn a_site_file_adds_codes_and_the_written_file_reads_back_the_same() {
+        let set = ConceptSet::parse(FILE).unwrap();
+        let site = "[concept.diabetes]\ntitle = \"diabetes\"\ncodes = [\"LOCAL//dm\"]";
+        let more = set.extended(site).unwrap();
+        assert_eq!(more.concepts_of(&Code::parse("LOCAL//dm").unwrap()).len(), 1);
+        let text = more.to_toml().unwrap();
+        assert_eq!(ConceptSet::parse(&text).unwrap().to_toml().unwrap(), text);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let fault = |codes: &str| {
+            ConceptSet::parse(&format!("[concept.x]\ntitle=\"x\"\ncodes=[{codes}]")).unwrap_err()
+        };
+        assert!(fault("\"250\"").to_string().contains("concept x: `250` is not SYSTEM//code"));
+        assert!(fault("\"ICD9CM//460..390*\"").to_string().contains("rising"));
+    }
+}

@@ -1,0 +1,129 @@
+//! One thing that happened to a patient: a diagnosis, a measurement, a drug order ...
+
+use serde::{Deserialize, Serialize};
+
+use super::{Code, Time};
+
+/// What sort of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    Diagnosis,
+    Problem,
+    Procedure,
+    Measurement,
+    DrugOrder,
+    DrugDispensed,
+    DrugGiven,
+    Allergy,
+    Immunization,
+    Other,
+}
+
+/// How exactly the time of an event is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum TimePrecision {
+    #[default]
+    Instant,
+    Day,
+    Month,
+    Year,
+}
+
+/// A value beside the code.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Number(f64),
+    Coded(String),
+    Text(String),
+}
+
+/// That a number is a bound only (FHIR `Quantity.comparator`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Comparator {
+    Less,
+    LessOrEqual,
+    GreaterOrEqual,
+    Greater,
+}
+
+impl Comparator {
+    /// Reads `<`, `<=`, `>=` or `>`.
+    pub fn parse(text: &str) -> Option<Comparator> {
+        match text.trim() {
+            "<" => Some(Comparator::Less),
+            "<=" => Some(Comparator::LessOrEqual),
+            ">=" => Some(Comparator::GreaterOrEqual),
+            ">" => Some(Comparator::Greater),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an event counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventStatus {
+    /// Active, completed, final, or without a status.
+    #[default]
+    Counted,
+    /// Withdrawn as a mistake.
+    EnteredInError,
+    /// Planned or cancelled, but it did not happen.
+    NotDone,
+}
+
+impl EventStatus {
+    /// Reads a FHIR status code; those not named here count.
+    pub fn parse(text: &str) -> EventStatus {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "entered-in-error" => EventStatus::EnteredInError,
+            "not-done" | "cancelled" | "preparation" | "draft" | "refuted" => EventStatus::NotDone,
+            _ => EventStatus::Counted,
+        }
+    }
+}
+
+/// One event as a source gives it, unchecked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The source's id of the event, if it has one.
+    pub id: Option<String>,
+    pub kind: EventKind,
+    /// When it happened; an event without any time cannot be used and is counted as such.
+    pub time: Option<Time>,
+    pub end_time: Option<Time>,
+    /// When it became known to the record; used when it is not before `time`.
+    pub recorded_time: Option<Time>,
+    pub time_precision: TimePrecision,
+    pub code: Code,
+    pub value: Option<Value>,
+    pub comparator: Option<Comparator>,
+    /// The unit of a number, in UCUM.
+    pub unit: Option<String>,
+    /// The encounter it belongs to, by `Encounter::id`.
+    pub encounter_id: Option<String>,
+    /// The rank of a diagnosis in its encounter; 1 is the principal one.
+    pub rank: Option<u32>,
+    pub status: EventStatus,
+}
+
+impl Event {
+    /// An event of `kind` with `code` at `time`, and nothing else said of it.
+    pub fn new(kind: EventKind, code: Code, time: Time) -> Event {
+        Event {
+            id: None,
+            kind,
+            time: Some(time),
+            end_time: None,
+            recorded_time: None,
+            time_precision: TimePrecision::Instant,
+            code,
+            value: None,
+            comparator: None,
+            unit: None,
+            encounter_id: None,
+            rank: None,
+            status: EventStatus::Counted,
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! `History::build`: from an unchecked record to a checked, sorted, duplicate-free history.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::normalize::{self, Context, Entry};
+use super::{
+    ConceptSet, Encounter, Event, EventKind, PartialDate, Period, Record, Sex, Time, Value,
+    episode,
+};
+
+/// The most events one record may hold.
+pub const EVENTS_MAX: usize = 200_000;
+/// The most encounters one record may hold.
+pub const ENCOUNTERS_MAX: usize = 20_000;
+/// The longest text in an id, a code or a coded field, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1_024;
+
+/// A place in the record that cannot be used, and why. Never holds a value of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Such as `events[3].value`.
+    pub path: String,
+    pub reason: &'static str,
+}
+
+/// A record that cannot become a history.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct RecordError {
+    pub violations: Vec<Violation>,
+}
+
+impl RecordError {
+    fn sentence(&self) -> String {
+        let each = self.violations.iter().map(|v| format!("{}: {}", v.path, v.reason));
+        each.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What was left out of a record, or taken with a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IssueKind {
+    EnteredInError,
+    NotDone,
+    NoTime,
+    Duplicate,
+    UnknownEncounter,
+    UnknownUnit,
+    MissingUnit,
+    ImplausibleValue,
+}
+
+impl IssueKind {
+    /// A sentence for the sender.
+    pub fn text(self) -> &'static str {
+        match self {
+            IssueKind::EnteredInError => "entered in error: left out",
+            IssueKind::NotDone => "planned or cancelled but not done: left out",
+            IssueKind::NoTime => "no time of any kind: left out, because it may lie in the future",
+            IssueKind::Duplicate => "sent more than once: counted once",
+            IssueKind::UnknownEncounter => "names an encounter that is not in the record",
+            IssueKind::UnknownUnit => "unit not known for this concept: the value counts as missing",
+            IssueKind::MissingUnit => "no unit: taken to be in the concept's own unit",
+            IssueKind::ImplausibleValue => "implausible value: it counts as missing",
+        }
+    }
+
+    /// A stable name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            IssueKind::EnteredInError => "ENTERED_IN_ERROR",
+            IssueKind::NotDone => "NOT_DONE",
+            IssueKind::NoTime => "NO_TIME",
+            IssueKind::Duplicate => "DUPLICATE",
+            IssueKind::UnknownEncounter => "UNKNOWN_ENCOUNTER",
+            IssueKind::UnknownUnit => "UNKNOWN_UNIT",
+            IssueKind::MissingUnit => "MISSING_UNIT",
+            IssueKind::ImplausibleValue => "IMPLAUSIBLE_VALUE",
+        }
+    }
+}
+
+/// How often one kind of doubt arose, and where first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataIssue {
+    pub kind: IssueKind,
+    pub count: u32,
+    /// The place it was first seen, such as `events[3].unit`.
+    pub first_path: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Issues(BTreeMap<IssueKind, (u32, String)>);
+
+impl Issues {
+    pub(super) fn count(&mut self, kind: IssueKind, path: impl FnOnce() -> String) {
+        self.0.entry(kind).or_insert_with(|| (0, path())).0 += 1;
+    }
+
+    fn list(self) -> Vec<DataIssue> {
+        let each = self.0.into_iter();
+        each.map(|(kind, (count, first_path))| DataIssue { kind, count, first_path }).collect()
+    }
+}
+
+/// Hours after which an event of a kind is known, where the record does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KnownAfter(BTreeMap<EventKind, u32>);
+
+impl KnownAfter {
+    /// Hours from an event of `kind` to the record knowing of it; 0 when nothing is said.
+    pub fn hours(&self, kind: EventKind) -> i64 {
+        self.0.get(&kind).copied().map_or(0, i64::from)
+    }
+}
+
+/// The checked history of one patient. It shows nothing by itself: see `History::view`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    pub(super) sex: Sex,
+    pub(super) birth_date: Option<PartialDate>,
+    pub(super) death_time: Option<Time>,
+    pub(super) coverage: Vec<Period>,
+    /// Sorted by start.
+    pub(super) encounters: Vec<Encounter>,
+    /// For each encounter its place in the record.
+    pub(super) encounter_sources: Vec<usize>,
+    /// Sorted by time, then by content.
+    pub(super) entries: Vec<Entry>,
+    /// For each encounter whether it ended with a transfer to another acute hospital.
+    pub(super) transfers: Vec<bool>,
+}
+
+/// A history and what was doubtful about the record it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    pub history: History,
+    pub issues: Vec<DataIssue>,
+}
+
+impl History {
+    /// Builds the history of `record`; importers and requests alike come through here.
+    ///
+    /// # Errors
+    /// Every place of the record that cannot mean anything, with its path; nothing is built then.
+    pub fn build(
+        record: &Record,
+        concepts: &ConceptSet,
+        known_after: &KnownAfter,
+    ) -> Result<Built, RecordError> {
+        let violations = violations(record);
+        if !violations.is_empty() {
+            return Err(RecordError { violations });
+        }
+        let mut issues = Issues::default();
+        let (encounters, encounter_sources) = sorted_encounters(&record.encounters, &mut issues);
+        let places = encounters.iter().enumerate().map(|(place, e)| (e.id.as_str(), place));
+        let context = Context { concepts, known_after, encounters: places.collect() };
+        let mut entries: Vec<Entry> = Vec::with_capacity(record.events.len());
+        for (source, event) in record.events.iter().enumerate() {
+            entries.extend(normalize::entry(event, source, &context, &mut issues));
+        }
+        entries.sort_unstable_by(Entry::order);
+        entries.dedup_by(|later, kept| {
+            let again = later.repeats(kept);
+            if again {
+                issues.count(IssueKind::Duplicate, || format!("events[{}]", later.source));
+            }
+            again
+        });
+        let transfers = encounters.iter().map(|e| episode::is_transfer(e, concepts)).collect();
+        let history = History {
+            sex: record.sex,
+            birth_date: record.birth_date,
+            death_time: record.death_time,
+            coverage: record.coverage.clone(),
+            encounters,
+            encounter_sources,
+            entries,
+            transfers,
+        };
+        Ok(Built { history, issues: issues.list() })
+    }
+}
+
+/// Encounters by start, end and id, exact repeats once, each with its place in the record.
+fn sorted_encounters(given: &[Encounter], issues: &mut Issues) -> (Vec<Encounter>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..given.len()).collect();
+    order.sort_by(|a, b| {
+        let key = |place: usize| (given[place].start, given[place].end, &given[place].id);
+        key(*a).cmp(&key(*b)).then(a.cmp(b))
+    });
+    order.dedup_by(|later, kept| {
+        let again = given[*later] == given[*kept];
+        if again {
+            issues.count(IssueKind::Duplicate, || format!("encounters[{later}]"));
+        }
+        again
+    });
+    (order.iter().map(|place| given[*place].clone()).collect(), order)
+}
+
+fn violations(record: &Record) -> Vec<Violation> {
+    let mut found = Found::default();
+    found.text(|| "patient_id".into(), Some(&record.patient_id));
+    if record.patient_id.trim().is_empty() {
+        found.at("patient_id", "must not be empty");
+    }
+    if record.encounters.len() > ENCOUNTERS_MAX {
+        found.at("encounters", "more than 20000 encounters");
+        return found.0;
+    }
+    if record.events.len() > EVENTS_MAX {
+        found.at("events", "more than 200000 events");
+        return found.0;
+    }
+    let birth = record.birth_date.and_then(PartialDate::earliest);
+    found.time(|| "birth_date".into(), birth);
+    found.time(|| "death_time".into(), record.death_time);
+    if birth.zip(record.death_time).is_some_and(|(birth, death)| death < birth) {
+        found.at("death_time", "before birth_date");
+    }
+    for (place, period) in record.coverage.iter().enumerate() {
+        let path = |field| format!("coverage[{place}].{field}");
+        found.time(|| path("start"), period.start);
+        found.time(|| path("end"), period.end);
+        if period.start.zip(period.end).is_some_and(|(start, end)| end < start) {
+            found.at(&path("end"), "before start");
+        }
+    }
+    let mut ids: HashMap<&str, &Encounter> = HashMap::new();
+    for (place, encounter) in record.encounters.iter().enumerate() {
+        found.encounter(encounter, |field| format!("encounters[{place}].{field}"));
+        let other = ids.insert(&encounter.id, encounter);
+        if other.is_some_and(|other| other != encounter) {
+            found.at(&format!("encounters[{place}].id"), "used by another encounter");
+        }
+    }
+    for (place, event) in record.events.iter().enumerate() {
+        found.event(event, |field| format!("events[{place}].{field}"));
+    }
+    found.0
+}
+
+/// Violations found so far; at most `Found::MAX`, so that a bad record gets a short answer.
+#[derive(Default)]
+struct Found(Vec<Violation>);
+
+impl Found {
+    const MAX: usize = 20;
+
+    fn at(&mut self, path: &str, reason: &'static str) {
+        if self.0.len() < Found::MAX {
+            self.0.push(Violation { path: path.to_owned(), reason });
+        }
+    }
+
+    fn time(&mut self, path: impl Fn() -> String, time: Option<Time>) {
+        if time.is_some_and(|time| !time.is_believable()) {
+            self.at(&path(), "outside the years 1800 to 2299");
+        }
+    }
+
+    fn text(&mut self, path: impl Fn() -> String, text: Option<&String>) {
+        let Some(text) = text else { return };
+        if text.len() > TEXT_BYTES_MAX {
+            self.at(&path(), "longer than 1024 bytes");
+        }
+        if text.chars().any(char::is_control) {
+            self.at(&path(), "holds a control character");
+        }
+    }
+
+    fn encounter(&mut self, encounter: &Encounter, path: impl Fn(&str) -> String) {
+        let Encounter {
+            id,
+            class: _,
+            start,
+            end,
+            admission_type,
+            admission_source,
+            discharge_disposition,
+            service,
+            facility,
+            planned: _,
+            synthetic,
+        } = encounter;
+        if id.is_empty() {
+            self.at(&path("id"), "must not be empty");
+        }
+        self.text(|| path("id"), Some(id));
+        self.time(|| path("start"), Some(*start));
+        self.time(|| path("end"), *end);
+        if end.is_some_and(|end| end < *start) {
+            self.at(&path("end"), "before start");
+        }
+        if *synthetic && end.is_none() {
+            self.at(&path("end"), "a synthetic encounter needs an end");
+        }
+        self.text(|| path("admission_type"), admission_type.as_ref());
+        self.text(|| path("admission_source"), admission_source.as_ref());
+        self.text(|| path("discharge_disposition"), discharge_disposition.as_ref());
+        self.text(|| path("service"), service.as_ref());
+        self.text(|| path("facility"), facility.as_ref());
+    }
+
+    fn event(&mut self, event: &Event, path: impl Fn(&str) -> String) {
+        if event.code.system.is_empty() {
+            self.at(&path("system"), "must not be empty");
+        }
+        if event.code.code.is_empty() {
+            self.at(&path("code"), "must not be empty");
+        }
+        self.text(|| path("system"), Some(&event.code.system));
+        self.text(|| path("code"), Some(&event.code.code));
+        self.text(|| path("id"), event.id.as_ref());
+        self.text(|| path("encounter_id"), event.encounter_id.as_ref());
+        self.text(|| path("unit"), event.unit.as_ref());
+        self.time(|| path("time"), event.time);
+        self.time(|| path("end_time"), event.end_time);
+        self.time(|| path("recorded_time"), event.recorded_time);
+        if event.time.zip(event.end_time).is_some_and(|(start, end)| end < start) {
+            self.at(&path("end_time"), "before time");
+        }
+        if event.rank == Some(0) {
+            self.at(&path("rank"), "ranks begin at 1");
+        }
+        match &event.value {
+            Some(Value::Number(number)) if !number.is_finite() => {
+                self.at(&path("value"), "not a finite number");
+            }
+            Some(Value::Coded(text)) => self.text(|| path("value"), Some(text)),
+            _ => {}
+        }
+    }
+}

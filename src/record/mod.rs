@@ -1,0 +1,82 @@
+//! Records of one patient: what came in, and the checked history built from it.
+//!
+//! `Record` is the unchecked form that importers and requests fill in. `History::build` is the one
+//! way from it to a `History`: it sorts, drops duplicates and withdrawn events, converts units and
+//! joins stays. A `History` shows nothing by itself: code reads it through a `View` (what was there
+//! and known at the index time), and only `task::label` may ask for the `Future`.
+
+mod code;
+mod concept;
+mod encounter;
+mod episode;
+mod event;
+mod history;
+mod normalize;
+mod time;
+mod unit;
+mod view;
+
+pub use code::Code;
+pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
+pub use encounter::{Encounter, EncounterClass, EncounterCode};
+pub use episode::Episode;
+pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
+pub use history::{Built, DataIssue, History, IssueKind, KnownAfter, RecordError, Violation};
+pub use normalize::Entry;
+pub use time::{PartialDate, Time};
+pub use view::{Evidence, Future, Stay, View};
+
+/// Administrative sex as recorded (FHIR `Patient.gender`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sex {
+    Female,
+    Male,
+    Other,
+    #[default]
+    Unknown,
+}
+
+impl Sex {
+    /// Reads the FHIR code; anything but female, male and other is `Unknown`.
+    pub fn parse(text: &str) -> Sex {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "female" => Sex::Female,
+            "male" => Sex::Male,
+            "other" => Sex::Other,
+            _ => Sex::Unknown,
+        }
+    }
+}
+
+/// A span of time in which the source would have seen the patient's care; an open end is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    pub start: Option<Time>,
+    pub end: Option<Time>,
+}
+
+/// Attributes for subgroup figures only. They are never features.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditAttributes {
+    pub race: Option<String>,
+    pub ethnicity: Option<String>,
+    pub language: Option<String>,
+    pub insurance: Option<String>,
+    pub gender_identity: Option<String>,
+}
+
+/// One patient as a source gives it, unchecked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// The source's id of the patient; must not be empty.
+    pub patient_id: String,
+    pub birth_date: Option<PartialDate>,
+    pub sex: Sex,
+    pub death_time: Option<Time>,
+    /// A coarse region (not an address), for population trends.
+    pub region: Option<String>,
+    pub coverage: Vec<Period>,
+    pub encounters: Vec<Encounter>,
+    pub events: Vec<Event>,
+    pub audit_attributes: AuditAttributes,
+}

@@ -1,0 +1,216 @@
+//! `View`: what was there and known at the index time. `Future`: what came after it.
+
+use super::{
+    Encounter, EncounterCode, Entry, Episode, History, Period, Sex, Time, TimePrecision, episode,
+};
+
+/// Where in the record a fact comes from, and when it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Place of the event in the record's events.
+    Event { index: usize, time: Time },
+    /// Place of the encounter in the record's encounters.
+    Encounter { index: usize, time: Time },
+}
+
+/// The episode a view stands at: the one that ends at the index time, or that is open there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stay<'a> {
+    pub start: Time,
+    /// The index time, or `None` when the stay is open and scored as if it ended there.
+    pub end: Option<Time>,
+    first: &'a Encounter,
+    last: &'a Encounter,
+}
+
+impl<'a> Stay<'a> {
+    /// The code of a field: of admission from the first stay, of discharge from the last, once over.
+    pub fn code(&self, field: EncounterCode) -> Option<super::Code> {
+        match field {
+            EncounterCode::AdmissionType | EncounterCode::AdmissionSource => self.first.code(field),
+            EncounterCode::DischargeDisposition => self.end.and_then(|_| self.last.code(field)),
+        }
+    }
+
+    /// The medical service the patient was under at the end.
+    pub fn service(&self) -> Option<&'a str> {
+        self.last.service.as_deref()
+    }
+}
+
+/// A history cut at the index time.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    history: &'a History,
+    index_time: Time,
+    episodes: Vec<Episode>,
+}
+
+/// What a history holds after the index time. Only `task::label` may ask for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Future<'a> {
+    history: &'a History,
+    index_time: Time,
+}
+
+impl History {
+    /// The history as it was there and known at `index_time`.
+    pub fn view(&self, index_time: Time) -> View<'_> {
+        let episodes = episode::join(&self.encounters, &self.transfers, index_time);
+        View { history: self, index_time, episodes }
+    }
+
+    /// What came after `index_time`: for labels alone.
+    pub fn future(&self, index_time: Time) -> Future<'_> {
+        Future { history: self, index_time }
+    }
+
+    /// The end of every episode of the whole record, in order: the index times of a replay.
+    pub fn episode_ends(&self) -> Vec<Time> {
+        let episodes = episode::join(&self.encounters, &self.transfers, Time::LATEST);
+        episodes.iter().filter_map(|episode| episode.end).collect()
+    }
+}
+
+impl<'a> View<'a> {
+    /// The time the view is cut at.
+    pub fn index_time(&self) -> Time {
+        self.index_time
+    }
+
+    pub fn sex(&self) -> Sex {
+        self.history.sex
+    }
+
+    /// Completed years of age at the index time; `None` without a date of birth.
+    pub fn age_years(&self) -> Option<i32> {
+        self.history.birth_date.map(|date| date.age_years_at(self.index_time))
+    }
+
+    /// Whether the patient had died by the index time.
+    pub fn is_dead(&self) -> bool {
+        self.history.death_time.is_some_and(|time| time <= self.index_time)
+    }
+
+    /// The end of the latest episode that is over, in order of ends.
+    pub fn latest_episode_end(&self) -> Option<Time> {
+        self.episodes.iter().filter_map(|episode| episode.end).max()
+    }
+
+    /// Whether an episode is open at the index time.
+    pub fn has_open_episode(&self) -> bool {
+        self.episodes.iter().any(|episode| episode.end.is_none())
+    }
+
+    fn index_episode(&self) -> Option<&Episode> {
+        let open = self.episodes.iter().rev().find(|episode| episode.end.is_none());
+        open.or_else(|| self.episodes.iter().rev().find(|e| e.end == Some(self.index_time)))
+    }
+
+    /// The stay the view stands at: open at the index time, or ending there.
+    pub fn stay(&self) -> Option<Stay<'a>> {
+        let episode = self.index_episode()?;
+        Some(Stay {
+            start: episode.start,
+            end: episode.end,
+            first: self.history.encounters.get(episode.first_stay)?,
+            last: self.history.encounters.get(episode.last_stay)?,
+        })
+    }
+
+    /// Encounters that had begun by the index time, those of the index stay left out, with the
+    /// evidence that names them.
+    pub fn earlier_encounters(&self) -> impl Iterator<Item = (&'a Encounter, Evidence)> {
+        let episode = self.index_episode();
+        let begun = self.history.encounters.iter().zip(&self.history.encounter_sources).enumerate();
+        begun
+            .take_while(|(_, (encounter, _))| encounter.start <= self.index_time)
+            .filter(move |(place, _)| !episode.is_some_and(|e| e.members.contains(place)))
+            .map(|(_, (encounter, source))| {
+                (encounter, Evidence::Encounter { index: *source, time: encounter.start })
+            })
+    }
+
+    /// The end of an encounter, if it had ended by the index time.
+    pub fn end_of(&self, encounter: &Encounter) -> Option<Time> {
+        encounter.end.filter(|end| *end <= self.index_time)
+    }
+
+    /// Events that were there and known at the index time, by time and content.
+    pub fn entries(&self) -> impl Iterator<Item = &'a Entry> {
+        self.history.entries.iter().filter(|entry| self.sees(entry))
+    }
+
+    /// What names `entry` in the record.
+    pub fn evidence(&self, entry: &Entry) -> Evidence {
+        Evidence::Event { index: entry.source, time: entry.time }
+    }
+
+    fn sees(&self, entry: &Entry) -> bool {
+        let day = self.index_time.day();
+        let happened = match entry.precision {
+            TimePrecision::Instant => entry.time <= self.index_time,
+            TimePrecision::Day => {
+                entry.time.day() < day || (entry.time.day() == day && self.is_of_stay(entry))
+            }
+            // The whole month or year must have passed.
+            TimePrecision::Month => entry.time.plus_days(31).day() < day,
+            TimePrecision::Year => entry.time.plus_days(366).day() < day,
+        };
+        happened && entry.known <= self.index_time
+    }
+
+    fn is_of_stay(&self, entry: &Entry) -> bool {
+        let members = self.index_episode().map(|episode| episode.members.as_slice());
+        members.zip(entry.encounter).is_some_and(|(members, place)| members.contains(&place))
+    }
+
+    /// Whether `entry` belongs to the index stay: by its encounter, or where it names none by its
+    /// time.
+    pub fn in_stay(&self, entry: &Entry) -> bool {
+        let Some(episode) = self.index_episode() else { return false };
+        match entry.encounter {
+            Some(place) => episode.members.contains(&place),
+            None => entry.time >= episode.start,
+        }
+    }
+
+    /// Whether `entry` happened in the last `days` days. Events known to the month or year only are
+    /// in no such window.
+    pub fn within_days(&self, entry: &Entry, days: i64) -> bool {
+        let exact = matches!(entry.precision, TimePrecision::Instant | TimePrecision::Day);
+        exact && entry.time > self.index_time.plus_days(-days)
+    }
+
+    /// Whether the source says that it would have seen the patient's care over all of the last
+    /// `days` days.
+    pub fn is_covered(&self, days: i64) -> bool {
+        let (from, to) = (self.index_time.plus_days(-days), self.index_time);
+        let spans = |p: &Period| {
+            p.start.is_none_or(|start| start <= from) && p.end.is_none_or(|end| end >= to)
+        };
+        self.history.coverage.iter().any(spans)
+    }
+}
+
+impl<'a> Future<'a> {
+    /// The start of the first episode of stays that began after the index time and lies outside
+    /// the episode the index time belongs to.
+    pub fn next_stay_start(&self) -> Option<Time> {
+        let History { encounters, transfers, .. } = self.history;
+        let episodes = episode::join(encounters, transfers, Time::LATEST);
+        episodes.iter().map(|episode| episode.start).find(|start| *start > self.index_time)
+    }
+
+    /// When the patient died, if that was after the index time.
+    pub fn death_time(&self) -> Option<Time> {
+        self.history.death_time.filter(|time| *time > self.index_time)
+    }
+
+    /// How long after the index time the source would have seen care: the latest end of coverage
+    /// that includes the index time; `None` when no coverage is recorded or its end is open.
+    pub fn followed_until(&self) -> Option<Time> {
+        let holds = |p: &&Period| p.start.is_none_or(|start| start <= self.index_time);
+        self.history.coverage.iter().filter(holds).map(|p| p.end.unwrap_or(Time::LATEST)).max()
+    }
+}

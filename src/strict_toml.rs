@@ -1,0 +1,53 @@
+//! TOML read strictly: an unknown key is an error that names the nearest known one.
+
+use serde::de::DeserializeOwned;
+
+/// Reads `text` as a `T`.
+///
+/// # Errors
+/// One sentence with the line, what is wrong, and for a misspelt key the nearest known key.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| line_of(text, span.start));
+        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let message = error.message();
+        let hint = nearest_key(message).map(|key| format!("; did you mean `{key}`?"));
+        format!("{place}{message}{}", hint.unwrap_or_default())
+    })
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The known key nearest to the unknown one in serde's message, when it is near enough to be meant.
+fn nearest_key(message: &str) -> Option<&str> {
+    let rest = message
+        .split_once("unknown field ")
+        .or_else(|| message.split_once("unknown variant "))
+        .map(|(_, rest)| rest)?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    let (distance, key) =
+        quoted.map(|known| (strsim::damerau_levenshtein(unknown, known), known)).min()?;
+    (distance <= unknown.chars().count().div_ceil(2)).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[allow(dead_code, reason = "only the key matters here")]
+        horizon_days: u32,
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_line_and_its_neighbour() {
+        let error = super::parse::<Sample>("# a task\nhorizon_day = 30\n").unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains("did you mean `horizon_days`?"), "{error}");
+    }
+}
