@@ -1,0 +1,58 @@
+//! The answer for one task: a score with its reasons, or why there is none.
+
+use crate::record::{Evidence, Time};
+
+/// How far the record suffices for this model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sufficiency {
+    A,
+    B,
+    C,
+    /// Not enough data: no probability is given.
+    D,
+}
+
+/// One feature's share of the score, in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// The feature's name in the task file, with the code for a learned one.
+    pub feature: String,
+    pub text: String,
+    /// The feature's value, when it is a single number.
+    pub value: Option<f64>,
+    pub unit: Option<String>,
+    /// Share of the log-odds; positive raises the risk.
+    pub contribution: f64,
+    /// Whether care can change it (from the concepts).
+    pub modifiable: bool,
+    /// The dated facts behind the value.
+    pub events: Vec<Evidence>,
+}
+
+/// A score at one index time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    pub index_time: Time,
+    /// The latest time of a fact that the score could use.
+    pub history_used_until: Option<Time>,
+    /// What was assumed, in words, such as that an open stay ended now.
+    pub assumptions: Vec<String>,
+    /// Calibrated probability of the outcome within the horizon; `None` when the data do not suffice.
+    pub probability: Option<f64>,
+    pub horizon_days: u32,
+    /// The tier's name in the task; `None` without a probability.
+    pub tier: Option<String>,
+    /// The probability from which the task's highest tier begins.
+    pub flag_threshold: f64,
+    /// Share (0 to 100) of the development cohort with a lower probability.
+    pub reference_percentile: Option<f64>,
+    pub sufficiency: Sufficiency,
+    /// Why the sufficiency is less than A, in words.
+    pub sufficiency_notes: Vec<String>,
+    /// Log-odds of the member models' mean prediction, from which the contributions start.
+    pub baseline: f64,
+    /// The largest shares first.
+    pub reasons: Vec<Reason>,
+    /// Sum of all shares not listed, so that baseline + reasons + other = log-odds of probability.
+    pub other_contribution: f64,
+}
