@@ -102,6 +102,13 @@ pub enum EncounterCode {
 }
 
 impl EncounterCode {
+    /// All coded fields, in the order of their places.
+    pub const ALL: [EncounterCode; 3] = [
+        EncounterCode::AdmissionType,
+        EncounterCode::AdmissionSource,
+        EncounterCode::DischargeDisposition,
+    ];
+
     /// The system under which concepts list the field's codes.
     pub fn system(self) -> &'static str {
         match self {

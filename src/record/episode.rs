@@ -1,6 +1,6 @@
 //! Episodes: hospital stays joined by rule, so that a transfer is one stay and not a readmission.
 
-use super::{ConceptSet, Encounter, EncounterCode, Time};
+use super::{ConceptId, ConceptSet, Encounter, EncounterCode, Time};
 
 /// The concept whose codes say that a patient went on to another acute hospital.
 const TRANSFER_CONCEPT: &str = "discharge_acute_transfer";
@@ -20,12 +20,16 @@ pub struct Episode {
     pub(super) last_stay: usize,
 }
 
-/// Whether `encounter` ended with a transfer to another acute hospital.
-pub(super) fn is_transfer(encounter: &Encounter, concepts: &ConceptSet) -> bool {
-    encounter
-        .code(EncounterCode::DischargeDisposition)
-        .zip(concepts.find(TRANSFER_CONCEPT))
-        .is_some_and(|(code, transfer)| concepts.concepts_of(&code).contains(&transfer))
+/// For each encounter, given the concepts of its coded fields, whether it ended with a transfer to
+/// another acute hospital.
+pub(super) fn transfers(
+    field_concepts: &[[Vec<ConceptId>; 3]],
+    concepts: &ConceptSet,
+) -> Vec<bool> {
+    let transfer = concepts.find(TRANSFER_CONCEPT);
+    let discharge = EncounterCode::DischargeDisposition as usize;
+    let is_transfer = |of: &[Vec<ConceptId>; 3]| transfer.is_some_and(|t| of[discharge].contains(&t));
+    field_concepts.iter().map(is_transfer).collect()
 }
 
 /// Joins the stays among `encounters` (sorted by start) into episodes, as seen at `as_of`: what
@@ -112,8 +116,10 @@ mod tests {
 
     fn joined(encounters: &[Encounter]) -> Vec<Episode> {
         let concepts = ConceptSet::parse(TRANSFER).unwrap();
-        let transfers: Vec<bool> = encounters.iter().map(|e| is_transfer(e, &concepts)).collect();
-        join(encounters, &transfers, Time::LATEST)
+        let code = |e: &Encounter| e.code(EncounterCode::DischargeDisposition);
+        let of = |e| code(e).map(|code| concepts.concepts_of(&code)).unwrap_or_default();
+        let fields: Vec<_> = encounters.iter().map(|e| [vec![], vec![], of(e)]).collect();
+        join(encounters, &transfers(&fields, &concepts), Time::LATEST)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::normalize::{self, Context, Entry};
 use super::{
-    ConceptSet, Encounter, Event, EventKind, PartialDate, Period, Record, Sex, Time, Value,
+    ConceptId, ConceptSet, Encounter, EncounterCode, Event, EventKind, PartialDate, Period, Record, Sex, Time, Value,
     episode,
 };
 
@@ -130,6 +130,8 @@ pub struct History {
     pub(super) encounter_sources: Vec<usize>,
     /// Sorted by time, then by content.
     pub(super) entries: Vec<Entry>,
+    /// For each encounter the concepts of its coded fields, in the order of `EncounterCode`.
+    pub(super) field_concepts: Vec<[Vec<ConceptId>; 3]>,
     /// For each encounter whether it ended with a transfer to another acute hospital.
     pub(super) transfers: Vec<bool>,
 }
@@ -171,7 +173,12 @@ impl History {
             }
             again
         });
-        let transfers = encounters.iter().map(|e| episode::is_transfer(e, concepts)).collect();
+        let of_field = |encounter: &Encounter, field| {
+            encounter.code(field).map(|code| concepts.concepts_of(&code)).unwrap_or_default()
+        };
+        let field_concepts: Vec<[Vec<ConceptId>; 3]> =
+            encounters.iter().map(|e| EncounterCode::ALL.map(|field| of_field(e, field))).collect();
+        let transfers = episode::transfers(&field_concepts, concepts);
         let history = History {
             sex: record.sex,
             birth_date: record.birth_date,
@@ -180,6 +187,7 @@ impl History {
             encounters,
             encounter_sources,
             entries,
+            field_concepts,
             transfers,
         };
         Ok(Built { history, issues: issues.list() })

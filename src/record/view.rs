@@ -1,7 +1,7 @@
 //! `View`: what was there and known at the index time. `Future`: what came after it.
 
 use super::{
-    Encounter, EncounterCode, Entry, Episode, History, Period, Sex, Time, TimePrecision, episode,
+    ConceptId, Encounter, EncounterCode, Entry, Episode, History, Period, Sex, Time, TimePrecision, episode,
 };
 
 /// Where in the record a fact comes from, and when it happened.
@@ -14,27 +14,32 @@ pub enum Evidence {
 }
 
 /// The episode a view stands at: the one that ends at the index time, or that is open there.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Stay<'a> {
     pub start: Time,
     /// The index time, or `None` when the stay is open and scored as if it ended there.
     pub end: Option<Time>,
-    first: &'a Encounter,
-    last: &'a Encounter,
+    history: &'a History,
+    first: usize,
+    last: usize,
 }
 
 impl<'a> Stay<'a> {
-    /// The code of a field: of admission from the first stay, of discharge from the last, once over.
-    pub fn code(&self, field: EncounterCode) -> Option<super::Code> {
-        match field {
-            EncounterCode::AdmissionType | EncounterCode::AdmissionSource => self.first.code(field),
-            EncounterCode::DischargeDisposition => self.end.and_then(|_| self.last.code(field)),
-        }
+    /// The concepts of a coded field: of admission from the first stay, of discharge from the last,
+    /// once it is over.
+    pub fn concepts(&self, field: EncounterCode) -> &'a [ConceptId] {
+        let place = match field {
+            EncounterCode::AdmissionType | EncounterCode::AdmissionSource => self.first,
+            EncounterCode::DischargeDisposition if self.end.is_some() => self.last,
+            EncounterCode::DischargeDisposition => return &[],
+        };
+        let fields = self.history.field_concepts.get(place);
+        fields.map_or(&[], |fields| fields[field as usize].as_slice())
     }
 
     /// The medical service the patient was under at the end.
     pub fn service(&self) -> Option<&'a str> {
-        self.last.service.as_deref()
+        self.history.encounters.get(self.last)?.service.as_deref()
     }
 }
 
@@ -113,8 +118,9 @@ impl<'a> View<'a> {
         Some(Stay {
             start: episode.start,
             end: episode.end,
-            first: self.history.encounters.get(episode.first_stay)?,
-            last: self.history.encounters.get(episode.last_stay)?,
+            history: self.history,
+            first: episode.first_stay,
+            last: episode.last_stay,
         })
     }
 

@@ -1,0 +1,173 @@
+//! `extract`: the one way from a view to feature values.
+
+use super::spec::{Feature, LearnedFrom, Source, Spec, Window};
+use super::{condition, measurement, utilization};
+use crate::record::{Encounter, Entry, Evidence, Sex, Stay, View};
+
+/// A code or name met in the record, that a vocabulary may have a column for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// Which of the spec's learned features it belongs to, counted from 0.
+    pub learned: usize,
+    pub text: String,
+    pub evidence: Option<Evidence>,
+}
+
+/// What a view says, before the learned columns are laid out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// The fixed columns of the spec; `NaN` = missing.
+    pub values: Vec<f32>,
+    /// Each token of a learned feature once, with its first evidence.
+    pub tokens: Vec<Token>,
+    /// For each learned feature whether it is missing as a whole.
+    pub learned_missing: Vec<bool>,
+    /// Fixed column and the fact behind it; empty unless asked for.
+    pub evidence: Vec<(usize, Evidence)>,
+}
+
+/// What all features of one view look at.
+pub(super) struct Scene<'v, 'h> {
+    pub view: &'v View<'h>,
+    pub stay: Option<Stay<'h>>,
+    /// Visible events, by time and content, with whether they belong to the index stay.
+    pub entries: Vec<(&'h Entry, bool)>,
+    /// Encounters begun before, the index stay left out.
+    pub earlier: Vec<(&'h Encounter, Evidence)>,
+}
+
+impl<'h> Scene<'_, 'h> {
+    /// The events of `window`, in order.
+    pub fn within(&self, window: Window) -> impl Iterator<Item = &'h Entry> {
+        let inside = move |(entry, in_stay): &&(&'h Entry, bool)| match window {
+            Window::Stay => *in_stay,
+            Window::Days(days) => self.view.within_days(entry, i64::from(days)),
+            Window::Ever => true,
+        };
+        self.entries.iter().filter(inside).map(|(entry, _)| *entry)
+    }
+}
+
+/// Where a feature writes its columns, and notes what they rest on.
+pub(super) struct Sink<'f> {
+    facts: &'f mut Facts,
+    with_evidence: bool,
+}
+
+impl Sink<'_> {
+    /// Writes the next column and what it rests on.
+    pub fn column(&mut self, value: f64, evidence: impl IntoIterator<Item = Evidence>) {
+        let column = self.facts.values.len();
+        // The one place where a feature value is rounded to what models read.
+        self.facts.values.push(value as f32);
+        if self.with_evidence {
+            self.facts.evidence.extend(evidence.into_iter().map(|fact| (column, fact)));
+        }
+    }
+}
+
+/// All feature values of `view`, and with `with_evidence` the dated facts behind them.
+pub fn extract(view: &View<'_>, spec: &Spec, with_evidence: bool) -> Facts {
+    let scene = Scene {
+        view,
+        stay: view.stay(),
+        entries: view.entries().map(|entry| (entry, view.in_stay(entry))).collect(),
+        earlier: view.earlier_encounters().collect(),
+    };
+    let mut facts = Facts::default();
+    let mut learned = 0;
+    for feature in spec.features() {
+        if let Source::Learned { of, window, .. } = feature.source {
+            let missing = !tokens(&scene, of, window, learned, with_evidence, &mut facts.tokens);
+            facts.learned_missing.push(missing);
+            learned += 1;
+        } else {
+            fixed(&scene, feature, &mut Sink { facts: &mut facts, with_evidence });
+        }
+    }
+    facts
+}
+
+fn fixed(scene: &Scene<'_, '_>, feature: &Feature, sink: &mut Sink<'_>) {
+    match &feature.source {
+        Source::Age => sink.column(scene.view.age_years().map_or(f64::NAN, f64::from), None),
+        Source::Sex => {
+            let value = match scene.view.sex() {
+                Sex::Female => 1.0,
+                Sex::Male => 0.0,
+                Sex::Other | Sex::Unknown => f64::NAN,
+            };
+            sink.column(value, None);
+        }
+        Source::StayDays => utilization::stay_days(scene, sink),
+        Source::StayCode { field, levels } => utilization::stay_code(scene, *field, levels, sink),
+        Source::Encounters { classes, window_days } => {
+            utilization::count(scene, classes, *window_days, sink);
+        }
+        Source::DaysSinceEncounter { classes, window_days } => {
+            utilization::days_since(scene, classes, *window_days, sink);
+        }
+        Source::Events { concepts, window } => condition::count(scene, concepts, *window, sink),
+        Source::DaysSinceEvent { concepts, window } => {
+            condition::days_since(scene, concepts, *window, sink);
+        }
+        Source::Measurement { concept, window, aggregate, cuts } => {
+            measurement::values(scene, *concept, *window, aggregate, cuts, sink);
+        }
+        Source::StayCount { concept, kinds, distinct_codes } => {
+            measurement::stay_count(scene, *concept, kinds, *distinct_codes, sink);
+        }
+        Source::Concepts { concepts, window, kinds, principal, missing_without_any } => {
+            let of = condition::Presence {
+                kinds,
+                principal: *principal,
+                missing_without_any: *missing_without_any,
+            };
+            condition::presence(scene, concepts, *window, &of, sink);
+        }
+        Source::CodedCount { concepts, window, coded } => {
+            condition::coded_count(scene, concepts, *window, coded, sink);
+        }
+        Source::CodedLevels { concept, window, levels } => {
+            condition::coded_levels(scene, *concept, *window, levels, sink);
+        }
+        // Laid out by the vocabulary.
+        Source::Learned { .. } => {}
+    }
+}
+
+/// Adds the tokens of one learned feature; false when there is nothing to learn from in this view.
+fn tokens(
+    scene: &Scene<'_, '_>,
+    of: LearnedFrom,
+    window: Window,
+    learned: usize,
+    with_evidence: bool,
+    tokens: &mut Vec<Token>,
+) -> bool {
+    let from = tokens.len();
+    let mut add = |text: String, evidence: Option<Evidence>| {
+        if !tokens[from..].iter().any(|token| token.text == text) {
+            tokens.push(Token { learned, text, evidence: evidence.filter(|_| with_evidence) });
+        }
+    };
+    let principal = match of {
+        LearnedFrom::Service => {
+            let service = scene.stay.and_then(|stay| stay.service());
+            let service = service.map(str::trim).filter(|name| !name.is_empty());
+            service.into_iter().for_each(|name| add(name.to_owned(), None));
+            return service.is_some();
+        }
+        LearnedFrom::DiagnosisCategory => false,
+        LearnedFrom::PrincipalCategory => true,
+    };
+    let mut any = false;
+    for entry in scene.within(window).filter(|entry| condition::is_diagnosis(entry, principal)) {
+        any = true;
+        if let Some(category) = entry.code.icd_category() {
+            let text = format!("{}//{category}", entry.code.system);
+            add(text, Some(scene.view.evidence(entry)));
+        }
+    }
+    any
+}

@@ -1,0 +1,92 @@
+//! Features of measured values: summed up over a window, and counts within the index stay.
+
+use super::extract::{Scene, Sink};
+use super::spec::{Aggregate, Window};
+use crate::record::{Code, Comparator, ConceptId, Entry, EventKind, Evidence};
+
+/// One column for each aggregate of the concept's values in the window; missing without a value.
+pub(super) fn values(
+    scene: &Scene<'_, '_>,
+    concept: ConceptId,
+    window: Window,
+    aggregate: &[Aggregate],
+    cuts: &[f64],
+    sink: &mut Sink<'_>,
+) {
+    let measured: Vec<(f64, Evidence)> = scene
+        .within(window)
+        .filter(|entry| entry.concepts.contains(&concept))
+        .filter_map(|entry| {
+            let number = entry.number?;
+            let value = if cuts.is_empty() { number } else { band(number, entry, cuts) };
+            Some((value, scene.view.evidence(entry)))
+        })
+        .collect();
+    for aggregate in aggregate {
+        match summed_up(&measured, *aggregate) {
+            Some((value, evidence)) => sink.column(value, evidence),
+            None => sink.column(f64::NAN, None),
+        }
+    }
+}
+
+/// How many of the rising `cuts` lie at or below the value; "< 7" lies below the cut 7.
+fn band(number: f64, entry: &Entry, cuts: &[f64]) -> f64 {
+    let below = matches!(entry.comparator, Some(Comparator::Less));
+    let passed = |cut: &&f64| if below { number > **cut } else { number >= **cut };
+    cuts.iter().filter(passed).count() as f64
+}
+
+/// The aggregate of `measured` (by time) and the facts it rests on: all for the mean, else the one.
+fn summed_up(
+    measured: &[(f64, Evidence)],
+    aggregate: Aggregate,
+) -> Option<(f64, Vec<Evidence>)> {
+    let one = |found: Option<&(f64, Evidence)>| found.map(|(value, at)| (*value, vec![*at]));
+    let by_value = |a: &&(f64, Evidence), b: &&(f64, Evidence)| a.0.total_cmp(&b.0);
+    match aggregate {
+        Aggregate::Last => one(measured.last()),
+        Aggregate::Min => one(measured.iter().min_by(by_value)),
+        Aggregate::Max => one(measured.iter().max_by(by_value)),
+        Aggregate::Mean if measured.is_empty() => None,
+        Aggregate::Mean => {
+            let sum: f64 = measured.iter().map(|(value, _)| value).sum();
+            let facts = measured.iter().map(|(_, evidence)| *evidence).collect();
+            Some((sum / measured.len() as f64, facts))
+        }
+    }
+}
+
+/// A count within the index stay: the concept's own measurement where the source sends one, else
+/// the events of `kinds`. Missing when the history holds no event of these kinds at all, because
+/// then the source does not send them.
+pub(super) fn stay_count(
+    scene: &Scene<'_, '_>,
+    concept: ConceptId,
+    kinds: &[EventKind],
+    distinct_codes: bool,
+    sink: &mut Sink<'_>,
+) {
+    let sent = scene
+        .within(Window::Stay)
+        .filter(|entry| entry.concepts.contains(&concept))
+        .filter_map(|entry| Some((entry.number?, scene.view.evidence(entry))))
+        .last();
+    if let Some((number, evidence)) = sent {
+        sink.column(number, Some(evidence));
+        return;
+    }
+    if !scene.entries.iter().any(|(entry, _)| kinds.contains(&entry.kind)) {
+        sink.column(f64::NAN, None);
+        return;
+    }
+    let mut codes: Vec<&Code> = Vec::new();
+    let mut facts = Vec::new();
+    for entry in scene.within(Window::Stay).filter(|entry| kinds.contains(&entry.kind)) {
+        if !distinct_codes || !codes.contains(&&entry.code) {
+            codes.push(&entry.code);
+            facts.push(scene.view.evidence(entry));
+        }
+    }
+    sink.column(facts.len() as f64, facts);
+}

@@ -1,0 +1,22 @@
+//! Features: from a view to the row of numbers that models read.
+//!
+//! `extract` is the only way, for training and serving alike. It gives the fixed columns of the
+//! spec and the tokens (codes, services) it met; a `Vocabulary`, learned inside a training fold,
+//! turns the tokens into the learned columns. `NaN` means missing, and missing is not zero: zero
+//! says that the source would have shown it.
+
+mod condition;
+mod extract;
+mod matrix;
+mod measurement;
+mod spec;
+mod utilization;
+mod vocabulary;
+
+pub use extract::{Facts, Token, extract};
+pub use matrix::Matrix;
+pub use spec::{
+    Aggregate, Column, Feature, FeatureParams, LearnedFrom, Source, SourceParams, Spec, SpecError,
+    Window,
+};
+pub use vocabulary::{Sample, Vocabulary};
