@@ -1,1 +1,216 @@
-fn main(){}
+//! `prodrome-train`: the offline trainer. Arguments in, one library call, an exit code out.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use prodrome::command::{
+    self, CommandError, EvaluateRequest, FitRequest, ScoreRequest, Source, with_threads,
+};
+use prodrome::train::HeldOut;
+use serde::Serialize;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How many warnings are shown unless more are asked for.
+const WARNINGS_SHOWN: usize = 20;
+
+/// Fits, judges and applies clinical risk models.
+///
+/// Exit codes: 0 done, 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    /// One JSON object on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads to use; the machine's by default. The result does not depend on it.
+    #[arg(long, global = true)]
+    threads: Option<usize>,
+    /// Say less on standard error.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more on standard error.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fit a task's models on an export; a new version folder, not yet in service.
+    Fit {
+        /// The task file; `concepts.toml` beside its folder is read with it.
+        #[arg(long)]
+        task: PathBuf,
+        #[command(flatten)]
+        records: Records,
+        /// The models folder that gets the new version.
+        #[arg(long, default_value = "models")]
+        models: PathBuf,
+        /// Seed of every draw: same seed, same records, same bundle.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Part of the patients to judge on and not to learn from: `k/n`, or `none`.
+        #[arg(long, default_value = "0/5", value_parser = held_out)]
+        held_out: HeldOut,
+        /// Write the fitted matrix as Parquet. It holds patient data.
+        #[arg(long, value_name = "FILE")]
+        dump_matrix: Option<PathBuf>,
+    },
+    /// Judge a bundle on an export: metrics.json and predictions.parquet.
+    Evaluate {
+        /// A version folder, such as models/readmit30_diabetes/1.
+        #[arg(long)]
+        bundle: PathBuf,
+        #[command(flatten)]
+        records: Records,
+        /// The folder to write to.
+        #[arg(long)]
+        out: PathBuf,
+        /// Only the patients that the fit held out: an export that the fit has seen judges nothing.
+        #[arg(long)]
+        only_held_out: bool,
+    },
+    /// Score every index time of an export by the same road as the server.
+    Score {
+        /// A version folder, such as models/readmit30_diabetes/1.
+        #[arg(long)]
+        bundle: PathBuf,
+        #[command(flatten)]
+        records: Records,
+        /// The Parquet file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Put a version into service; a server takes it up when it starts.
+    Promote {
+        /// The task's name.
+        #[arg(long)]
+        task: String,
+        /// The version's number.
+        #[arg(long)]
+        version: String,
+        /// The models folder.
+        #[arg(long, default_value = "models")]
+        models: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Records {
+    /// The folder with the exported records.
+    #[arg(long)]
+    export: PathBuf,
+    /// How the rows of a table become records.
+    #[arg(long)]
+    mapping: Option<PathBuf>,
+    /// Concept files of your site, added to the task's own; may be given more than once.
+    #[arg(long)]
+    concepts: Vec<PathBuf>,
+}
+
+impl Records {
+    fn parts(self) -> (Source, Vec<PathBuf>) {
+        (Source { export: self.export, mapping: self.mapping }, self.concepts)
+    }
+}
+
+fn held_out(text: &str) -> Result<HeldOut, String> {
+    HeldOut::parse(text).ok_or_else(|| "must be k/n with k below n, or none".to_owned())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let bar = bar(&arguments);
+    let (json, threads) = (arguments.json, arguments.threads);
+    let warnings_max = match (arguments.quiet, arguments.verbose) {
+        (true, _) => 0,
+        (false, false) => WARNINGS_SHOWN,
+        (false, true) => usize::MAX,
+    };
+    let result = with_threads(threads, || run(arguments.command, &bar)).and_then(|result| result);
+    bar.finish_and_clear();
+    match result {
+        Ok(answer) => match print(&answer, json, warnings_max) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(4),
+        },
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// A bar on standard error, hidden unless a person watches.
+fn bar(arguments: &Arguments) -> ProgressBar {
+    if arguments.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(200));
+    style.map_or(bar.clone(), |style| bar.clone().with_style(style))
+}
+
+/// What a command says: an object for programs, sentences for people, warnings for both.
+struct Answer {
+    json: serde_json::Value,
+    text: String,
+    warnings: Vec<String>,
+}
+
+fn run(command: Command, bar: &ProgressBar) -> Result<Answer, CommandError> {
+    match command {
+        Command::Fit { task, records, models, seed, held_out, dump_matrix } => {
+            let (source, concepts) = records.parts();
+            let request =
+                FitRequest { task, source, models, concepts, seed, held_out, dump_matrix };
+            let fitted = command::fit(&request, &|step| bar.set_message(step.to_owned()))?;
+            answer(&fitted, fitted.summary(), fitted.warnings())
+        }
+        Command::Evaluate { bundle, records, out, only_held_out } => {
+            let (source, concepts) = records.parts();
+            let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
+            let evaluated = command::evaluate(&request)?;
+            answer(&evaluated, evaluated.summary(), evaluated.lines.warnings())
+        }
+        Command::Score { bundle, records, out } => {
+            let (source, concepts) = records.parts();
+            let scored = command::score(&ScoreRequest { bundle, source, concepts, out })?;
+            answer(&scored, scored.summary(), scored.lines.warnings())
+        }
+        Command::Promote { task, version, models } => {
+            let promoted = command::promote(&models, &task, &version)?;
+            let text = format!("version {version} of {task} is in service once a server starts");
+            answer(&promoted, text, Vec::new())
+        }
+    }
+}
+
+fn answer<T: Serialize>(
+    value: &T,
+    text: String,
+    warnings: Vec<String>,
+) -> Result<Answer, CommandError> {
+    let json = serde_json::to_value(value).map_err(|e| CommandError::Json(e.to_string()))?;
+    Ok(Answer { json, text, warnings })
+}
+
+fn print(answer: &Answer, json: bool, warnings_max: usize) -> std::io::Result<()> {
+    let mut stderr = std::io::stderr().lock();
+    let shown = answer.warnings.iter().take(warnings_max);
+    shown.clone().try_for_each(|line| writeln!(stderr, "warning: {line}"))?;
+    let more = answer.warnings.len() - shown.count();
+    if more > 0 && warnings_max > 0 {
+        writeln!(stderr, "warning: {more} more; --verbose shows them")?;
+    }
+    let mut stdout = std::io::stdout().lock();
+    if json { writeln!(stdout, "{}", answer.json) } else { writeln!(stdout, "{}", answer.text) }
+}

@@ -16,7 +16,8 @@ impl Matrix {
     /// Adds one row at the end; a row of another width is cut or filled up with missing values.
     pub fn push(&mut self, row: &[f32]) {
         debug_assert_eq!(row.len(), self.columns);
-        self.values.extend(row.iter().copied().chain(std::iter::repeat(f32::NAN)).take(self.columns));
+        self.values
+            .extend(row.iter().copied().chain(std::iter::repeat(f32::NAN)).take(self.columns));
     }
 
     /// How many columns each row has.

@@ -38,10 +38,7 @@ fn band(number: f64, entry: &Entry, cuts: &[f64]) -> f64 {
 }
 
 /// The aggregate of `measured` (by time) and the facts it rests on: all for the mean, else the one.
-fn summed_up(
-    measured: &[(f64, Evidence)],
-    aggregate: Aggregate,
-) -> Option<(f64, Vec<Evidence>)> {
+fn summed_up(measured: &[(f64, Evidence)], aggregate: Aggregate) -> Option<(f64, Vec<Evidence>)> {
     let one = |found: Option<&(f64, Evidence)>| found.map(|(value, at)| (*value, vec![*at]));
     let by_value = |a: &&(f64, Evidence), b: &&(f64, Evidence)| a.0.total_cmp(&b.0);
     match aggregate {

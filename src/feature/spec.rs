@@ -154,13 +154,37 @@ pub enum Source {
     Age,
     Sex,
     StayDays,
-    StayCode { field: EncounterCode, levels: Vec<ConceptId> },
-    Encounters { classes: Vec<EncounterClass>, window_days: u32 },
-    DaysSinceEncounter { classes: Vec<EncounterClass>, window_days: u32 },
-    Events { concepts: Vec<ConceptId>, window: Window },
-    DaysSinceEvent { concepts: Vec<ConceptId>, window: Window },
-    Measurement { concept: ConceptId, window: Window, aggregate: Vec<Aggregate>, cuts: Vec<f64> },
-    StayCount { concept: ConceptId, kinds: Vec<EventKind>, distinct_codes: bool },
+    StayCode {
+        field: EncounterCode,
+        levels: Vec<ConceptId>,
+    },
+    Encounters {
+        classes: Vec<EncounterClass>,
+        window_days: u32,
+    },
+    DaysSinceEncounter {
+        classes: Vec<EncounterClass>,
+        window_days: u32,
+    },
+    Events {
+        concepts: Vec<ConceptId>,
+        window: Window,
+    },
+    DaysSinceEvent {
+        concepts: Vec<ConceptId>,
+        window: Window,
+    },
+    Measurement {
+        concept: ConceptId,
+        window: Window,
+        aggregate: Vec<Aggregate>,
+        cuts: Vec<f64>,
+    },
+    StayCount {
+        concept: ConceptId,
+        kinds: Vec<EventKind>,
+        distinct_codes: bool,
+    },
     Concepts {
         concepts: Vec<ConceptId>,
         window: Window,
@@ -168,9 +192,22 @@ pub enum Source {
         principal: bool,
         missing_without_any: bool,
     },
-    CodedCount { concepts: Vec<ConceptId>, window: Window, coded: String },
-    CodedLevels { concept: ConceptId, window: Window, levels: Vec<String> },
-    Learned { of: LearnedFrom, window: Window, codes_max: usize, patients_min: usize },
+    CodedCount {
+        concepts: Vec<ConceptId>,
+        window: Window,
+        coded: String,
+    },
+    CodedLevels {
+        concept: ConceptId,
+        window: Window,
+        levels: Vec<String>,
+    },
+    Learned {
+        of: LearnedFrom,
+        window: Window,
+        codes_max: usize,
+        patients_min: usize,
+    },
 }
 
 /// A checked feature spec: the order of features is the order of columns.
@@ -329,7 +366,11 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
             let id = finder.one(concept)?;
             let rule = finder.concepts.get(id).and_then(|concept| concept.count.clone());
             let rule = rule.ok_or_else(|| format!("concept `{concept}` has no count rule"))?;
-            Source::StayCount { concept: id, kinds: rule.kinds, distinct_codes: rule.distinct_codes }
+            Source::StayCount {
+                concept: id,
+                kinds: rule.kinds,
+                distinct_codes: rule.distinct_codes,
+            }
         }
         SourceParams::Concepts { concepts, window, kinds, principal, missing_without_any } => {
             Source::Concepts {
@@ -355,7 +396,10 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
                 return Err(format!("codes_max must be 1 to {LEARNED_MAX}"));
             }
             if *patients_min < crate::SMALL_CELL_PATIENTS {
-                return Err(format!("patients_min must be at least {}", crate::SMALL_CELL_PATIENTS));
+                return Err(format!(
+                    "patients_min must be at least {}",
+                    crate::SMALL_CELL_PATIENTS
+                ));
             }
             Source::Learned {
                 of: *of,

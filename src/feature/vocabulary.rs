@@ -84,10 +84,12 @@ impl Vocabulary {
     pub fn columns(&self, spec: &Spec) -> Vec<Column> {
         let mut columns = spec.fixed_columns();
         for ((place, feature), texts) in spec.learned().zip(&self.learned) {
-            columns.extend(texts.iter().map(|text| Column {
-                name: format!("{}={text}", feature.name),
-                feature: place,
-            }));
+            columns.extend(
+                texts.iter().map(|text| Column {
+                    name: format!("{}={text}", feature.name),
+                    feature: place,
+                }),
+            );
         }
         columns
     }

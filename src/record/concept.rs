@@ -157,7 +157,9 @@ impl ConceptSet {
                     index.ranges.push((first.to_owned(), last.to_owned(), id));
                 }
                 Some(_) => {
-                    return Err(format!("`{pattern}`: a range needs two rising, equally long ends"));
+                    return Err(format!(
+                        "`{pattern}`: a range needs two rising, equally long ends"
+                    ));
                 }
             }
         }

@@ -28,7 +28,8 @@ pub(super) fn transfers(
 ) -> Vec<bool> {
     let transfer = concepts.find(TRANSFER_CONCEPT);
     let discharge = EncounterCode::DischargeDisposition as usize;
-    let is_transfer = |of: &[Vec<ConceptId>; 3]| transfer.is_some_and(|t| of[discharge].contains(&t));
+    let is_transfer =
+        |of: &[Vec<ConceptId>; 3]| transfer.is_some_and(|t| of[discharge].contains(&t));
     field_concepts.iter().map(is_transfer).collect()
 }
 

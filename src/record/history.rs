@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::normalize::{self, Context, Entry};
 use super::{
-    ConceptId, ConceptSet, Encounter, EncounterCode, Event, EventKind, PartialDate, Period, Record, Sex, Time, Value,
-    episode,
+    ConceptId, ConceptSet, Encounter, EncounterCode, Event, EventKind, PartialDate, Period, Record,
+    Sex, Time, Value, episode,
 };
 
 /// The most events one record may hold.
@@ -61,7 +61,9 @@ impl IssueKind {
             IssueKind::NoTime => "no time of any kind: left out, because it may lie in the future",
             IssueKind::Duplicate => "sent more than once: counted once",
             IssueKind::UnknownEncounter => "names an encounter that is not in the record",
-            IssueKind::UnknownUnit => "unit not known for this concept: the value counts as missing",
+            IssueKind::UnknownUnit => {
+                "unit not known for this concept: the value counts as missing"
+            }
             IssueKind::MissingUnit => "no unit: taken to be in the concept's own unit",
             IssueKind::ImplausibleValue => "implausible value: it counts as missing",
         }

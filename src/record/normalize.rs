@@ -172,8 +172,8 @@ fn number_in_unit(
         }
     };
     let rounded = round_to_step(number, concept);
-    let plausible =
-        concept.range.is_none_or(|[low, high]| (low..=high).contains(&rounded)) && rounded.is_finite();
+    let plausible = concept.range.is_none_or(|[low, high]| (low..=high).contains(&rounded))
+        && rounded.is_finite();
     if !plausible {
         issues.count(IssueKind::ImplausibleValue, || format!("events[{source}].value"));
         return None;

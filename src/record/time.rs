@@ -172,7 +172,10 @@ mod tests {
         for text in ["", "50", "1950-13", "1950-02-30", "1950-1-1", "1950-01-01-01", "19x0"] {
             assert_eq!(PartialDate::parse(text), None, "{text}");
         }
-        assert_eq!(PartialDate::parse("2004-02-29").map(|d| d.to_string()).as_deref(), Some("2004-02-29"));
+        assert_eq!(
+            PartialDate::parse("2004-02-29").map(|d| d.to_string()).as_deref(),
+            Some("2004-02-29")
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `View`: what was there and known at the index time. `Future`: what came after it.
 
 use super::{
-    ConceptId, Encounter, EncounterCode, Entry, Episode, History, Period, Sex, Time, TimePrecision, episode,
+    ConceptId, Encounter, EncounterCode, Entry, Episode, History, Period, Sex, Time, TimePrecision,
+    episode,
 };
 
 /// Where in the record a fact comes from, and when it happened.

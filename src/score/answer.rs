@@ -1,16 +1,7 @@
 //! The answer for one task: a score with its reasons, or why there is none.
 
+use crate::bundle::Sufficiency;
 use crate::record::{Evidence, Time};
-
-/// How far the record suffices for this model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sufficiency {
-    A,
-    B,
-    C,
-    /// Not enough data: no probability is given.
-    D,
-}
 
 /// One feature's share of the score, in words.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,75 @@
 //! Scoring: from a history and a bundle to an answer in words.
 
 mod answer;
+mod reasons;
+mod words;
 
-pub use answer::{Reason, Score, Sufficiency};
+pub use crate::bundle::Sufficiency;
+pub use answer::{Reason, Score};
+
+use crate::bundle::Bundle;
+use crate::feature::extract;
+use crate::record::{History, Time, View};
+use crate::task::{NotEligible, eligibility, latest_index};
+
+/// Scores `history` as it stood at `prediction_time`, with at most `reasons_max` reasons.
+///
+/// # Errors
+/// `NotEligible` when the task has no index time there or a criterion leaves the patient out.
+pub fn score(
+    bundle: &Bundle,
+    history: &History,
+    prediction_time: Time,
+    reasons_max: usize,
+) -> Result<Score, NotEligible> {
+    let task = bundle.task();
+    let index = latest_index(history, task, prediction_time)?;
+    let view = history.view(index.time);
+    eligibility(&view, task)?;
+    let facts = extract(&view, task.spec(), reasons_max > 0);
+    let row = bundle.manifest().vocabulary.row(&facts);
+    let judgement = bundle.sufficiency(&view, &row);
+    let mut assumptions = Vec::new();
+    if index.as_if_discharged {
+        assumptions.push("the inpatient stay is open: scored as if discharged now".to_owned());
+    }
+    let mut score = Score {
+        index_time: index.time,
+        history_used_until: latest_fact(&view),
+        assumptions,
+        probability: None,
+        horizon_days: task.params().time_at_risk.horizon_days,
+        tier: None,
+        flag_threshold: bundle.manifest().tiers.first().map_or(1.0, |cut| cut.from),
+        reference_percentile: None,
+        sufficiency: judgement.grade,
+        sufficiency_notes: judgement.notes,
+        baseline: 0.0,
+        reasons: Vec::new(),
+        other_contribution: 0.0,
+    };
+    if score.sufficiency == Sufficiency::D {
+        return Ok(score);
+    }
+    let probability = bundle.predict(&row).probability;
+    score.probability = Some(probability);
+    score.tier = Some(bundle.tier(probability).to_owned());
+    score.reference_percentile = Some(bundle.reference_percentile(probability));
+    if reasons_max > 0 {
+        let explanation = bundle.explain(&row);
+        score.baseline = explanation.baseline;
+        let (reasons, other) =
+            reasons::reasons(bundle, &facts, &row, &explanation.contributions, reasons_max);
+        score.reasons = reasons;
+        score.other_contribution = other;
+    }
+    Ok(score)
+}
+
+/// The latest time of an event or encounter that the view shows.
+fn latest_fact(view: &View<'_>) -> Option<Time> {
+    let events = view.entries().map(|entry| entry.time.min(view.index_time())).max();
+    let earlier = view.earlier_encounters().map(|(encounter, _)| encounter.start).max();
+    let stay = view.stay().map(|stay| stay.end.unwrap_or(stay.start));
+    events.max(earlier).max(stay)
+}

@@ -1,7 +1,13 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
-use crate::record::{DataIssue, Record, Time, Violation};
-use crate::score::Score;
+use crate::bundle::Bundle;
+use crate::record::{DataIssue, History, Record, Time, Violation};
+use crate::registry::Registry;
+use crate::score::{Score, score};
+pub use crate::task::NotEligible;
+
+/// Nobody is believed to be older.
+const AGE_YEARS_MAX: i32 = 125;
 
 /// Which task to score, and with which version of its model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +33,6 @@ pub struct ScoreRequest {
     /// Nothing after this is used; `None` for now.
     pub prediction_time: Option<Time>,
     pub options: ScoreOptions,
-}
-
-/// Why a patient is not scored for a task. An answer, not an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotEligible {
-    /// Stable name for programs: the criterion's name in the task file, or `no_index_stay`.
-    pub criterion: String,
-    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -90,4 +88,155 @@ pub enum ServiceError {
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The use cases over a registry of models.
+#[derive(Debug)]
+pub struct Service {
+    registry: Registry,
+}
+
+impl Service {
+    /// A service over the models of `registry`.
+    pub fn new(registry: Registry) -> Service {
+        Service { registry }
+    }
+
+    /// The models this service stands on.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Scores one patient for the tasks asked for. `now` is the prediction time where the request
+    /// names none.
+    ///
+    /// # Errors
+    /// A record that cannot be used, with the paths of its faults; a task or version not in service.
+    pub fn score(&self, request: &ScoreRequest, now: Time) -> Result<ScoreResponse, ServiceError> {
+        let prediction_time = request.prediction_time.unwrap_or(now);
+        check_times(request, prediction_time)?;
+        let mut assessments = Vec::new();
+        let mut data_issues = Vec::new();
+        let bundles = self.asked_for(&request.tasks)?;
+        for bundle in bundles {
+            let known_after = &bundle.task().params().known_after;
+            let built = History::build(&request.record, bundle.concepts(), known_after)
+                .map_err(|error| ServiceError::Invalid(under_history(error.violations)))?;
+            let scored =
+                score(bundle, &built.history, prediction_time, request.options.reasons_max);
+            let outcome = match scored {
+                Ok(score) => Outcome::Score(Box::new(score)),
+                Err(not) => Outcome::NotEligible(not),
+            };
+            assessments.push(Assessment {
+                task: bundle.manifest().task.clone(),
+                task_digest: bundle.task().digest().to_owned(),
+                model_version: bundle.manifest().version.clone(),
+                bundle_digest: bundle.digest().to_owned(),
+                outcome,
+            });
+            add_issues(&mut data_issues, built.issues);
+        }
+        Ok(ScoreResponse { assessments, data_issues })
+    }
+
+    /// The bundles of the tasks asked for, each once; all of them for an empty list.
+    fn asked_for(&self, tasks: &[TaskRef]) -> Result<Vec<&Bundle>, ServiceError> {
+        let served = self.registry.served();
+        if served.is_empty() {
+            return Err(ServiceError::NothingServed);
+        }
+        if tasks.is_empty() {
+            return Ok(served.iter().collect());
+        }
+        let mut bundles: Vec<&Bundle> = Vec::new();
+        for wanted in tasks {
+            let bundle = served.iter().find(|bundle| bundle.manifest().task == wanted.task);
+            let bundle = bundle.ok_or_else(|| self.unknown_task(&wanted.task))?;
+            let version = wanted.version.as_ref();
+            if let Some(version) = version.filter(|version| **version != bundle.manifest().version)
+            {
+                let (task, version) = (wanted.task.clone(), version.clone());
+                return Err(ServiceError::UnknownVersion { task, version });
+            }
+            if !bundles.iter().any(|known| std::ptr::eq(*known, bundle)) {
+                bundles.push(bundle);
+            }
+        }
+        Ok(bundles)
+    }
+
+    fn unknown_task(&self, task: &str) -> ServiceError {
+        let names = self.registry.served().iter().map(|bundle| &bundle.manifest().task);
+        let nearest = names.min_by_key(|name| strsim::damerau_levenshtein(name, task)).cloned();
+        ServiceError::UnknownTask { task: task.to_owned(), nearest }
+    }
+
+    /// All models, those refused included.
+    pub fn list_models(&self) -> Vec<ModelInfo> {
+        let served = self.registry.served().iter().map(|bundle| {
+            let manifest = bundle.manifest();
+            let families = manifest.members.iter().map(|member| member.family.to_string());
+            ModelInfo {
+                task: manifest.task.clone(),
+                title: bundle.task().params().title.clone(),
+                version: manifest.version.clone(),
+                bundle_digest: bundle.digest().to_owned(),
+                task_digest: bundle.task().digest().to_owned(),
+                families: families.collect(),
+                horizon_days: bundle.task().params().time_at_risk.horizon_days,
+                auroc: manifest.held_out.map(|figures| figures.auroc),
+                refused: None,
+            }
+        });
+        let refused = self.registry.refused().iter().map(|refused| ModelInfo {
+            task: refused.task.clone(),
+            title: String::new(),
+            version: String::new(),
+            bundle_digest: String::new(),
+            task_digest: String::new(),
+            families: Vec::new(),
+            horizon_days: 0,
+            auroc: None,
+            refused: Some(refused.error.to_string()),
+        });
+        served.chain(refused).collect()
+    }
+}
+
+/// Times that make no sense against the prediction time.
+fn check_times(request: &ScoreRequest, prediction_time: Time) -> Result<(), ServiceError> {
+    let violation = |path: &str, reason| Violation { path: path.to_owned(), reason };
+    if !prediction_time.is_believable() {
+        let reason = "outside the years 1800 to 2299";
+        return Err(ServiceError::Invalid(vec![violation("prediction_time", reason)]));
+    }
+    let Some(birth) = request.record.birth_date else { return Ok(()) };
+    let age = birth.age_years_at(prediction_time);
+    let reason = match age {
+        _ if birth.earliest().is_some_and(|birth| birth > prediction_time) => {
+            "after the prediction time"
+        }
+        age if age > AGE_YEARS_MAX => "more than 125 years before the prediction time",
+        _ => return Ok(()),
+    };
+    Err(ServiceError::Invalid(vec![violation("history.birth_date", reason)]))
+}
+
+fn under_history(violations: Vec<Violation>) -> Vec<Violation> {
+    let under = |violation: Violation| Violation {
+        path: format!("history.{}", violation.path),
+        reason: violation.reason,
+    };
+    violations.into_iter().map(under).collect()
+}
+
+/// Adds the issues of one more build of the same record: each kind once, with its largest count.
+fn add_issues(all: &mut Vec<DataIssue>, more: Vec<DataIssue>) {
+    for issue in more {
+        match all.iter_mut().find(|known| known.kind == issue.kind) {
+            Some(known) => known.count = known.count.max(issue.count),
+            None => all.push(issue),
+        }
+    }
 }

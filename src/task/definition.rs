@@ -270,7 +270,8 @@ fn criteria(
             RuleParams::AgeYearsMin(years) => Rule::AgeYearsMin((*years).min(150) as i32),
             RuleParams::Concept(name) => Rule::Concept(find(criterion, name)?),
             RuleParams::Discharge(names) => {
-                let ids: Result<Vec<_>, _> = names.iter().map(|name| find(criterion, name)).collect();
+                let ids: Result<Vec<_>, _> =
+                    names.iter().map(|name| find(criterion, name)).collect();
                 Rule::Discharge(ids?)
             }
             RuleParams::Died => Rule::Died,

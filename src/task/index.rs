@@ -40,10 +40,7 @@ pub fn latest_index(
     let view = history.view(prediction_time);
     let params = &task.params().index;
     if view.is_dead() {
-        return Err(NotEligible {
-            criterion: "died".into(),
-            text: "the patient has died".into(),
-        });
+        return Err(NotEligible { criterion: "died".into(), text: "the patient has died".into() });
     }
     if view.has_open_episode() {
         return match params.open_stay_as_if_discharged {

@@ -28,7 +28,9 @@ pub fn label(future: &Future<'_>, task: &Task, index_time: Time) -> Label {
         (Some(outcome), Some(death)) if death < outcome => Label::CompetingDeath,
         (Some(_), _) => Label::Positive,
         (None, Some(_)) => Label::CompetingDeath,
-        (None, None) if future.followed_until().is_some_and(|until| until >= end) => Label::Negative,
+        (None, None) if future.followed_until().is_some_and(|until| until >= end) => {
+            Label::Negative
+        }
         (None, None) => Label::Censored,
     }
 }

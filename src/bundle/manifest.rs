@@ -1,0 +1,113 @@
+//! `manifest.json`: what a bundle holds, and the sha256 of every other file in it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::golden::Golden;
+use crate::feature::Vocabulary;
+use crate::model::{Calibrator, Family, InputSpec};
+
+/// The layout this program writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The manifest of a bundle. It holds no clock time, host, path, thread count or patient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub format_version: u32,
+    pub task: String,
+    pub version: String,
+    /// Digest of the task file's content.
+    pub task_digest: String,
+    /// Seed of every draw in the fit.
+    pub seed: u64,
+    pub development: Development,
+    pub columns: Vec<ColumnEntry>,
+    pub vocabulary: Vocabulary,
+    /// Medians, bounds and missing indicators: how a row becomes model inputs.
+    pub input: InputSpec,
+    pub members: Vec<MemberEntry>,
+    /// From the highest tier to the lowest.
+    pub tiers: Vec<TierCut>,
+    /// The 1st to 99th percentile of the out-of-fold probabilities of the development cohort.
+    pub reference: Vec<f64>,
+    /// Figures of the whole on patients that no fit saw; `None` when none were held out.
+    pub held_out: Option<Headline>,
+    pub golden: Vec<Golden>,
+    /// All other files of the folder.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// What the bundle was fitted on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Development {
+    /// Where the records come from, as the mapping says.
+    pub source: String,
+    /// First and last year of the records.
+    pub years: [i32; 2],
+    pub index_times: u64,
+    pub patients: u64,
+    pub outcomes: u64,
+    /// Which part of the patients was held out, such as `0/5`.
+    pub held_out_part: String,
+}
+
+/// One column of the row that models read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnEntry {
+    pub name: String,
+    /// Place of its feature in the task file.
+    pub feature: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The column's share of the score's movement over the development cohort; all sum to 1.
+    pub weight: f64,
+}
+
+/// One model of the bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberEntry {
+    pub family: Family,
+    pub file: String,
+    pub calibrator: Calibrator,
+    /// Share of its calibrated log-odds in the answer; 0 for a member kept for comparison.
+    pub weight: f64,
+    /// Figures of this member alone on the held-out patients.
+    pub held_out: Option<Headline>,
+}
+
+/// The few figures a model is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Headline {
+    pub auroc: f64,
+    /// 95% interval, by resampling patients.
+    pub auroc_low: f64,
+    pub auroc_high: f64,
+    pub average_precision: f64,
+    pub brier: f64,
+    pub log_loss: f64,
+    pub observed_over_expected: f64,
+    pub calibration_slope: f64,
+}
+
+/// Where a tier begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierCut {
+    pub name: String,
+    /// The lowest probability in the tier.
+    pub from: f64,
+}
+
+/// A file of the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    pub bytes: u64,
+    pub sha256: String,
+}

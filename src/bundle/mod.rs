@@ -1,0 +1,18 @@
+//! Bundles: everything needed to score one task, checked before it is used.
+//!
+//! A bundle is a set of named files. `Bundle::open` takes them as bytes (reading folders is the
+//! registry's work), checks all of them, and gives the one `predict` that both programs use.
+
+mod golden;
+mod manifest;
+mod open;
+mod predict;
+mod sufficiency;
+
+pub use golden::{Golden, golden_rows};
+pub use manifest::{
+    ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry, TierCut,
+};
+pub use open::{Bundle, BundleError, Files, MANIFEST, sealed};
+pub use predict::{Explanation, Prediction};
+pub use sufficiency::{Judgement, Sufficiency};

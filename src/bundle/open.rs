@@ -1,0 +1,267 @@
+//! Opening a bundle: every file is checked before anything is used.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
+use crate::feature::Column;
+use crate::model::{Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError};
+use crate::record::{ConceptError, ConceptSet};
+use crate::task::{Task, TaskError};
+
+/// The files of a bundle by name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// The name of the manifest.
+pub const MANIFEST: &str = "manifest.json";
+
+/// How far a golden input's probability may be from the expected one.
+const GOLDEN_TOLERANCE: f64 = 1e-9;
+
+/// Why a bundle is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BundleError {
+    #[error("{MANIFEST} is missing")]
+    NoManifest,
+    #[error("{MANIFEST} cannot be read: {0}")]
+    Manifest(String),
+    #[error("{MANIFEST} has format version {found}; this program reads {FORMAT_VERSION}")]
+    FormatVersion { found: u32 },
+    #[error("file {0} is missing")]
+    Missing(String),
+    #[error("file {0} is not in the manifest")]
+    Extra(String),
+    #[error("file {0} is not the one the manifest names (its sha256 differs)")]
+    Changed(String),
+    #[error("task.toml: {0}")]
+    Task(#[from] TaskError),
+    #[error("concepts.toml: {0}")]
+    Concepts(#[from] ConceptError),
+    #[error("{part}: {error}")]
+    Model { part: String, error: ModelError },
+    #[error("{MANIFEST} contradicts itself: {0}")]
+    Contradiction(&'static str),
+    #[error("golden input {number} gets another probability than it must")]
+    Golden { number: usize },
+}
+
+/// A member of a bundle, ready to predict.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct BundleMember {
+    pub model: Member,
+    pub calibrator: Calibrator,
+    pub weight: f64,
+}
+
+/// A checked bundle.
+#[derive(Debug)]
+pub struct Bundle {
+    manifest: Manifest,
+    digest: String,
+    concepts: ConceptSet,
+    task: Task,
+    columns: Vec<Column>,
+    members: Vec<BundleMember>,
+}
+
+impl Bundle {
+    /// Checks `files` and makes them ready to predict.
+    ///
+    /// # Errors
+    /// The first fault found, in one sentence.
+    pub fn open(files: &Files) -> Result<Bundle, BundleError> {
+        Bundle::open_with(files, &[])
+    }
+
+    /// As `open`, with concept files of a site added to the bundle's own concepts.
+    ///
+    /// # Errors
+    /// As `open`; also for a fault in a site's file.
+    pub fn open_with(files: &Files, site_concepts: &[String]) -> Result<Bundle, BundleError> {
+        let bundle = Bundle::read(files, site_concepts)?;
+        bundle.check_golden()?;
+        Ok(bundle)
+    }
+
+    /// A bundle whose golden inputs are not looked at: for the trainer, which makes them with it.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn draft(files: &Files) -> Result<Bundle, BundleError> {
+        Bundle::read(files, &[])
+    }
+
+    fn read(files: &Files, site_concepts: &[String]) -> Result<Bundle, BundleError> {
+        let bytes = files.get(MANIFEST).ok_or(BundleError::NoManifest)?;
+        let manifest = read_manifest(bytes)?;
+        check_files(&manifest.files, files)?;
+        let mut concepts = ConceptSet::parse(text(files, "concepts.toml")?)?;
+        for site in site_concepts {
+            concepts = concepts.extended(site)?;
+        }
+        let task = Task::parse(text(files, "task.toml")?, &concepts)?;
+        let columns = manifest.vocabulary.columns(task.spec());
+        check_manifest(&manifest, &task, &columns)?;
+        let members = members(&manifest, files)?;
+        let digest = hex(bytes);
+        Ok(Bundle { manifest, digest, concepts, task, columns, members })
+    }
+
+    fn check_golden(&self) -> Result<(), BundleError> {
+        if self.manifest.golden.is_empty() {
+            return Err(BundleError::Contradiction("there is no golden input"));
+        }
+        for (number, golden) in self.manifest.golden.iter().enumerate() {
+            let got = self.predict(&golden.values()).probability;
+            // Written so that a NaN fails.
+            let same = (got - golden.probability).abs() <= GOLDEN_TOLERANCE;
+            if !same {
+                return Err(BundleError::Golden { number });
+            }
+        }
+        Ok(())
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// sha256 of the manifest, which names the sha256 of every other file.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub fn concepts(&self) -> &ConceptSet {
+        &self.concepts
+    }
+
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// The columns of a row, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// How a row becomes model inputs.
+    pub fn input(&self) -> &InputSpec {
+        &self.manifest.input
+    }
+
+    pub(super) fn members(&self) -> &[BundleMember] {
+        &self.members
+    }
+}
+
+/// The files of a bundle with its manifest, the sha256 of every file written into it.
+///
+/// # Errors
+/// When the manifest cannot be written as JSON.
+pub fn sealed(mut manifest: Manifest, mut files: Files) -> Result<Files, BundleError> {
+    files.remove(MANIFEST);
+    let entry = |bytes: &Vec<u8>| FileEntry { bytes: bytes.len() as u64, sha256: hex(bytes) };
+    manifest.files = files.iter().map(|(name, bytes)| (name.clone(), entry(bytes))).collect();
+    let mut text = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| BundleError::Manifest(error.to_string()))?;
+    text.push(b'\n');
+    files.insert(MANIFEST.to_owned(), text);
+    Ok(files)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+fn read_manifest(bytes: &[u8]) -> Result<Manifest, BundleError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format_version: u32,
+    }
+    let unreadable = |error: serde_json::Error| BundleError::Manifest(error.to_string());
+    // The version first: another layout must not be reported as a misspelt key.
+    let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if head.format_version != FORMAT_VERSION {
+        return Err(BundleError::FormatVersion { found: head.format_version });
+    }
+    serde_json::from_slice(bytes).map_err(unreadable)
+}
+
+fn check_files(named: &BTreeMap<String, FileEntry>, files: &Files) -> Result<(), BundleError> {
+    if let Some(extra) = files.keys().find(|name| *name != MANIFEST && !named.contains_key(*name)) {
+        return Err(BundleError::Extra(extra.clone()));
+    }
+    for (name, entry) in named {
+        let bytes = files.get(name).ok_or_else(|| BundleError::Missing(name.clone()))?;
+        if bytes.len() as u64 != entry.bytes || hex(bytes) != entry.sha256 {
+            return Err(BundleError::Changed(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {
+    let bytes = files.get(name).ok_or_else(|| BundleError::Missing(name.to_owned()))?;
+    std::str::from_utf8(bytes).map_err(|_| BundleError::Changed(name.to_owned()))
+}
+
+fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Result<(), BundleError> {
+    let holds = |holds: bool, reason| match holds {
+        true => Ok(()),
+        false => Err(BundleError::Contradiction(reason)),
+    };
+    holds(manifest.task == task.params().name, "the task file is of another task")?;
+    holds(manifest.task_digest == task.digest(), "the task digest is of another task file")?;
+    holds(manifest.vocabulary.fits(task.spec()), "the learned codes do not fit the task")?;
+    let same_column =
+        manifest.columns.len() == columns.len()
+            && manifest.columns.iter().zip(columns).all(|(entry, column)| {
+                entry.name == column.name && entry.feature == column.feature
+            });
+    holds(same_column, "the columns are not those of the task")?;
+    let weights_fit = manifest.columns.iter().all(|c| (0.0..=1.0).contains(&c.weight));
+    holds(weights_fit, "a column weight is not a share")?;
+    manifest
+        .input
+        .check(columns.len())
+        .map_err(|error| BundleError::Model { part: "input".into(), error })?;
+    let tier_names = manifest.tiers.iter().map(|cut| &cut.name);
+    let tiers_fit = manifest.tiers.len() == task.params().tier.len()
+        && tier_names.eq(task.params().tier.iter().map(|tier| &tier.name))
+        && manifest.tiers.iter().all(|cut| (0.0..=1.0).contains(&cut.from))
+        && manifest.tiers.windows(2).all(|pair| pair[0].from >= pair[1].from);
+    holds(tiers_fit, "the tiers are not those of the task, from high to low")?;
+    let reference = &manifest.reference;
+    let reference_fits = reference.iter().all(|q| (0.0..=1.0).contains(q))
+        && reference.is_sorted()
+        && reference.len() == 99;
+    holds(reference_fits, "the reference needs 99 rising percentiles")?;
+    let golden_fits = manifest.golden.iter().all(|golden| golden.row.len() == columns.len());
+    holds(golden_fits, "golden inputs need one value a column")?;
+    let weights = manifest.members.iter().map(|member| member.weight);
+    let sum: f64 = weights.clone().sum();
+    let shares = weights.into_iter().all(|weight| (0.0..=1.0).contains(&weight));
+    holds(shares && (sum - 1.0).abs() < 1e-9, "member weights must be shares that sum to 1")
+}
+
+fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, BundleError> {
+    let inputs = manifest.input.inputs();
+    let each = manifest.members.iter().map(|entry| {
+        let fault = |error| BundleError::Model { part: entry.file.clone(), error };
+        let missing = || BundleError::Missing(entry.file.clone());
+        let bytes = files.get(&entry.file).ok_or_else(missing)?;
+        entry.calibrator.check().map_err(fault)?;
+        let model = match entry.family {
+            Family::Logistic => {
+                let linear: Linear = serde_json::from_slice(bytes)
+                    .map_err(|error| BundleError::Manifest(format!("{}: {error}", entry.file)))?;
+                linear.check(inputs).map_err(fault)?;
+                Member::Logistic(linear)
+            }
+            Family::Forest => Member::Forest(FlatTrees::from_bytes(bytes, inputs).map_err(fault)?),
+        };
+        Ok(BundleMember { model, calibrator: entry.calibrator.clone(), weight: entry.weight })
+    });
+    each.collect()
+}

@@ -1,0 +1,93 @@
+//! `Bundle::predict`: the one way from a row to a probability, and the shares behind it.
+
+use super::open::Bundle;
+
+/// Below this distance from the mean margin a member's contributions are all taken as 0.
+const MARGIN_EPSILON: f64 = 1e-9;
+
+/// A calibrated probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    pub probability: f64,
+}
+
+/// The shares of the columns in one prediction, in log-odds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Where the shares start from: baseline + sum of shares = log-odds of the probability.
+    pub baseline: f64,
+    /// One share for each column of the row.
+    pub contributions: Vec<f64>,
+}
+
+impl Bundle {
+    /// The probability for `row` (one value for each column, `NaN` = missing).
+    pub fn predict(&self, row: &[f32]) -> Prediction {
+        let mut inputs = Vec::with_capacity(self.input().inputs());
+        self.input().apply(row, &mut inputs);
+        let mut in_use = self.members().iter().filter(|member| member.weight > 0.0);
+        let probability = match (in_use.next(), in_use.next()) {
+            // One member alone gives its probability as it is, without a trip through log-odds.
+            (Some(only), None) => only.calibrator.apply(only.model.margin(&inputs)),
+            _ => sigmoid(self.blended(|m| logit(m.calibrator.apply(m.model.margin(&inputs))))),
+        };
+        Prediction { probability }
+    }
+
+    /// The shares of the columns in the prediction for `row`.
+    ///
+    /// Each member explains its own margin; its shares are then scaled so that they sum to the
+    /// difference of calibrated log-odds, and members add up with their weights.
+    pub fn explain(&self, row: &[f32]) -> Explanation {
+        let mut inputs = Vec::with_capacity(self.input().inputs());
+        self.input().apply(row, &mut inputs);
+        let mut contributions = vec![0.0; self.columns().len()];
+        let mut baseline = 0.0;
+        let mut shares = vec![0.0; inputs.len()];
+        for member in self.members().iter().filter(|member| member.weight > 0.0) {
+            let margin = member.model.margin(&inputs);
+            let mean = member.model.mean_margin();
+            let here = logit(member.calibrator.apply(margin));
+            if (margin - mean).abs() < MARGIN_EPSILON {
+                baseline += member.weight * here;
+                continue;
+            }
+            let start = logit(member.calibrator.apply(mean));
+            baseline += member.weight * start;
+            shares.iter_mut().for_each(|share| *share = 0.0);
+            member.model.contributions(&inputs, &mut shares);
+            let scale = member.weight * (here - start) / (margin - mean);
+            for (input, share) in shares.iter().enumerate() {
+                if let Some(sum) = contributions.get_mut(self.input().column_of(input)) {
+                    *sum += scale * share;
+                }
+            }
+        }
+        Explanation { baseline, contributions }
+    }
+
+    fn blended(&self, log_odds: impl Fn(&super::open::BundleMember) -> f64) -> f64 {
+        let in_use = self.members().iter().filter(|member| member.weight > 0.0);
+        in_use.map(|member| member.weight * log_odds(member)).sum()
+    }
+
+    /// The name of the tier that `probability` falls in.
+    pub fn tier(&self, probability: f64) -> &str {
+        let cuts = &self.manifest().tiers;
+        let found = cuts.iter().find(|cut| probability >= cut.from).or(cuts.last());
+        found.map_or("", |cut| cut.name.as_str())
+    }
+
+    /// The share (0 to 99 percent) of the development cohort with a lower probability.
+    pub fn reference_percentile(&self, probability: f64) -> f64 {
+        self.manifest().reference.partition_point(|quantile| *quantile < probability) as f64
+    }
+}
+
+fn logit(probability: f64) -> f64 {
+    (probability / (1.0 - probability)).ln()
+}
+
+fn sigmoid(log_odds: f64) -> f64 {
+    1.0 / (1.0 + (-log_odds).exp())
+}

@@ -1,0 +1,121 @@
+//! `evaluate`: judge a bundle on an export, with every prediction it made.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::predictions::PredictionFile;
+use super::records::{self, Source};
+use super::{CommandError, io_error};
+use crate::import::{Counts, Outcome, read};
+use crate::registry;
+use crate::train::{self, Attrition, Cohort, Evaluation, HeldOut};
+
+/// What `evaluate` is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateRequest {
+    /// A version folder.
+    pub bundle: PathBuf,
+    pub source: Source,
+    pub concepts: Vec<PathBuf>,
+    /// A folder for `metrics.json` and `predictions.parquet`.
+    pub out: PathBuf,
+    /// Only patients that the fit of this bundle held out.
+    pub only_held_out: bool,
+}
+
+/// What `evaluate` found; `metrics.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluated {
+    pub task: String,
+    pub version: String,
+    pub digest: String,
+    pub only_held_out: bool,
+    pub lines: Counts,
+    pub attrition: Attrition,
+    pub evaluation: Evaluation,
+}
+
+impl Evaluated {
+    /// What was found, in sentences.
+    pub fn summary(&self) -> String {
+        let metrics = &self.evaluation.metrics;
+        let [low, high] = metrics.auroc_interval;
+        format!(
+            "{} version {}: {} index times of {} patients, {} with the outcome\n{}\nAUROC {:.4} \
+             ({low:.4} to {high:.4}), observed / expected {:.3}, calibration slope {:.3}",
+            self.task,
+            self.version,
+            self.attrition.samples,
+            self.attrition.patients,
+            self.attrition.outcomes,
+            self.lines.sentence(),
+            metrics.auroc,
+            metrics.observed_over_expected,
+            metrics.calibration_slope
+        )
+    }
+}
+
+/// Judges a bundle on every labelled index time of an export.
+///
+/// # Errors
+/// A bundle that is refused, files that cannot be read or written, a cohort without both outcomes.
+pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
+    let site = request.concepts.iter().map(|path| records::read_text(path));
+    let bundle = registry::open(&request.bundle, &site.collect::<Result<Vec<_>, _>>()?)?;
+    let mapping = records::mapping(&request.source)?;
+    let part = &bundle.manifest().development.held_out_part;
+    let held_out = HeldOut::parse(part).filter(|_| request.only_held_out);
+    std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
+    let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
+    let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
+    let mut probabilities = HashMap::new();
+    let mut failed = None;
+    let lines = read(&request.source.export, &mapping, |subject| {
+        if held_out.is_some_and(|held_out| !held_out.holds(&subject.group)) {
+            return Outcome::Skipped("not held out".to_owned());
+        }
+        let rows = match super::score::rows(&bundle, &subject) {
+            Ok(rows) => rows,
+            Err(error) => return Outcome::Quarantined(error.to_string()),
+        };
+        for row in rows {
+            probabilities.insert((row.subject_id, row.prediction_time), row.probability);
+            if let Err(error) = file.push(row) {
+                failed.get_or_insert(error);
+            }
+        }
+        match cohort.add(&records::case(subject)) {
+            Ok(()) => Outcome::Used,
+            Err(error) => Outcome::Quarantined(error.to_string()),
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    file.finish()?;
+    cohort.finish();
+    let evaluation = train::evaluate(&bundle, &cohort, |sample| {
+        probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
+    });
+    let evaluation = evaluation.ok_or_else(|| {
+        CommandError::Data("the cohort does not hold both outcomes: nothing can be judged".into())
+    })?;
+    let manifest = bundle.manifest();
+    let evaluated = Evaluated {
+        task: manifest.task.clone(),
+        version: manifest.version.clone(),
+        digest: bundle.digest().to_owned(),
+        only_held_out: request.only_held_out,
+        lines,
+        attrition: cohort.attrition().clone(),
+        evaluation,
+    };
+    let path = request.out.join("metrics.json");
+    let text = serde_json::to_string_pretty(&evaluated)
+        .map_err(|error| CommandError::Json(error.to_string()))?;
+    std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
+    Ok(evaluated)
+}

@@ -1,0 +1,91 @@
+//! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
+
+mod evaluate;
+mod fit;
+mod predictions;
+mod promote;
+mod records;
+mod score;
+
+use std::path::PathBuf;
+
+pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
+pub use fit::{FitOutcome, FitRequest, fit};
+pub use promote::{Promoted, promote};
+pub use records::Source;
+pub use score::{ScoreRequest, Scored, score};
+
+use crate::import::{ImportError, MappingError, WriteError};
+use crate::record::ConceptError;
+use crate::registry::RegistryError;
+use crate::task::TaskError;
+use crate::train::TrainError;
+
+/// Why a command ended without its result.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {error}")]
+    Task { path: PathBuf, error: Box<TaskError> },
+    #[error("{path}: {error}")]
+    Concepts { path: PathBuf, error: ConceptError },
+    #[error("{path}: {error}")]
+    Mapping { path: PathBuf, error: Box<MappingError> },
+    #[error("tables need a mapping: give one with --mapping FILE")]
+    NoMapping,
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("{0}")]
+    Data(String),
+    #[error("threads: {0}")]
+    Threads(String),
+    #[error("cannot be written as JSON: {0}")]
+    Json(String),
+}
+
+impl CommandError {
+    /// The program's exit code: 2 the call is wrong, 3 the data are, 4 the environment is.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::NoMapping
+            | CommandError::Task { .. }
+            | CommandError::Concepts { .. }
+            | CommandError::Mapping { .. } => 2,
+            CommandError::Import(ImportError::Unreadable { .. })
+            | CommandError::Io { .. }
+            | CommandError::Write(_)
+            | CommandError::Threads(_)
+            | CommandError::Json(_)
+            | CommandError::Registry(RegistryError::Io { .. }) => 4,
+            CommandError::Import(_)
+            | CommandError::Train(_)
+            | CommandError::Registry(_)
+            | CommandError::Data(_) => 3,
+        }
+    }
+}
+
+/// Runs `work` with so many threads at most; with all of the machine's when there is no number.
+///
+/// # Errors
+/// When the threads cannot be started.
+pub fn with_threads<T: Send>(
+    threads: Option<usize>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, CommandError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+    let pool = pool.map_err(|error| CommandError::Threads(error.to_string()))?;
+    Ok(pool.install(work))
+}
+
+fn io_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> CommandError {
+    let path = path.to_owned();
+    move |source| CommandError::Io { path, source }
+}

@@ -1,0 +1,89 @@
+//! What every command reads: the task with its concepts, and the export.
+
+use std::path::{Path, PathBuf};
+
+use super::{CommandError, io_error};
+use crate::import::{Counts, Mapping, Outcome, Subject, read};
+use crate::record::ConceptSet;
+use crate::task::Task;
+use crate::train::{Case, Cohort, GivenLabel, SourceParams};
+
+/// Where the records are, and how they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub export: PathBuf,
+    pub mapping: Option<PathBuf>,
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
+    std::fs::read_to_string(path).map_err(io_error(path))
+}
+
+/// The concepts for a task file: `concepts.toml` beside the task's folder, and the site's files.
+pub(super) fn concepts(task: &Path, site: &[PathBuf]) -> Result<ConceptSet, CommandError> {
+    let folder = task.parent().map(Path::to_owned).unwrap_or_default();
+    let models =
+        if folder.as_os_str().is_empty() { PathBuf::from("..") } else { folder.join("..") };
+    let path = models.join("concepts.toml");
+    let fault = |path: &Path| {
+        let path = path.to_owned();
+        move |error| CommandError::Concepts { path, error }
+    };
+    let mut concepts = ConceptSet::parse(&read_text(&path)?).map_err(fault(&path))?;
+    for path in site {
+        concepts = concepts.extended(&read_text(path)?).map_err(fault(path))?;
+    }
+    Ok(concepts)
+}
+
+pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandError> {
+    Task::parse(&read_text(path)?, concepts)
+        .map_err(|error| CommandError::Task { path: path.to_owned(), error: Box::new(error) })
+}
+
+pub(super) fn mapping(source: &Source) -> Result<Mapping, CommandError> {
+    let path = source.mapping.as_ref().ok_or(CommandError::NoMapping)?;
+    Mapping::parse(&read_text(path)?)
+        .map_err(|error| CommandError::Mapping { path: path.clone(), error: Box::new(error) })
+}
+
+/// What the card says of the source.
+pub(super) fn source_params(mapping: &Mapping) -> SourceParams {
+    let source = mapping.source();
+    SourceParams {
+        title: source.title.clone(),
+        citation: source.citation.clone(),
+        years: source.years,
+    }
+}
+
+pub(super) fn case(subject: Subject) -> Case {
+    let Subject { subject_id, source_id: _, group, record, label, file: _, line: _ } = subject;
+    let label = label.map(|label| GivenLabel {
+        prediction_time: label.prediction_time,
+        boolean_value: label.boolean_value,
+    });
+    Case { subject_id, group, record, label }
+}
+
+/// Reads the cohort of `task`; `wanted` chooses by group.
+pub(super) fn cohort<'a>(
+    task: &'a Task,
+    concepts: &'a ConceptSet,
+    source: &Source,
+    mapping: &Mapping,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Cohort<'a>, Counts), CommandError> {
+    let mut cohort = Cohort::new(task, concepts);
+    let counts = read(&source.export, mapping, |subject| {
+        if !wanted(&subject.group) {
+            return Outcome::Skipped("not asked for".to_owned());
+        }
+        match cohort.add(&case(subject)) {
+            Ok(()) => Outcome::Used,
+            Err(error) => Outcome::Quarantined(error.to_string()),
+        }
+    })?;
+    cohort.finish();
+    Ok((cohort, counts))
+}

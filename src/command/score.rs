@@ -1,0 +1,105 @@
+//! `score`: a whole population offline, by the same road as the server.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::CommandError;
+use super::predictions::{PredictionFile, Row};
+use super::records::{self, Source};
+use crate::bundle::Bundle;
+use crate::import::{Counts, Outcome, Subject, read};
+use crate::record::{History, RecordError};
+use crate::registry;
+use crate::task::{Label, index_times, label};
+
+/// What `score` is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreRequest {
+    /// A version folder.
+    pub bundle: PathBuf,
+    pub source: Source,
+    pub concepts: Vec<PathBuf>,
+    pub out: PathBuf,
+}
+
+/// What `score` wrote.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scored {
+    pub out: PathBuf,
+    pub digest: String,
+    pub lines: Counts,
+    /// Index times with a probability.
+    pub scored: u64,
+    /// Index times without: not eligible, or not enough data.
+    pub not_scored: u64,
+}
+
+impl Scored {
+    /// What was written, in sentences.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} index times scored, {} not (see column not_eligible)\n{}\nwritten: {}",
+            self.scored,
+            self.not_scored,
+            self.lines.sentence(),
+            self.out.display()
+        )
+    }
+}
+
+/// Scores every index time of an export into a prediction file.
+///
+/// # Errors
+/// A bundle that is refused, files that cannot be read or written.
+pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
+    let site = request.concepts.iter().map(|path| records::read_text(path));
+    let bundle = registry::open(&request.bundle, &site.collect::<Result<Vec<_>, _>>()?)?;
+    let mapping = records::mapping(&request.source)?;
+    let mut file = PredictionFile::create(&request.out)?;
+    let (mut scored, mut not_scored) = (0, 0);
+    let mut failed = None;
+    let lines = read(&request.source.export, &mapping, |subject| {
+        let rows = match rows(&bundle, &subject) {
+            Ok(rows) => rows,
+            Err(error) => return Outcome::Quarantined(error.to_string()),
+        };
+        for row in rows {
+            let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
+            *count += 1;
+            if let Err(error) = file.push(row) {
+                failed.get_or_insert(error);
+            }
+        }
+        Outcome::Used
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    file.finish()?;
+    let digest = bundle.digest().to_owned();
+    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored })
+}
+
+/// The predictions of one subject: at its given label's time, or at every index time.
+pub(super) fn rows(bundle: &Bundle, subject: &Subject) -> Result<Vec<Row>, RecordError> {
+    let task = bundle.task();
+    let known_after = &task.params().known_after;
+    let history = History::build(&subject.record, bundle.concepts(), known_after)?.history;
+    let times = match &subject.label {
+        Some(given) => vec![(given.prediction_time, Some(given.boolean_value))],
+        None => {
+            let outcome = |time| match label(&history.future(time), task, time) {
+                Label::Positive => Some(true),
+                Label::Negative | Label::CompetingDeath => Some(false),
+                Label::Censored => None,
+            };
+            index_times(&history).into_iter().map(|time| (time, outcome(time))).collect()
+        }
+    };
+    let each = times.into_iter().map(|(time, boolean_value)| {
+        let answer = crate::score::score(bundle, &history, time, 0);
+        Row::of(subject.subject_id, &subject.source_id, time, boolean_value, answer)
+    });
+    Ok(each.collect())
+}

@@ -1,0 +1,119 @@
+//! What became of every row read: used, skipped on purpose, or quarantined because it is wrong.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// A row that could not be used. It names a place and a reason, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// The name of the file, without its folder.
+    pub file: String,
+    /// The line in the (unpacked) file, counted from 1.
+    pub line: u64,
+    /// The column at fault, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    pub reason: String,
+}
+
+impl Quarantined {
+    fn sentence(&self) -> String {
+        let column = self.column.as_ref().map(|column| format!(" column {column}"));
+        let Quarantined { file, line, reason, .. } = self;
+        format!("{file} line {line}{}: {reason}", column.unwrap_or_default())
+    }
+}
+
+/// What the receiver of a subject did with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Used,
+    /// Left out on purpose, under the name of a kind.
+    Skipped(String),
+    /// Found wrong, such as by `History::build`; the reason must not hold a value.
+    Quarantined(String),
+}
+
+/// Rows read and what became of them. Read = used + skipped + quarantined at all times, because
+/// a row is counted as read in the same step that says what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    read: u64,
+    used: u64,
+    skipped: BTreeMap<String, u64>,
+    quarantined: u64,
+    /// The first quarantined rows, for the report.
+    examples: Vec<Quarantined>,
+}
+
+impl Counts {
+    /// How many quarantined rows are kept by name.
+    pub const EXAMPLES_MAX: usize = 100;
+
+    pub fn read(&self) -> u64 {
+        self.read
+    }
+
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Rows left out on purpose, by kind.
+    pub fn skipped(&self) -> &BTreeMap<String, u64> {
+        &self.skipped
+    }
+
+    pub fn quarantined(&self) -> u64 {
+        self.quarantined
+    }
+
+    /// The first `EXAMPLES_MAX` quarantined rows, in order.
+    pub fn examples(&self) -> &[Quarantined] {
+        &self.examples
+    }
+
+    /// The counts in one sentence.
+    pub fn sentence(&self) -> String {
+        let skipped: Vec<String> =
+            self.skipped.iter().map(|(kind, count)| format!("{count} skipped ({kind})")).collect();
+        let skipped = if skipped.is_empty() { "0 skipped".to_owned() } else { skipped.join(", ") };
+        format!(
+            "{} rows read: {} used, {skipped}, {} quarantined",
+            self.read, self.used, self.quarantined
+        )
+    }
+
+    /// One line for each quarantined row that is kept by name, and one for the rest.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.examples.iter().map(Quarantined::sentence).collect();
+        let more = self.quarantined - lines.len() as u64;
+        if more > 0 {
+            lines.push(format!("{more} more rows are quarantined"));
+        }
+        lines
+    }
+
+    pub(super) fn use_one(&mut self) {
+        self.read += 1;
+        self.used += 1;
+    }
+
+    pub(super) fn skip_one(&mut self, kind: &str) {
+        self.read += 1;
+        match self.skipped.get_mut(kind) {
+            Some(count) => *count += 1,
+            None => {
+                self.skipped.insert(kind.to_owned(), 1);
+            }
+        }
+    }
+
+    pub(super) fn quarantine_one(&mut self, row: impl FnOnce() -> Quarantined) {
+        self.read += 1;
+        self.quarantined += 1;
+        if self.examples.len() < Counts::EXAMPLES_MAX {
+            self.examples.push(row());
+        }
+    }
+}

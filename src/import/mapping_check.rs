@@ -1,0 +1,384 @@
+//! From a mapping file to a checked `Mapping`: every rule a file can break is named here.
+
+use std::collections::BTreeMap;
+
+use super::mapping::{
+    Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
+    EventTemplate, Exclusion, FilePattern, LabelMap, MappedValue, Mapping, MappingError, StayMap,
+    ValueColumn,
+};
+use super::mapping_file::{
+    AnchorFile, AuditFile, BirthFile, CodedFile, EventFile, ExcludeFile, LabelFile, MappedFile,
+    MappingFile, StayFile, ValueForm,
+};
+use crate::record::{Code, Comparator, Sex, Time, Value};
+use crate::strict_toml;
+
+/// The longest text that a record may hold.
+const TEXT_BYTES_MAX: usize = 1_024;
+const COVERAGE_DAYS_MAX: i64 = 36_525;
+
+impl Mapping {
+    /// Reads a mapping file and checks it.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key with the nearest known one, or the place of a rule that is broken.
+    pub fn parse(text: &str) -> Result<Mapping, MappingError> {
+        let file: MappingFile = strict_toml::parse(text).map_err(MappingError::Syntax)?;
+        Check { columns: Vec::new(), missing: file.missing.clone() }.mapping(file)
+    }
+}
+
+/// What a check needs of the whole file, and the columns it has met.
+struct Check {
+    columns: Vec<String>,
+    missing: Vec<String>,
+}
+
+fn invalid<T>(place: &str, reason: impl Into<String>) -> Result<T, MappingError> {
+    Err(MappingError::Invalid { place: place.to_owned(), reason: reason.into() })
+}
+
+impl Check {
+    fn mapping(mut self, file: MappingFile) -> Result<Mapping, MappingError> {
+        let files = file_pattern(file.files)?;
+        let delimiter = delimiter(file.delimiter)?;
+        if file.coverage_days.is_some_and(|days| !(1..=COVERAGE_DAYS_MAX).contains(&days)) {
+            return invalid("coverage_days", format!("must be 1 to {COVERAGE_DAYS_MAX}"));
+        }
+        if !(1..=TEXT_BYTES_MAX).contains(&file.subject.id_bytes_max) {
+            return invalid("subject.id_bytes_max", format!("must be 1 to {TEXT_BYTES_MAX}"));
+        }
+        let anchor = self.anchor(file.anchor)?;
+        let subject_id = self.column("subject.id", &file.subject.id)?;
+        let group = self.optional("subject.group", file.subject.group.as_deref())?;
+        let birth = file.subject.birth.map(|birth| self.birth(birth)).transpose()?;
+        let sex = file.subject.sex.map(|sex| self.sex(sex)).transpose()?;
+        let stay = self.stay(file.stay)?;
+        let exclusions =
+            file.exclude.into_iter().map(|one| self.exclusion(one)).collect::<Result<_, _>>()?;
+        let mut earlier: Vec<Earlier> = Vec::new();
+        for one in file.earlier {
+            let count = self.column("earlier.count", &one.count)?;
+            if earlier.iter().any(|other| other.count == count) {
+                return invalid("earlier.count", format!("`{}` is counted twice", one.count));
+            }
+            earlier.push(Earlier { class: one.class, count });
+        }
+        let mut events = Vec::new();
+        for (place, event) in file.event.into_iter().enumerate() {
+            self.event(&format!("event[{place}]"), event, &mut events)?;
+        }
+        let label = file.label.map(|label| self.label(label)).transpose()?;
+        let audit = self.audit(&file.audit_attributes)?;
+        Ok(Mapping {
+            source: file.source,
+            files,
+            delimiter,
+            missing: self.missing,
+            columns: self.columns,
+            id_bytes_max: file.subject.id_bytes_max,
+            anchor,
+            subject_id,
+            group,
+            birth,
+            sex,
+            exclusions,
+            stay,
+            coverage_days: file.coverage_days,
+            earlier,
+            events,
+            label,
+            audit,
+        })
+    }
+
+    fn column(&mut self, place: &str, name: &str) -> Result<ColumnRef, MappingError> {
+        if name.trim().is_empty() || name.trim() != name {
+            return invalid(place, "a column name must not be empty or begin or end with a space");
+        }
+        let known = self.columns.iter().position(|column| column == name);
+        Ok(ColumnRef(known.unwrap_or_else(|| {
+            self.columns.push(name.to_owned());
+            self.columns.len() - 1
+        })))
+    }
+
+    fn optional(
+        &mut self,
+        place: &str,
+        name: Option<&str>,
+    ) -> Result<Option<ColumnRef>, MappingError> {
+        name.map(|name| self.column(place, name)).transpose()
+    }
+
+    fn anchor(&mut self, file: AnchorFile) -> Result<Anchor, MappingError> {
+        match (file.time, file.column) {
+            (Some(time), None) => match Time::parse(&time).filter(|time| time.is_believable()) {
+                Some(time) => Ok(Anchor::Fixed(time)),
+                None => invalid("anchor.time", "not an instant such as 2005-01-01T12:00:00Z"),
+            },
+            (None, Some(column)) => Ok(Anchor::Column(self.column("anchor.column", &column)?)),
+            _ => invalid("anchor", "needs either `time` or `column`"),
+        }
+    }
+
+    fn birth(&mut self, file: BirthFile) -> Result<Birth, MappingError> {
+        match (file.age_band, file.age_years) {
+            (Some(column), None) => {
+                Ok(Birth::AgeBand(self.column("subject.birth.age_band", &column)?))
+            }
+            (None, Some(column)) => {
+                Ok(Birth::AgeYears(self.column("subject.birth.age_years", &column)?))
+            }
+            _ => invalid("subject.birth", "needs either `age_band` or `age_years`"),
+        }
+    }
+
+    fn sex(&mut self, file: CodedFile) -> Result<CodedColumn<Sex>, MappingError> {
+        let place = "subject.sex";
+        let coded = self.coded(place, file)?;
+        let read = |text: String| match text.as_str() {
+            "female" | "male" | "other" | "unknown" => Ok(Sex::parse(&text)),
+            _ => invalid(place, format!("`{text}` is not female, male, other or unknown")),
+        };
+        let Some(given) = coded.values else {
+            return invalid(place, "needs `values`");
+        };
+        let values = given.into_iter().map(|(key, text)| Ok((key, read(text)?)));
+        let values = Some(values.collect::<Result<_, MappingError>>()?);
+        Ok(CodedColumn { column: coded.column, values, unknown: coded.unknown })
+    }
+
+    fn coded(&mut self, place: &str, file: CodedFile) -> Result<CodedColumn<String>, MappingError> {
+        let column = self.column(place, &file.column)?;
+        let listed = file.values.keys().chain(&file.unknown);
+        self.distinct(place, listed.map(String::as_str))?;
+        if let Some(text) = file.values.values().find(|text| !is_record_text(text)) {
+            return invalid(
+                place,
+                format!("`{text}` is empty, too long or holds a control character"),
+            );
+        }
+        let values = (!file.values.is_empty()).then_some(file.values);
+        Ok(CodedColumn { column, values, unknown: file.unknown })
+    }
+
+    /// That no value is listed twice, or listed although it is read as missing before.
+    fn distinct<'a>(
+        &self,
+        place: &str,
+        values: impl Iterator<Item = &'a str>,
+    ) -> Result<(), MappingError> {
+        let mut seen = std::collections::BTreeSet::new();
+        for value in values {
+            if value.trim() != value {
+                return invalid(
+                    place,
+                    format!("`{value}` begins or ends with a space: no cell does"),
+                );
+            }
+            if self.missing.iter().any(|missing| missing == value) {
+                return invalid(place, format!("`{value}` stands in `missing` as well"));
+            }
+            if !seen.insert(value) {
+                return invalid(place, format!("`{value}` is listed twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn exclusion(&mut self, file: ExcludeFile) -> Result<Exclusion, MappingError> {
+        let column = self.column("exclude.column", &file.column)?;
+        if file.values.is_empty() || file.reason.trim().is_empty() {
+            return invalid("exclude", "needs `values` and a `reason`");
+        }
+        Ok(Exclusion { column, values: file.values, reason: file.reason })
+    }
+
+    fn stay(&mut self, file: StayFile) -> Result<StayMap, MappingError> {
+        if !file.class.is_stay() {
+            return invalid("stay.class", "must be a hospital stay: IMP, ACUTE or NONAC");
+        }
+        let mut coded = |place: &str, file: Option<CodedFile>| {
+            file.map(|file| self.coded(place, file)).transpose()
+        };
+        let admission_type = coded("stay.admission_type", file.admission_type)?;
+        let admission_source = coded("stay.admission_source", file.admission_source)?;
+        let discharge_disposition =
+            coded("stay.discharge_disposition", file.discharge_disposition)?;
+        let service = coded("stay.service", file.service)?;
+        Ok(StayMap {
+            class: file.class,
+            id: self.column("stay.id", &file.id)?,
+            length_days: self.column("stay.length_days", &file.length_days)?,
+            admission_type,
+            admission_source,
+            discharge_disposition,
+            service,
+        })
+    }
+
+    /// Adds the templates of `file`: one, or one for each of its columns.
+    fn event(
+        &mut self,
+        place: &str,
+        file: EventFile,
+        events: &mut Vec<EventTemplate>,
+    ) -> Result<(), MappingError> {
+        let has_cell = file.value.is_some() || !file.values.is_empty() || !file.no_event.is_empty();
+        if file.columns.is_empty() && has_cell {
+            return invalid(place, "`value`, `values` and `no_event` need `columns`");
+        }
+        if file.rank == Some(0) {
+            return invalid(place, "ranks begin at 1");
+        }
+        let listed = file.values.keys().chain(&file.no_event);
+        self.distinct(place, listed.map(String::as_str))?;
+        let form = cell_form(place, &file)?;
+        if file.unit.is_some() && !has_numbers(&form) {
+            return invalid(place, "a `unit` needs numbers");
+        }
+        let unit = file.unit.filter(|unit| !unit.is_empty());
+        let (kind, rank, time) = (file.kind, file.rank, file.time);
+        if file.columns.is_empty() {
+            let code = self.code(place, &file.code, None)?;
+            events.push(EventTemplate { kind, code, value: None, unit, rank, time });
+            return Ok(());
+        }
+        for name in &file.columns {
+            let column = self.column(place, name)?;
+            let code = self.code(place, &file.code, Some(name))?;
+            let (no_event, form) = (file.no_event.clone(), form.clone());
+            let value = Some(ValueColumn { column, no_event, form });
+            events.push(EventTemplate { kind, code, value, unit: unit.clone(), rank, time });
+        }
+        Ok(())
+    }
+
+    fn code(
+        &mut self,
+        place: &str,
+        template: &str,
+        column: Option<&str>,
+    ) -> Result<CodeTemplate, MappingError> {
+        let Some((system, code)) = template.split_once("//").filter(|(system, code)| {
+            !system.trim().is_empty() && !system.contains(['{', '}']) && !code.trim().is_empty()
+        }) else {
+            return invalid(place, format!("`{template}` is not SYSTEM//code"));
+        };
+        let mut parts = Vec::new();
+        let mut rest = code;
+        while let Some((text, after)) = rest.split_once('{') {
+            let Some((name, after)) = after.split_once('}') else {
+                return invalid(place, format!("`{template}`: a brace is not closed"));
+            };
+            push_text(&mut parts, text);
+            match (name, column) {
+                ("column_name", Some(column)) => push_text(&mut parts, column),
+                ("column_value", Some(column)) => {
+                    parts.push(CodePart::Cell(self.column(place, column)?));
+                }
+                ("column_name" | "column_value", None) => {
+                    return invalid(place, format!("`{template}` needs `columns`"));
+                }
+                _ => parts.push(CodePart::Cell(self.column(place, name)?)),
+            }
+            rest = after;
+        }
+        push_text(&mut parts, rest);
+        match parts.as_slice() {
+            [CodePart::Text(code)] => Ok(CodeTemplate::Fixed(Code::new(system, code))),
+            _ => Ok(CodeTemplate::Parts { system: system.to_owned(), parts }),
+        }
+    }
+
+    fn label(&mut self, file: LabelFile) -> Result<LabelMap, MappingError> {
+        let column = self.column("label.column", &file.column)?;
+        if file.positive.is_empty() || file.negative.is_empty() {
+            return invalid("label", "needs `positive` and `negative` values");
+        }
+        let listed = file.positive.iter().chain(&file.negative);
+        self.distinct("label", listed.map(String::as_str))?;
+        let LabelFile { positive, negative, column_optional, column: _ } = file;
+        Ok(LabelMap { column, positive, negative, column_optional })
+    }
+
+    fn audit(&mut self, file: &AuditFile) -> Result<AuditColumns, MappingError> {
+        let mut column = |name: &Option<String>| self.optional("audit_attributes", name.as_deref());
+        Ok(AuditColumns {
+            race: column(&file.race)?,
+            ethnicity: column(&file.ethnicity)?,
+            language: column(&file.language)?,
+            insurance: column(&file.insurance)?,
+            gender_identity: column(&file.gender_identity)?,
+        })
+    }
+}
+
+fn file_pattern(files: String) -> Result<FilePattern, MappingError> {
+    if files.is_empty() || files.contains(['/', '\\']) {
+        return invalid("files", "must be a file name inside the export folder, `*` for any part");
+    }
+    Ok(FilePattern(files))
+}
+
+fn delimiter(delimiter: char) -> Result<u8, MappingError> {
+    match u8::try_from(delimiter) {
+        Ok(byte) if byte.is_ascii_punctuation() && byte != b'"' => Ok(byte),
+        Ok(b'\t') => Ok(b'\t'),
+        _ => invalid("delimiter", "must be one ASCII character that is no letter, digit or quote"),
+    }
+}
+
+fn push_text(parts: &mut Vec<CodePart>, text: &str) {
+    match parts.last_mut() {
+        _ if text.is_empty() => {}
+        Some(CodePart::Text(before)) => before.push_str(text),
+        _ => parts.push(CodePart::Text(text.to_owned())),
+    }
+}
+
+fn cell_form(place: &str, file: &EventFile) -> Result<CellForm, MappingError> {
+    match (file.value, file.values.is_empty()) {
+        (None, true) => Ok(CellForm::Unused),
+        (Some(ValueForm::Number), true) => Ok(CellForm::Number),
+        (Some(ValueForm::Coded), true) => Ok(CellForm::Coded),
+        (Some(_), false) => invalid(place, "needs either `value` or `values`"),
+        (None, false) => {
+            let values = file.values.iter();
+            let values = values.map(|(key, value)| Ok((key.clone(), mapped(place, value)?)));
+            Ok(CellForm::Listed(values.collect::<Result<BTreeMap<_, _>, MappingError>>()?))
+        }
+    }
+}
+
+fn mapped(place: &str, file: &MappedFile) -> Result<MappedValue, MappingError> {
+    let comparator = match file.comparator.as_deref().map(Comparator::parse) {
+        Some(None) => return invalid(place, "a comparator is <, <=, >= or >"),
+        read => read.flatten(),
+    };
+    match (file.number, &file.coded) {
+        (Some(number), None) if number.is_finite() => {
+            Ok(MappedValue { value: Value::Number(number), comparator })
+        }
+        (None, Some(text)) if comparator.is_none() && is_record_text(text) => {
+            Ok(MappedValue { value: Value::Coded(text.clone()), comparator })
+        }
+        _ => invalid(place, "a value stands for a finite `number` or for a `coded` text"),
+    }
+}
+
+fn has_numbers(form: &CellForm) -> bool {
+    let is_number = |mapped: &MappedValue| matches!(mapped.value, Value::Number(_));
+    match form {
+        CellForm::Number => true,
+        CellForm::Listed(values) => values.values().any(is_number),
+        CellForm::Unused | CellForm::Coded => false,
+    }
+}
+
+/// Whether a record may hold `text` in a coded field.
+fn is_record_text(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control)
+}

@@ -1,0 +1,235 @@
+//! The model room: everything that is fitted, stored, evaluated and explained.
+//!
+//! - `input`: a feature row with gaps becomes the finite inputs of a member.
+//! - `logistic`: the linear family; the only file that names linfa.
+//! - `forest`: the forest family; the only file that names smartcore.
+//! - `flat`: our own tree blob: checked bytes, and the evaluator that serves it.
+//! - `shap`: exact reasons for what the trees said.
+//! - `calibrator`: from a member's margin to a probability.
+//!
+//! The libraries are used for fitting alone. What is stored and served is plain numbers of ours,
+//! so a new release of either library cannot change an old model's scores.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize};
+
+mod calibrator;
+mod flat;
+mod forest;
+mod input;
+mod logistic;
+mod shap;
+
+pub use calibrator::{Calibrator, Scale};
+pub use flat::{FlatTrees, Node};
+pub use forest::ForestParams;
+pub use forest::fit as fit_forest;
+pub use input::{Column, InputSpec};
+pub use logistic::Linear;
+pub use logistic::fit as fit_logistic;
+
+/// Why a model could not be fitted or loaded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// Every training row has the same outcome.
+    #[error("all rows have the same outcome: there is nothing to learn")]
+    OneClass,
+    /// There are fewer training rows than a fit needs.
+    #[error("too few rows: {have}, at least {need} are needed")]
+    TooFewRows {
+        /// How many there are.
+        have: usize,
+        /// How many a fit needs.
+        need: usize,
+    },
+    /// There are fewer patients than a fit needs.
+    #[error("too few patients: {have}, at least {need} are needed")]
+    TooFewPatients {
+        /// How many there are.
+        have: usize,
+        /// How many a fit needs.
+        need: usize,
+    },
+    /// No feature varies enough to be an input.
+    #[error("no feature varies among enough patients to be an input")]
+    NoInputs,
+    /// A missing or infinite value came to a place that needs numbers.
+    #[error("a value that is not finite came to a fit, in column {column}")]
+    NotFinite {
+        /// The column of the matrix; 0 for a list of margins.
+        column: usize,
+    },
+    /// Two arguments that describe the same rows do not fit together, or a row does not exist.
+    #[error("arguments do not fit together: {0}")]
+    Mismatch(String),
+    /// A setting is outside its range.
+    #[error("bad setting: {0}")]
+    BadSetting(String),
+    /// A linear weight ran away: this input (nearly) tells the outcome by itself.
+    #[error("input {input} separates the outcomes: its scaled weight reached {weight:.1}")]
+    Separation {
+        /// Which input.
+        input: usize,
+        /// Its weight on the scaled input, log-odds per standard deviation.
+        weight: f64,
+    },
+    /// A library returned an error or panicked.
+    #[error("{library} failed: {reason}")]
+    Library {
+        /// Which library.
+        library: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A stored part of a model is damaged or not ours.
+    #[error("bad model part: {0}")]
+    BadPart(String),
+}
+
+/// The families of members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Logistic regression.
+    Logistic,
+    /// A random forest of event rates.
+    Forest,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::Logistic => "logistic",
+            Family::Forest => "forest",
+        })
+    }
+}
+
+/// One fitted member: what turns inputs into a margin.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Member {
+    /// Logistic regression; its margin is in log-odds.
+    Logistic(Linear),
+    /// A forest; its margin is the mean event rate of its leaves, 0 to 1.
+    Forest(FlatTrees),
+}
+
+impl Member {
+    /// The family it belongs to.
+    pub fn family(&self) -> Family {
+        match self {
+            Member::Logistic(_) => Family::Logistic,
+            Member::Forest(_) => Family::Forest,
+        }
+    }
+
+    /// The scale its margin is on.
+    pub fn scale(&self) -> Scale {
+        match self {
+            Member::Logistic(_) => Scale::LogOdds,
+            Member::Forest(_) => Scale::Rate,
+        }
+    }
+
+    /// How many inputs it takes.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Member::Logistic(linear) => linear.weights.len(),
+            Member::Forest(trees) => trees.inputs(),
+        }
+    }
+
+    /// The margin of one row of finite inputs: log-odds (linear) or mean rate (forest).
+    pub fn margin(&self, inputs: &[f32]) -> f64 {
+        match self {
+            Member::Logistic(linear) => linear.margin(inputs),
+            Member::Forest(trees) => trees.mean(inputs),
+        }
+    }
+
+    /// The mean margin over the training rows: where every explanation starts.
+    pub fn mean_margin(&self) -> f64 {
+        match self {
+            Member::Logistic(linear) => linear.mean_margin(),
+            Member::Forest(trees) => trees.expected(),
+        }
+    }
+
+    /// What each input adds to the margin, written to `out` (one value per input).
+    ///
+    /// The values sum to `margin - mean_margin`. A slot beyond the last input is set to 0.
+    pub fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
+        match self {
+            Member::Logistic(linear) => linear.contributions(inputs, out),
+            Member::Forest(trees) => shap::contributions(trees, inputs, out),
+        }
+    }
+}
+
+/// Runs a library's fit so that neither its error nor its panic goes further than a `ModelError`.
+fn guarded<T, E: fmt::Display>(
+    library: &'static str,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, ModelError> {
+    let failed = |reason: String| ModelError::Library { library, reason };
+    // Nothing the closure borrows is used after a panic, so no broken state can be seen.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| failed(error.to_string())),
+        Err(_) => Err(failed("it panicked".to_owned())),
+    }
+}
+
+/// Checks what every fit needs: matching lengths, rows that exist, finite values.
+fn check_rows(
+    matrix: &crate::feature::Matrix,
+    rows: &[usize],
+    per_row: &[(&str, usize)],
+) -> Result<(), ModelError> {
+    for (name, length) in per_row {
+        if *length != matrix.rows() {
+            let (have, need) = (*length, matrix.rows());
+            return Err(ModelError::Mismatch(format!("{name}: {have} for {need} rows")));
+        }
+    }
+    if let Some(row) = rows.iter().find(|row| **row >= matrix.rows()) {
+        return Err(ModelError::Mismatch(format!("no row {row}")));
+    }
+    if rows.len() < 2 {
+        return Err(ModelError::TooFewRows { have: rows.len(), need: 2 });
+    }
+    Ok(())
+}
+
+/// Checks that the inputs of a fit are there, finite, and come with both outcomes.
+fn check_fit(
+    inputs: &crate::feature::Matrix,
+    rows: &[usize],
+    labels: &[bool],
+) -> Result<(), ModelError> {
+    check_rows(inputs, rows, &[("labels", labels.len())])?;
+    if inputs.columns() == 0 {
+        return Err(ModelError::NoInputs);
+    }
+    for row in rows {
+        if let Some(column) = inputs.row(*row).iter().position(|value| !value.is_finite()) {
+            return Err(ModelError::NotFinite { column });
+        }
+    }
+    let events = rows.iter().filter(|row| labels[**row]).count();
+    if events == 0 || events == rows.len() {
+        return Err(ModelError::OneClass);
+    }
+    Ok(())
+}
+
+/// Renumbers patients 0, 1, 2, ... in the order of their numbers; also says how many there are.
+fn renumbered(patients: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, usize) {
+    let mut distinct: Vec<u32> = patients.clone().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    // Every patient is in `distinct`, so the search always finds its place.
+    let place = |patient: u32| distinct.partition_point(|other| *other < patient) as u32;
+    (patients.map(place).collect(), distinct.len())
+}

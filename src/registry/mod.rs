@@ -1,0 +1,163 @@
+//! The models folder: `<task>/stages.json` names the version in service, `<task>/<version>/` is a
+//! bundle. Reading, publishing and promoting happen here and nowhere else.
+
+mod folder;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use folder::{next_version, publish, read_files};
+
+use crate::bundle::{Bundle, BundleError};
+
+/// The file that says which version of a task is in service.
+const STAGES: &str = "stages.json";
+/// The most tasks one models folder may hold.
+const TASKS_MAX: usize = 256;
+
+/// Why the models folder cannot be used, or a bundle in it.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{path}: {reason}")]
+    Folder { path: PathBuf, reason: &'static str },
+    #[error("{path}: {reason}")]
+    Stages { path: PathBuf, reason: String },
+    #[error("{path}: refused: {error}")]
+    Refused { path: PathBuf, error: Box<BundleError> },
+    #[error("{path}: the bundle is task `{task}` version `{version}`, not what its folder says")]
+    Misplaced { path: PathBuf, task: String, version: String },
+}
+
+impl RegistryError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
+        let path = path.to_owned();
+        move |source| RegistryError::Io { path, source }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stages {
+    stable: String,
+}
+
+/// A task whose bundle was refused, and why.
+#[derive(Debug)]
+pub struct Refused {
+    pub task: String,
+    pub error: RegistryError,
+}
+
+/// The bundles in service.
+#[derive(Debug, Default)]
+pub struct Registry {
+    served: Vec<Bundle>,
+    refused: Vec<Refused>,
+}
+
+impl Registry {
+    /// A registry of bundles that are at hand already.
+    pub fn of(served: Vec<Bundle>) -> Registry {
+        Registry { served, refused: Vec::new() }
+    }
+
+    /// The bundles in service, by task name.
+    pub fn served(&self) -> &[Bundle] {
+        &self.served
+    }
+
+    /// Tasks that should be in service and are not.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+}
+
+/// Loads the stable version of every task in `models`; `concepts` are files of a site, added to
+/// each bundle's own concepts. A bundle that fails any check is refused and the others are served.
+///
+/// # Errors
+/// When the folder or a concept file cannot be read at all.
+pub fn load(models: &Path, concepts: &[PathBuf]) -> Result<Registry, RegistryError> {
+    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(RegistryError::io(path));
+    let site: Vec<String> = concepts.iter().map(read).collect::<Result<_, _>>()?;
+    let mut registry = Registry::default();
+    for (task, folder) in task_folders(models)? {
+        match stable(&folder).and_then(|version| open(&folder.join(version), &site)) {
+            Ok(bundle) => registry.served.push(bundle),
+            Err(error) => registry.refused.push(Refused { task, error }),
+        }
+    }
+    Ok(registry)
+}
+
+/// The folders of `models` that name a stable version, by name.
+fn task_folders(models: &Path) -> Result<Vec<(String, PathBuf)>, RegistryError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(models).map_err(RegistryError::io(models))? {
+        let path = entry.map_err(RegistryError::io(models))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        if let Some(name) = name.filter(|_| path.join(STAGES).is_file()) {
+            found.push((name, path));
+        }
+    }
+    found.sort();
+    if found.len() > TASKS_MAX {
+        return Err(RegistryError::Folder { path: models.into(), reason: "more than 256 tasks" });
+    }
+    Ok(found)
+}
+
+/// The version that `stages.json` of a task folder calls stable.
+fn stable(task: &Path) -> Result<String, RegistryError> {
+    let path = task.join(STAGES);
+    let text = std::fs::read(&path).map_err(RegistryError::io(&path))?;
+    let stages: Stages = serde_json::from_slice(&text)
+        .map_err(|error| RegistryError::Stages { path: path.clone(), reason: error.to_string() })?;
+    match folder::is_version(&stages.stable) {
+        true => Ok(stages.stable),
+        false => {
+            Err(RegistryError::Stages { path, reason: "`stable` must be a whole number".into() })
+        }
+    }
+}
+
+/// Opens the bundle in a version folder and checks that it is where it belongs.
+///
+/// # Errors
+/// A folder that holds anything but a bundle's files, or a bundle that fails any check.
+pub fn open(path: &Path, site_concepts: &[String]) -> Result<Bundle, RegistryError> {
+    let files = read_files(path)?;
+    let bundle = Bundle::open_with(&files, site_concepts).map_err(|error| {
+        RegistryError::Refused { path: path.to_owned(), error: Box::new(error) }
+    })?;
+    let real = path.canonicalize().map_err(RegistryError::io(path))?;
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).and_then(|name| name.to_str()).map(str::to_owned)
+    };
+    let manifest = bundle.manifest();
+    let placed = name(Some(&real)).as_deref() == Some(&manifest.version)
+        && name(real.parent()).as_deref() == Some(&manifest.task);
+    if !placed {
+        let (task, version) = (manifest.task.clone(), manifest.version.clone());
+        return Err(RegistryError::Misplaced { path: path.to_owned(), task, version });
+    }
+    Ok(bundle)
+}
+
+/// Puts `version` of `task` into service, once it has been opened and checked.
+///
+/// # Errors
+/// When the bundle fails any check or the stage cannot be written.
+pub fn promote(models: &Path, task: &str, version: &str) -> Result<Bundle, RegistryError> {
+    let folder = models.join(task);
+    let bundle = open(&folder.join(version), &[])?;
+    let path = folder.join(STAGES);
+    let text = serde_json::to_string_pretty(&Stages { stable: version.to_owned() })
+        .map_err(|error| RegistryError::Stages { path: path.clone(), reason: error.to_string() })?;
+    folder::write_atomically(&path, format!("{text}\n").as_bytes())?;
+    Ok(bundle)
+}

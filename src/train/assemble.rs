@@ -1,0 +1,171 @@
+//! Putting a bundle together: cuts, reference, column weights, golden inputs, files.
+
+use super::Cohort;
+use super::card;
+use super::fit::{Finalist, FitParams, Report, TrainError, headline};
+use super::select::{Layout, Table};
+use crate::bundle::{
+    Bundle, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest, MemberEntry,
+    TierCut, golden_rows, sealed,
+};
+use crate::feature::Column;
+use crate::model::Member;
+
+/// How many rows the column weights are measured on.
+const WEIGHT_ROWS: usize = 256;
+/// How many golden inputs a bundle has.
+const GOLDEN_ROWS: usize = 16;
+
+/// What a bundle is made from, besides its models.
+pub(super) struct Parts<'a> {
+    pub cohort: &'a Cohort<'a>,
+    pub table: &'a Table<'a>,
+    pub layout: &'a Layout,
+    pub columns: &'a [Column],
+    pub params: &'a FitParams,
+}
+
+/// A bundle that predicts, without column weights, golden inputs and report.
+pub(super) fn draft(
+    parts: &Parts<'_>,
+    finalists: &[Finalist],
+) -> Result<(Files, Bundle), TrainError> {
+    let task = parts.cohort.task();
+    let mut files = Files::new();
+    let text = task.to_toml().map_err(crate::bundle::BundleError::from)?;
+    files.insert("task.toml".into(), text.into_bytes());
+    let concepts = parts.cohort.concepts().to_toml().map_err(crate::bundle::BundleError::from)?;
+    files.insert("concepts.toml".into(), concepts.into_bytes());
+    let mut members = Vec::new();
+    for (place, finalist) in finalists.iter().enumerate() {
+        let (file, bytes) = match &finalist.member {
+            Member::Logistic(linear) => ("logistic.json", json(linear)?),
+            Member::Forest(trees) => ("forest.bin", trees.to_bytes()),
+        };
+        files.insert(file.into(), bytes);
+        members.push(MemberEntry {
+            family: finalist.member.family(),
+            file: file.into(),
+            calibrator: finalist.calibrator.clone(),
+            weight: if place == 0 { 1.0 } else { 0.0 },
+            held_out: finalist.held_out.as_ref().map(headline),
+        });
+    }
+    let chosen = finalists.first().map_or(&[][..], |best| best.tried.probabilities.as_slice());
+    let features = task.spec().features();
+    let columns = parts.columns.iter().map(|column| ColumnEntry {
+        name: column.name.clone(),
+        feature: column.feature,
+        unit: features.get(column.feature).and_then(|feature| feature.unit.clone()),
+        weight: 0.0,
+    });
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        task: task.params().name.clone(),
+        version: parts.params.version.clone(),
+        task_digest: task.digest().to_owned(),
+        seed: parts.params.seed,
+        development: development(parts),
+        columns: columns.collect(),
+        vocabulary: parts.layout.vocabulary.clone(),
+        input: parts.layout.input.clone(),
+        held_out: members.first().and_then(|member| member.held_out),
+        members,
+        tiers: tier_cuts(parts, chosen),
+        reference: (1..=99).map(|percent| quantile(chosen, f64::from(percent) / 100.0)).collect(),
+        golden: Vec::new(),
+        files: Default::default(),
+    };
+    let files = sealed(manifest, files)?;
+    let bundle = Bundle::draft(&files)?;
+    Ok((files, bundle))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| TrainError::Json(error.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn development(parts: &Parts<'_>) -> Development {
+    let Parts { table, params, .. } = parts;
+    let mut patients = table.patients.clone();
+    patients.dedup();
+    let years = params.source.years.unwrap_or_else(|| {
+        let years = table.samples.iter().map(|s| i32::from(s.prediction_time.year()));
+        let first = years.clone().min().unwrap_or_default();
+        [first, years.max().unwrap_or_default()]
+    });
+    Development {
+        source: params.source.title.clone(),
+        years,
+        index_times: table.samples.len() as u64,
+        patients: patients.len() as u64,
+        outcomes: table.labels.iter().filter(|label| **label).count() as u64,
+        held_out_part: params.held_out.to_string(),
+    }
+}
+
+/// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
+fn tier_cuts(parts: &Parts<'_>, probabilities: &[f64]) -> Vec<TierCut> {
+    let tiers = &parts.cohort.task().params().tier;
+    let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(probabilities, 1.0 - share));
+    tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
+}
+
+/// The value below which `share` of the values lie.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (share * sorted.len() as f64) as usize;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
+}
+
+/// The finished bundle: the draft with column weights, golden inputs, figures and card.
+pub(super) fn finish(
+    parts: &Parts<'_>,
+    (mut files, draft): (Files, Bundle),
+    report: &Report,
+) -> Result<(Files, Bundle), TrainError> {
+    let mut manifest = draft.manifest().clone();
+    let weights = column_weights(parts, &draft);
+    for (column, weight) in manifest.columns.iter_mut().zip(weights) {
+        column.weight = weight;
+    }
+    let seed = parts.params.seed;
+    manifest.golden = golden_rows(&manifest.input, manifest.columns.len(), GOLDEN_ROWS, seed)
+        .into_iter()
+        .map(|row| Golden {
+            probability: draft.predict(&row).probability,
+            row: row.iter().map(|value| (!value.is_nan()).then_some(*value)).collect(),
+        })
+        .collect();
+    files.insert("metrics.json".into(), json(report)?);
+    let card = card::card(parts.cohort.task(), &manifest, report, &parts.params.source);
+    files.insert("card.md".into(), card.into_bytes());
+    let files = sealed(manifest, files)?;
+    let bundle = Bundle::open(&files)?;
+    Ok((files, bundle))
+}
+
+/// Each column's share of the mean absolute contribution, over a sample of development rows.
+fn column_weights(parts: &Parts<'_>, bundle: &Bundle) -> Vec<f64> {
+    use rayon::prelude::*;
+    let rows = parts.layout.matrix.rows();
+    let step = rows.div_ceil(WEIGHT_ROWS).max(1);
+    let sampled: Vec<usize> = (0..rows).step_by(step).collect();
+    let explained: Vec<Vec<f64>> = sampled
+        .par_iter()
+        .map(|row| bundle.explain(parts.layout.matrix.row(*row)).contributions)
+        .collect();
+    let mut sums = vec![0.0; parts.columns.len()];
+    for contributions in &explained {
+        sums.iter_mut().zip(contributions).for_each(|(sum, share)| *sum += share.abs());
+    }
+    let total: f64 = sums.iter().sum();
+    if total > 0.0 {
+        sums.iter_mut().for_each(|sum| *sum /= total);
+    }
+    sums
+}

@@ -1,0 +1,208 @@
+//! The cohort: every index time that is eligible and has a label, and a count of all others.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::small_cell::Count;
+use crate::feature::{Facts, extract};
+use crate::record::{ConceptSet, History, Record, RecordError, Sex, Time};
+use crate::task::{Label, Task, eligibility, index_times, label, latest_index};
+
+/// A label that the source itself gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenLabel {
+    pub prediction_time: Time,
+    pub boolean_value: bool,
+}
+
+/// One subject of an export.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    pub subject_id: i64,
+    /// Rows of one person share it: splits never part them.
+    pub group: String,
+    pub record: Record,
+    /// Replaces the task's own index times and outcome.
+    pub label: Option<GivenLabel>,
+}
+
+/// One eligible index time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub subject_id: i64,
+    /// The source's id.
+    pub patient_id: String,
+    pub group: String,
+    pub prediction_time: Time,
+    pub boolean_value: bool,
+    pub facts: Facts,
+    /// For subgroup figures only, by attribute.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// Who was left out on the way to the cohort.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Attrition {
+    pub subjects: Count,
+    pub index_times: Count,
+    /// Index times left out, by the criterion that did it.
+    pub left_out: BTreeMap<String, Count>,
+    /// Index times without a full follow-up and without the outcome.
+    pub censored: Count,
+    /// Died in the time at risk without the outcome; they count as without.
+    pub competing_deaths: Count,
+    pub samples: Count,
+    pub patients: Count,
+    pub outcomes: Count,
+}
+
+/// The samples of a task, in an order that does not depend on the export's.
+#[derive(Debug)]
+pub struct Cohort<'a> {
+    task: &'a Task,
+    concepts: &'a ConceptSet,
+    samples: Vec<Sample>,
+    attrition: Attrition,
+}
+
+impl<'a> Cohort<'a> {
+    /// An empty cohort of `task`.
+    pub fn new(task: &'a Task, concepts: &'a ConceptSet) -> Cohort<'a> {
+        Cohort { task, concepts, samples: Vec::new(), attrition: Attrition::default() }
+    }
+
+    /// Adds all samples of one case.
+    ///
+    /// # Errors
+    /// When the record cannot become a history; the cohort is as it was.
+    pub fn add(&mut self, case: &Case) -> Result<(), RecordError> {
+        let known_after = &self.task.params().known_after;
+        let history = History::build(&case.record, self.concepts, known_after)?.history;
+        self.attrition.subjects.0 += 1;
+        match case.label {
+            Some(given) => {
+                let outcome = if given.boolean_value { Label::Positive } else { Label::Negative };
+                self.add_index_time(case, &history, given.prediction_time, |_| outcome);
+            }
+            None => {
+                for time in index_times(&history) {
+                    let from_future = |at| label(&history.future(at), self.task, at);
+                    self.add_index_time(case, &history, time, from_future);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_index_time(
+        &mut self,
+        case: &Case,
+        history: &History,
+        prediction_time: Time,
+        label_at: impl FnOnce(Time) -> Label,
+    ) {
+        self.attrition.index_times.0 += 1;
+        let index = latest_index(history, self.task, prediction_time);
+        let eligible = index.and_then(|index| {
+            let view = history.view(index.time);
+            eligibility(&view, self.task).map(|()| view)
+        });
+        let view = match eligible {
+            Ok(view) => view,
+            Err(not) => {
+                self.attrition.left_out.entry(not.criterion).or_default().0 += 1;
+                return;
+            }
+        };
+        let boolean_value = match label_at(view.index_time()) {
+            Label::Positive => true,
+            Label::Negative => false,
+            Label::CompetingDeath => {
+                self.attrition.competing_deaths.0 += 1;
+                false
+            }
+            Label::Censored => {
+                self.attrition.censored.0 += 1;
+                return;
+            }
+        };
+        self.samples.push(Sample {
+            subject_id: case.subject_id,
+            patient_id: case.record.patient_id.clone(),
+            group: case.group.clone(),
+            prediction_time,
+            boolean_value,
+            facts: extract(&view, self.task.spec(), false),
+            attributes: attributes(&case.record, view.age_years()),
+        });
+    }
+
+    /// Puts the samples in order and counts what is left. Call it once, after the last `add`.
+    pub fn finish(&mut self) {
+        self.samples.sort_by(|a, b| {
+            let key = |s: &Sample| (s.subject_id, s.prediction_time);
+            a.group.cmp(&b.group).then_with(|| key(a).cmp(&key(b)))
+        });
+        let mut patients: Vec<&str> = self.samples.iter().map(|s| s.group.as_str()).collect();
+        patients.dedup();
+        self.attrition.patients = Count(patients.len() as u64);
+        self.attrition.samples = Count(self.samples.len() as u64);
+        let outcomes = self.samples.iter().filter(|sample| sample.boolean_value).count();
+        self.attrition.outcomes = Count(outcomes as u64);
+    }
+
+    /// The samples, by group, subject and time.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    pub fn attrition(&self) -> &Attrition {
+        &self.attrition
+    }
+
+    pub fn task(&self) -> &'a Task {
+        self.task
+    }
+
+    pub fn concepts(&self) -> &'a ConceptSet {
+        self.concepts
+    }
+
+    /// For each sample the number of its patient, rising.
+    pub fn patient_numbers(&self) -> Vec<u32> {
+        let mut number = 0;
+        let mut last: Option<&str> = None;
+        let each = self.samples.iter().map(|sample| {
+            if last.is_some_and(|group| group != sample.group) {
+                number += 1;
+            }
+            last = Some(&sample.group);
+            number
+        });
+        each.collect()
+    }
+}
+
+fn attributes(record: &Record, age_years: Option<i32>) -> Vec<(&'static str, String)> {
+    let sex = match record.sex {
+        Sex::Female => "female",
+        Sex::Male => "male",
+        Sex::Other => "other",
+        Sex::Unknown => "unknown",
+    };
+    let age_band = match age_years {
+        Some(age) if age < 40 => "18-39",
+        Some(age) if age < 60 => "40-59",
+        Some(age) if age < 80 => "60-79",
+        Some(_) => "80 and over",
+        None => "unknown",
+    };
+    let mut found = vec![("sex", sex.to_owned()), ("age", age_band.to_owned())];
+    let given = &record.audit_attributes;
+    let named = [("race", &given.race), ("ethnicity", &given.ethnicity)];
+    found.extend(named.into_iter().map(|(attribute, value)| {
+        (attribute, value.clone().unwrap_or_else(|| "not recorded".to_owned()))
+    }));
+    found
+}

@@ -1,0 +1,122 @@
+//! Judging a finished bundle on a cohort, as a whole and by subgroup.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::cohort::{Cohort, Sample};
+use super::metrics::{self, Metrics, ThresholdRow};
+use super::small_cell::Count;
+use crate::SMALL_CELL_PATIENTS;
+use crate::bundle::Bundle;
+
+/// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
+const BOOTSTRAP_SEED: u64 = 1;
+
+/// How a bundle did on a cohort.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    pub metrics: Metrics,
+    /// What flagging from each tier's cut upwards would do.
+    pub tiers: BTreeMap<String, ThresholdRow>,
+    pub subgroups: Vec<Subgroup>,
+}
+
+/// How a bundle did on one group of patients.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Subgroup {
+    pub attribute: &'static str,
+    pub group: String,
+    pub samples: Count,
+    /// `None` where fewer than eleven patients with or without the outcome stand behind it.
+    pub auroc: Option<f64>,
+    pub observed_over_expected: Option<f64>,
+    /// Share of the group in the highest tier.
+    pub flagged: Option<f64>,
+}
+
+/// A sample with its probability.
+pub(super) struct Predicted<'a> {
+    pub sample: &'a Sample,
+    pub patient: u32,
+    pub probability: f64,
+}
+
+/// Judges `bundle` on the samples of `cohort`, given the probability it gave each (`None` for one
+/// without enough data, which is left out); `None` when both outcomes are not there.
+pub fn evaluate(
+    bundle: &Bundle,
+    cohort: &Cohort<'_>,
+    probability: impl Fn(&Sample) -> Option<f64>,
+) -> Option<Evaluation> {
+    let patients = cohort.patient_numbers();
+    let predicted = cohort.samples().iter().zip(patients).filter_map(|(sample, patient)| {
+        Some(Predicted { sample, patient, probability: probability(sample)? })
+    });
+    evaluation(bundle, &predicted.collect::<Vec<_>>())
+}
+
+pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option<Evaluation> {
+    let p: Vec<f64> = predicted.iter().map(|one| one.probability).collect();
+    let y: Vec<bool> = predicted.iter().map(|one| one.sample.boolean_value).collect();
+    let patients: Vec<u32> = predicted.iter().map(|one| one.patient).collect();
+    let metrics = Metrics::of(&p, &y, &patients, BOOTSTRAP_SEED)?;
+    // The lowest tier takes everybody: its cut flags nobody apart.
+    let upper = bundle.manifest().tiers.split_last().map_or(&[][..], |(_, upper)| upper);
+    let cuts: Vec<f64> = upper.iter().map(|cut| cut.from).collect();
+    let rows = metrics::threshold_table(&p, &y, &patients, &cuts);
+    let tiers = upper.iter().map(|cut| cut.name.clone()).zip(rows).collect();
+    let flag_from = upper.first().map_or(f64::INFINITY, |cut| cut.from);
+    Some(Evaluation { metrics, tiers, subgroups: subgroups(predicted, flag_from) })
+}
+
+fn subgroups(predicted: &[Predicted<'_>], flag_from: f64) -> Vec<Subgroup> {
+    let mut groups: BTreeMap<(&'static str, &str), Vec<&Predicted<'_>>> = BTreeMap::new();
+    for one in predicted {
+        for (attribute, group) in &one.sample.attributes {
+            groups.entry((attribute, group)).or_default().push(one);
+        }
+    }
+    // A group of few patients is not even named.
+    let enough = groups.into_iter().filter(|(_, rows)| patients(rows, |_| true).is_enough());
+    enough.map(|((attribute, group), rows)| subgroup(attribute, group, &rows, flag_from)).collect()
+}
+
+fn subgroup(
+    attribute: &'static str,
+    group: &str,
+    rows: &[&Predicted<'_>],
+    flag_from: f64,
+) -> Subgroup {
+    let p: Vec<f64> = rows.iter().map(|one| one.probability).collect();
+    let y: Vec<bool> = rows.iter().map(|one| one.sample.boolean_value).collect();
+    let with = patients(rows, |one| one.sample.boolean_value).is_enough();
+    let without = patients(rows, |one| !one.sample.boolean_value).is_enough();
+    let judged = with && without;
+    let flagged = patients(rows, |one| one.probability >= flag_from);
+    let share = p.iter().filter(|p| **p >= flag_from).count() as f64 / p.len() as f64;
+    Subgroup {
+        attribute,
+        group: group.to_owned(),
+        samples: Count(rows.len() as u64),
+        auroc: metrics::auroc(&p, &y).filter(|_| judged),
+        observed_over_expected: metrics::observed_over_expected(&p, &y).filter(|_| judged),
+        flagged: flagged.is_enough().then_some(share),
+    }
+}
+
+struct Patients(usize);
+
+impl Patients {
+    fn is_enough(&self) -> bool {
+        self.0 >= SMALL_CELL_PATIENTS
+    }
+}
+
+/// How many patients stand behind the rows that are `wanted`. Rows come by rising patient.
+fn patients(rows: &[&Predicted<'_>], wanted: impl Fn(&Predicted<'_>) -> bool) -> Patients {
+    let mut numbers: Vec<u32> =
+        rows.iter().filter(|one| wanted(one)).map(|one| one.patient).collect();
+    numbers.dedup();
+    Patients(numbers.len())
+}

@@ -1,0 +1,308 @@
+//! `fit`: cross-validate, choose, fit on all development patients, judge once on the held-out ones.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::assemble::{self, Parts};
+use super::cohort::{Attrition, Cohort};
+use super::evaluate::{Evaluation, Predicted, evaluation};
+use super::metrics::Metrics;
+use super::select::{
+    Candidate, CandidateReport, Table, Tried, calibrator, cross_validate, inputs_of,
+};
+use super::small_cell::Count;
+use super::split::{HeldOut, part_of};
+use crate::bundle::{Bundle, BundleError, Files, Headline};
+use crate::feature::{Column, Matrix};
+use crate::model::{Calibrator, Family, ForestParams, Member, ModelError};
+
+/// How many parts the development patients are cross-validated in.
+const FOLDS: u8 = 4;
+/// Fewer samples with or without the outcome cannot be cross-validated honestly.
+const EACH_CLASS_MIN: usize = 50;
+
+/// Where the records come from, for the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceParams {
+    pub title: String,
+    pub citation: Option<String>,
+    /// First and last year of the records, where the source says so.
+    pub years: Option<[i32; 2]>,
+}
+
+/// What a fit is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitParams {
+    /// The version to write into the bundle.
+    pub version: String,
+    pub seed: u64,
+    pub held_out: HeldOut,
+    pub source: SourceParams,
+}
+
+/// Why there is no bundle.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    #[error("the cohort is empty: {0}")]
+    EmptyCohort(String),
+    #[error(
+        "the development cohort has {positives} index times with the outcome and {negatives} without; \
+         at least {EACH_CLASS_MIN} of each are needed"
+    )]
+    TooFew { positives: Count, negatives: Count },
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error("cannot be written as JSON: {0}")]
+    Json(String),
+}
+
+/// Everything that is reported about a fit; `metrics.json` of the bundle.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    pub task: String,
+    pub seed: u64,
+    pub held_out_part: String,
+    pub attrition: Attrition,
+    pub development_samples: Count,
+    pub chosen: Family,
+    pub candidates: Vec<CandidateReport>,
+    /// Cross-fitted figures of the development cohort, by family.
+    pub cross_validation: BTreeMap<Family, Metrics>,
+    /// Figures on the held-out patients, by family; empty when none were held out.
+    pub held_out: BTreeMap<Family, Metrics>,
+    /// The chosen model on the held-out patients.
+    pub held_out_evaluation: Option<Evaluation>,
+    /// Columns that are empty or constant in the development cohort; no model uses them.
+    pub unused_columns: Vec<String>,
+}
+
+/// The rows of a fit, for `--dump-matrix`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dump {
+    pub columns: Vec<Column>,
+    /// One row a sample, in the order of the cohort.
+    pub matrix: Matrix,
+    /// For each sample its fold, or `None` when it is held out.
+    pub folds: Vec<Option<u8>>,
+}
+
+/// A finished fit.
+#[derive(Debug)]
+pub struct Fitted {
+    pub files: Files,
+    pub bundle: Bundle,
+    pub report: Report,
+    pub dump: Dump,
+}
+
+/// One family's chosen candidate, fitted on all development rows.
+pub(super) struct Finalist {
+    pub tried: Tried,
+    pub member: Member,
+    pub calibrator: Calibrator,
+    pub held_out: Option<Metrics>,
+}
+
+/// The settings that are tried: two or three of each family, wide apart.
+fn candidates(inputs: usize) -> Vec<Candidate> {
+    let logistic = [30.0, 300.0].map(|alpha| Candidate::Logistic { alpha });
+    let forest = [12, 16].map(|depth| {
+        Candidate::Forest(ForestParams {
+            trees: 200,
+            depth,
+            leaf_rows_min: 20,
+            leaf_patients_min: crate::SMALL_CELL_PATIENTS,
+            features_per_split: (inputs / 6).max(1),
+        })
+    });
+    logistic.into_iter().chain(forest).collect()
+}
+
+/// Fits and judges models of the cohort's task.
+///
+/// # Errors
+/// A cohort too small to learn from, or a fault of a model library.
+pub fn fit(
+    cohort: &Cohort<'_>,
+    params: &FitParams,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Fitted, TrainError> {
+    let held_out: Vec<bool> =
+        cohort.samples().iter().map(|s| params.held_out.holds(&s.group)).collect();
+    let table = table(cohort, &held_out);
+    check_size(cohort, &table)?;
+    let spec = cohort.task().spec();
+    let all: Vec<usize> = (0..table.samples.len()).collect();
+    let layout = table.layout(spec, &all)?;
+    let columns = layout.vocabulary.columns(spec);
+    let tried =
+        cross_validate(&table, spec, &candidates(layout.input.inputs()), params.seed, progress)?;
+    let reports: Vec<CandidateReport> = tried.iter().map(|t| t.report.clone()).collect();
+    progress("final fit");
+    let mut finalists = Vec::new();
+    for tried in best_of_each_family(tried) {
+        let candidate = tried.report.candidate;
+        let member = candidate.fit(&layout.inputs, &all, &table, params.seed)?;
+        let calibrator = calibrator(&table, candidate, &tried.margins, &all)?;
+        finalists.push(Finalist { tried, member, calibrator, held_out: None });
+    }
+    // The best by cross-validated log loss is in front; the held-out patients have no say in it.
+    finalists.sort_by(|a, b| a.tried.report.log_loss.total_cmp(&b.tried.report.log_loss));
+
+    let mut matrix = Matrix::with_capacity(columns.len(), cohort.samples().len());
+    cohort.samples().iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
+    let patients = cohort.patient_numbers();
+    judge_on_held_out(cohort, &held_out, &patients, &matrix, &layout.input, &mut finalists, params);
+    let parts = Parts { cohort, table: &table, layout: &layout, columns: &columns, params };
+    let drafted = assemble::draft(&parts, &finalists)?;
+    let held_out_evaluation =
+        held_out_evaluation(cohort, &held_out, &patients, &matrix, &drafted.1);
+    let report = Report {
+        task: cohort.task().params().name.clone(),
+        seed: params.seed,
+        held_out_part: params.held_out.to_string(),
+        attrition: cohort.attrition().clone(),
+        development_samples: Count(table.samples.len() as u64),
+        chosen: finalists[0].member.family(),
+        candidates: reports,
+        cross_validation: cross_validation(&table, &finalists, params.seed),
+        held_out: figures(&finalists, |finalist| finalist.held_out.clone()),
+        held_out_evaluation,
+        unused_columns: unused(&columns, &layout.input),
+    };
+    let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
+    let folds = dump_folds(&table, &held_out);
+    Ok(Fitted { files, bundle, report, dump: Dump { columns, matrix, folds } })
+}
+
+fn table<'a>(cohort: &'a Cohort<'_>, held_out: &[bool]) -> Table<'a> {
+    let numbers = cohort.patient_numbers();
+    let rows = cohort.samples().iter().zip(numbers).zip(held_out).filter(|(_, held)| !**held);
+    let mut table = Table {
+        samples: Vec::new(),
+        labels: Vec::new(),
+        patients: Vec::new(),
+        folds: Vec::new(),
+        folds_count: FOLDS,
+    };
+    for ((sample, patient), _) in rows {
+        table.samples.push(sample);
+        table.labels.push(sample.boolean_value);
+        table.patients.push(patient);
+        table.folds.push(part_of("fold", &sample.group, u32::from(FOLDS)) as u8);
+    }
+    table
+}
+
+fn check_size(cohort: &Cohort<'_>, table: &Table<'_>) -> Result<(), TrainError> {
+    if cohort.samples().is_empty() {
+        let left_out = cohort.attrition().left_out.iter();
+        let why: Vec<String> = left_out.map(|(name, count)| format!("{name} {count}")).collect();
+        let read = cohort.attrition().subjects;
+        return Err(TrainError::EmptyCohort(format!(
+            "{read} subjects read; left out: {}",
+            if why.is_empty() { "no index time at all".to_owned() } else { why.join(", ") }
+        )));
+    }
+    let positives = table.labels.iter().filter(|label| **label).count();
+    let negatives = table.labels.len() - positives;
+    if positives.min(negatives) < EACH_CLASS_MIN {
+        let (positives, negatives) = (Count(positives as u64), Count(negatives as u64));
+        return Err(TrainError::TooFew { positives, negatives });
+    }
+    Ok(())
+}
+
+fn best_of_each_family(tried: Vec<Tried>) -> Vec<Tried> {
+    let mut best: BTreeMap<Family, Tried> = BTreeMap::new();
+    for one in tried {
+        let family = one.report.candidate.family();
+        let better = best.get(&family).is_none_or(|b| one.report.log_loss < b.report.log_loss);
+        if better {
+            best.insert(family, one);
+        }
+    }
+    best.into_values().collect()
+}
+
+fn judge_on_held_out(
+    cohort: &Cohort<'_>,
+    held_out: &[bool],
+    patients: &[u32],
+    matrix: &Matrix,
+    input: &crate::model::InputSpec,
+    finalists: &mut [Finalist],
+    params: &FitParams,
+) {
+    let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out[*row]).collect();
+    let inputs = inputs_of(matrix, input);
+    let y: Vec<bool> = rows.iter().map(|row| cohort.samples()[*row].boolean_value).collect();
+    let of: Vec<u32> = rows.iter().map(|row| patients[*row]).collect();
+    for finalist in finalists {
+        let probability =
+            |row: &usize| finalist.calibrator.apply(finalist.member.margin(inputs.row(*row)));
+        let p: Vec<f64> = rows.iter().map(probability).collect();
+        finalist.held_out = Metrics::of(&p, &y, &of, params.seed);
+    }
+}
+
+fn held_out_evaluation(
+    cohort: &Cohort<'_>,
+    held_out: &[bool],
+    patients: &[u32],
+    matrix: &Matrix,
+    bundle: &Bundle,
+) -> Option<Evaluation> {
+    let rows = (0..held_out.len()).filter(|row| held_out[*row]);
+    let predicted = rows.map(|row| Predicted {
+        sample: &cohort.samples()[row],
+        patient: patients[row],
+        probability: bundle.predict(matrix.row(row)).probability,
+    });
+    evaluation(bundle, &predicted.collect::<Vec<_>>())
+}
+
+fn cross_validation(
+    table: &Table<'_>,
+    finalists: &[Finalist],
+    seed: u64,
+) -> BTreeMap<Family, Metrics> {
+    figures(finalists, |finalist| {
+        Metrics::of(&finalist.tried.probabilities, &table.labels, &table.patients, seed)
+    })
+}
+
+fn figures(
+    finalists: &[Finalist],
+    of: impl Fn(&Finalist) -> Option<Metrics>,
+) -> BTreeMap<Family, Metrics> {
+    finalists.iter().filter_map(|f| Some((f.member.family(), of(f)?))).collect()
+}
+
+fn unused(columns: &[Column], input: &crate::model::InputSpec) -> Vec<String> {
+    let kept = |place: usize| input.kept.iter().any(|column| column.index == place);
+    let unused = columns.iter().enumerate().filter(|(place, _)| !kept(*place));
+    unused.map(|(_, column)| column.name.clone()).collect()
+}
+
+fn dump_folds(table: &Table<'_>, held_out: &[bool]) -> Vec<Option<u8>> {
+    let mut folds = table.folds.iter().copied();
+    held_out.iter().map(|held| if *held { None } else { folds.next() }).collect()
+}
+
+/// The few figures a model is known by.
+pub(super) fn headline(metrics: &Metrics) -> Headline {
+    Headline {
+        auroc: metrics.auroc,
+        auroc_low: metrics.auroc_interval[0],
+        auroc_high: metrics.auroc_interval[1],
+        average_precision: metrics.average_precision,
+        brier: metrics.brier,
+        log_loss: metrics.log_loss,
+        observed_over_expected: metrics.observed_over_expected,
+        calibration_slope: metrics.calibration_slope,
+    }
+}

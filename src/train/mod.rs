@@ -1,0 +1,26 @@
+//! Training: from cases to a bundle with honest figures. Pure: reading and writing is the caller's.
+//!
+//! `Cohort` gathers the samples and says who was left out and why; `fit` chooses, fits and
+//! calibrates on the development patients and judges once on the held-out ones; `Evaluation` judges
+//! a finished bundle on any cohort.
+
+mod assemble;
+mod card;
+mod cohort;
+mod evaluate;
+mod fit;
+mod metrics;
+mod select;
+mod small_cell;
+mod split;
+
+pub use cohort::{Attrition, Case, Cohort, GivenLabel, Sample};
+pub use evaluate::{Evaluation, Subgroup, evaluate};
+pub use fit::{Dump, FitParams, Fitted, Report, SourceParams, TrainError, fit};
+pub use metrics::{
+    Bin, Metrics, ThresholdRow, auroc, auroc_interval, average_precision, brier, calibration_bins,
+    calibration_in_the_large, calibration_line, log_loss, observed_over_expected, threshold_table,
+};
+pub use select::{Candidate, CandidateReport};
+pub use small_cell::Count;
+pub use split::{HeldOut, part_of};

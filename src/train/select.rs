@@ -1,0 +1,192 @@
+//! Choosing a model: patient-grouped cross-validation of a few candidates of each family.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::metrics;
+use crate::feature::{Matrix, Sample as Learned, Spec, Vocabulary};
+use crate::model::{
+    Calibrator, Family, ForestParams, InputSpec, Member, ModelError, Scale, fit_forest,
+    fit_logistic,
+};
+use crate::train::Sample;
+
+/// A setting that could be fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "family", rename_all = "lowercase")]
+pub enum Candidate {
+    Logistic { alpha: f64 },
+    Forest(ForestParams),
+}
+
+impl Candidate {
+    pub fn family(&self) -> Family {
+        match self {
+            Candidate::Logistic { .. } => Family::Logistic,
+            Candidate::Forest(_) => Family::Forest,
+        }
+    }
+
+    fn scale(&self) -> Scale {
+        match self {
+            Candidate::Logistic { .. } => Scale::LogOdds,
+            Candidate::Forest(_) => Scale::Rate,
+        }
+    }
+
+    /// Fits the candidate on `rows` of `inputs`.
+    pub(super) fn fit(
+        &self,
+        inputs: &Matrix,
+        rows: &[usize],
+        table: &Table<'_>,
+        seed: u64,
+    ) -> Result<Member, ModelError> {
+        match self {
+            Candidate::Logistic { alpha } => {
+                fit_logistic(inputs, rows, &table.labels, *alpha).map(Member::Logistic)
+            }
+            Candidate::Forest(params) => {
+                fit_forest(inputs, rows, &table.labels, &table.patients, params, seed)
+                    .map(Member::Forest)
+            }
+        }
+    }
+}
+
+/// How a candidate did in cross-validation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandidateReport {
+    pub candidate: Candidate,
+    /// Of the cross-fitted calibrated probabilities.
+    pub log_loss: f64,
+    pub auroc_by_fold: Vec<f64>,
+}
+
+/// The development rows, in the order of the cohort.
+pub(super) struct Table<'a> {
+    pub samples: Vec<&'a Sample>,
+    pub labels: Vec<bool>,
+    pub patients: Vec<u32>,
+    pub folds: Vec<u8>,
+    pub folds_count: u8,
+}
+
+/// Learned columns and inputs of one training set, laid out for all rows of the table.
+pub(super) struct Layout {
+    pub vocabulary: Vocabulary,
+    pub matrix: Matrix,
+    pub input: InputSpec,
+    pub inputs: Matrix,
+}
+
+impl Table<'_> {
+    /// Learns vocabulary and input spec on `rows` and lays out every row of the table with them.
+    pub(super) fn layout(&self, spec: &Spec, rows: &[usize]) -> Result<Layout, ModelError> {
+        let learned: Vec<Learned<'_>> = rows
+            .iter()
+            .map(|row| Learned {
+                facts: &self.samples[*row].facts,
+                patient: self.patients[*row],
+                label: self.labels[*row],
+            })
+            .collect();
+        let vocabulary = Vocabulary::learn(spec, &learned);
+        let columns = vocabulary.columns(spec);
+        let mut matrix = Matrix::with_capacity(columns.len(), self.samples.len());
+        self.samples.iter().for_each(|sample| matrix.push(&vocabulary.row(&sample.facts)));
+        let groups: Vec<u32> = columns.iter().map(|column| column.feature as u32).collect();
+        let input = InputSpec::fit(&matrix, rows, &self.patients, &groups)?;
+        let inputs = inputs_of(&matrix, &input);
+        Ok(Layout { vocabulary, matrix, input, inputs })
+    }
+
+    /// The rows in fold `fold`, or all others.
+    fn rows(&self, fold: u8, inside: bool) -> Vec<usize> {
+        let chosen = |row: &usize| (self.folds[*row] == fold) == inside;
+        (0..self.samples.len()).filter(chosen).collect()
+    }
+}
+
+pub(super) fn inputs_of(matrix: &Matrix, input: &InputSpec) -> Matrix {
+    let mut inputs = Matrix::with_capacity(input.inputs(), matrix.rows());
+    let mut buffer = Vec::with_capacity(input.inputs());
+    for row in 0..matrix.rows() {
+        input.apply(matrix.row(row), &mut buffer);
+        inputs.push(&buffer);
+    }
+    inputs
+}
+
+/// A candidate with what it said of rows it was not fitted on.
+pub(super) struct Tried {
+    pub report: CandidateReport,
+    /// Out-of-fold margins, one a row.
+    pub margins: Vec<f64>,
+    /// Out-of-fold margins through a calibrator fitted on the other folds, one a row.
+    pub probabilities: Vec<f64>,
+}
+
+/// Cross-validates every candidate. Every step that learns anything (codes, medians, model) is done
+/// anew inside each fold.
+pub(super) fn cross_validate(
+    table: &Table<'_>,
+    spec: &Spec,
+    candidates: &[Candidate],
+    seed: u64,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Vec<Tried>, ModelError> {
+    let mut margins = vec![vec![0.0; table.samples.len()]; candidates.len()];
+    for fold in 0..table.folds_count {
+        let training = table.rows(fold, false);
+        let judged = table.rows(fold, true);
+        let layout = table.layout(spec, &training)?;
+        let fitted: Result<Vec<Member>, ModelError> = candidates
+            .par_iter()
+            .map(|candidate| {
+                let member = candidate.fit(&layout.inputs, &training, table, seed);
+                progress(&format!("fold {} of {}", fold + 1, table.folds_count));
+                member
+            })
+            .collect();
+        for (member, margins) in fitted?.iter().zip(&mut margins) {
+            for row in &judged {
+                margins[*row] = member.margin(layout.inputs.row(*row));
+            }
+        }
+    }
+    let each = candidates.iter().zip(margins);
+    each.map(|(candidate, margins)| tried(table, *candidate, margins)).collect()
+}
+
+fn tried(table: &Table<'_>, candidate: Candidate, margins: Vec<f64>) -> Result<Tried, ModelError> {
+    let mut probabilities = vec![0.0; margins.len()];
+    let mut auroc_by_fold = Vec::new();
+    for fold in 0..table.folds_count {
+        let calibrator = calibrator(table, candidate, &margins, &table.rows(fold, false))?;
+        let judged = table.rows(fold, true);
+        for row in &judged {
+            probabilities[*row] = calibrator.apply(margins[*row]);
+        }
+        let p: Vec<f64> = judged.iter().map(|row| margins[*row]).collect();
+        let y: Vec<bool> = judged.iter().map(|row| table.labels[*row]).collect();
+        auroc_by_fold.extend(metrics::auroc(&p, &y));
+    }
+    let log_loss = metrics::log_loss(&probabilities, &table.labels).unwrap_or(f64::INFINITY);
+    let report = CandidateReport { candidate, log_loss, auroc_by_fold };
+    Ok(Tried { report, margins, probabilities })
+}
+
+/// The calibrator of `candidate` on the out-of-fold margins of `rows`.
+pub(super) fn calibrator(
+    table: &Table<'_>,
+    candidate: Candidate,
+    margins: &[f64],
+    rows: &[usize],
+) -> Result<Calibrator, ModelError> {
+    let margins: Vec<f64> = rows.iter().map(|row| margins[*row]).collect();
+    let labels: Vec<bool> = rows.iter().map(|row| table.labels[*row]).collect();
+    let patients: Vec<u32> = rows.iter().map(|row| table.patients[*row]).collect();
+    let folds: Vec<u8> = rows.iter().map(|row| table.folds[*row]).collect();
+    Calibrator::fit(&margins, &labels, &patients, &folds, candidate.scale())
+}
