@@ -1,4 +1,38 @@
-//! placeholder
+//! Prodrome: predictive risk scores for health care, by one road from events to a score.
+//!
+//! # The road
+//!
+//! ```text
+//! records -> History::build -> view(index_time) -> feature::extract -> Bundle::predict -> answer
+//! ```
+//!
+//! Both programs walk it. `prodrome-train` replays past histories down it to fit and to judge
+//! models; `prodrome-server` takes one history in a request down the same functions. There is no
+//! second way to a feature, so what was trained and what is served cannot drift apart.
+//!
+//! # The rooms, in reading order
+//!
+//! 1. `record`: one patient as a source gives it, and the checked `History` built from it
+//! 2. `feature`: from a `View` of the history to the row of numbers that models read
+//! 3. `task`: who is scored, when, for what outcome; a TOML file, checked once
+//! 4. `model`: fitting, storing, evaluating and explaining models; knows linfa and smartcore
+//! 5. `bundle`: everything needed to score one task, sealed and checked
+//! 6. `score` and `train`: the two walks, pure; neither sees the other
+//! 7. `import` and `registry`: the rooms with files
+//! 8. `service` and `command`: the use cases of the server and of the trainer
+//! 9. `rpc` and `telemetry`: gRPC and logs, thin
+//!
+//! Imports point down only, and never sideways inside a rank; `tests/it/tidy.rs` holds this.
+//!
+//! # What is absent, and why
+//!
+//! - No code outside `task::label` can see what came after an index time: a `History` shows nothing
+//!   but through a `View`, and the way to the future is named in one file.
+//! - No room below `import` touches a file, the clock, the environment or the network; randomness
+//!   enters as a seed. Same seed, same records: same bits.
+//! - No room but `rpc` knows protobuf or gRPC, and no room but `model` knows a model library.
+//! - No patient's id, date, value or rare code is in a bundle, a log line or an error.
+
 pub mod bundle;
 pub mod command;
 pub mod feature;
@@ -6,10 +40,12 @@ pub mod import;
 pub mod model;
 pub mod record;
 pub mod registry;
+pub mod rpc;
 pub mod score;
 pub mod service;
 mod strict_toml;
 pub mod task;
+pub mod telemetry;
 pub mod train;
 
 /// No figure, code or cut may rest on fewer patients than this (the small-cell rule of US federal

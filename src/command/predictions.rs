@@ -40,7 +40,7 @@ pub(super) struct Row {
 
 impl Row {
     /// The row of one answer.
-    pub fn of(
+    pub(super) fn of(
         subject_id: i64,
         patient_id: &str,
         prediction_time: Time,
@@ -77,16 +77,16 @@ pub(super) struct PredictionFile {
 }
 
 impl PredictionFile {
-    pub fn create(path: &Path) -> Result<PredictionFile, CommandError> {
+    pub(super) fn create(path: &Path) -> Result<PredictionFile, CommandError> {
         Ok(PredictionFile { writer: ParquetWriter::create(path, &COLUMNS)?, rows: Vec::new() })
     }
 
-    pub fn push(&mut self, row: Row) -> Result<(), CommandError> {
+    pub(super) fn push(&mut self, row: Row) -> Result<(), CommandError> {
         self.rows.push(row);
         if self.rows.len() >= BATCH_ROWS { self.write() } else { Ok(()) }
     }
 
-    pub fn finish(mut self) -> Result<(), CommandError> {
+    pub(super) fn finish(mut self) -> Result<(), CommandError> {
         self.write()?;
         Ok(self.writer.finish()?)
     }

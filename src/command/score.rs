@@ -89,7 +89,7 @@ pub(super) fn rows(bundle: &Bundle, subject: &Subject) -> Result<Vec<Row>, Recor
     let times = match &subject.label {
         Some(given) => vec![(given.prediction_time, Some(given.boolean_value))],
         None => {
-            let outcome = |time| match label(&history.future(time), task, time) {
+            let outcome = |time| match label(&history, task, time) {
                 Label::Positive => Some(true),
                 Label::Negative | Label::CompetingDeath => Some(false),
                 Label::Censored => None,

@@ -1,7 +1,7 @@
 //! Features of coded events: which conditions and drugs are there, and how drugs were changed.
 
 use super::extract::{Scene, Sink};
-use super::spec::Window;
+use super::params::Window;
 use crate::record::{Code, ConceptId, Entry, EventKind, Evidence};
 
 /// Which events a presence looks at.

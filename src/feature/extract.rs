@@ -1,6 +1,7 @@
 //! `extract`: the one way from a view to feature values.
 
-use super::spec::{Feature, LearnedFrom, Source, Spec, Window};
+use super::params::{LearnedFrom, Window};
+use super::spec::{Feature, Source, Spec};
 use super::{condition, measurement, utilization};
 use crate::record::{Encounter, Entry, Evidence, Sex, Stay, View};
 
@@ -38,7 +39,7 @@ pub(super) struct Scene<'v, 'h> {
 
 impl<'h> Scene<'_, 'h> {
     /// The events of `window`, in order.
-    pub fn within(&self, window: Window) -> impl Iterator<Item = &'h Entry> {
+    pub(super) fn within(&self, window: Window) -> impl Iterator<Item = &'h Entry> {
         let inside = move |(entry, in_stay): &&(&'h Entry, bool)| match window {
             Window::Stay => *in_stay,
             Window::Days(days) => self.view.within_days(entry, i64::from(days)),
@@ -56,7 +57,7 @@ pub(super) struct Sink<'f> {
 
 impl Sink<'_> {
     /// Writes the next column and what it rests on.
-    pub fn column(&mut self, value: f64, evidence: impl IntoIterator<Item = Evidence>) {
+    pub(super) fn column(&mut self, value: f64, evidence: impl IntoIterator<Item = Evidence>) {
         let column = self.facts.values.len();
         // The one place where a feature value is rounded to what models read.
         self.facts.values.push(value as f32);

@@ -1,7 +1,7 @@
 //! Features of measured values: summed up over a window, and counts within the index stay.
 
 use super::extract::{Scene, Sink};
-use super::spec::{Aggregate, Window};
+use super::params::{Aggregate, Window};
 use crate::record::{Code, Comparator, ConceptId, Entry, EventKind, Evidence};
 
 /// One column for each aggregate of the concept's values in the window; missing without a value.

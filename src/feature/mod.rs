@@ -5,18 +5,18 @@
 //! turns the tokens into the learned columns. `NaN` means missing, and missing is not zero: zero
 //! says that the source would have shown it.
 
+mod check;
 mod condition;
 mod extract;
 mod matrix;
 mod measurement;
+mod params;
 mod spec;
 mod utilization;
 mod vocabulary;
 
 pub use extract::{Facts, Token, extract};
 pub use matrix::Matrix;
-pub use spec::{
-    Aggregate, Column, Feature, FeatureParams, LearnedFrom, Source, SourceParams, Spec, SpecError,
-    Window,
-};
+pub use params::{Aggregate, FeatureParams, LearnedFrom, SourceParams, Window};
+pub use spec::{Column, Feature, Source, Spec, SpecError};
 pub use vocabulary::{Sample, Vocabulary};

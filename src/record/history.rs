@@ -11,11 +11,11 @@ use super::{
 };
 
 /// The most events one record may hold.
-pub const EVENTS_MAX: usize = 200_000;
+pub(super) const EVENTS_MAX: usize = 200_000;
 /// The most encounters one record may hold.
-pub const ENCOUNTERS_MAX: usize = 20_000;
+pub(super) const ENCOUNTERS_MAX: usize = 20_000;
 /// The longest text in an id, a code or a coded field, in bytes.
-pub const TEXT_BYTES_MAX: usize = 1_024;
+pub(super) const TEXT_BYTES_MAX: usize = 1_024;
 
 /// A place in the record that cannot be used, and why. Never holds a value of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]

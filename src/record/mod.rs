@@ -24,7 +24,8 @@ pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value}
 pub use history::{Built, DataIssue, History, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
-pub use view::{Evidence, Future, Stay, View};
+pub(crate) use view::Future;
+pub use view::{Evidence, Stay, View};
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -54,7 +54,7 @@ pub struct View<'a> {
 
 /// What a history holds after the index time. Only `task::label` may ask for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Future<'a> {
+pub(crate) struct Future<'a> {
     history: &'a History,
     index_time: Time,
 }
@@ -67,7 +67,7 @@ impl History {
     }
 
     /// What came after `index_time`: for labels alone.
-    pub fn future(&self, index_time: Time) -> Future<'_> {
+    pub(crate) fn future(&self, index_time: Time) -> Future<'_> {
         Future { history: self, index_time }
     }
 
@@ -200,23 +200,23 @@ impl<'a> View<'a> {
     }
 }
 
-impl<'a> Future<'a> {
+impl Future<'_> {
     /// The start of the first episode of stays that began after the index time and lies outside
     /// the episode the index time belongs to.
-    pub fn next_stay_start(&self) -> Option<Time> {
+    pub(crate) fn next_stay_start(&self) -> Option<Time> {
         let History { encounters, transfers, .. } = self.history;
         let episodes = episode::join(encounters, transfers, Time::LATEST);
         episodes.iter().map(|episode| episode.start).find(|start| *start > self.index_time)
     }
 
     /// When the patient died, if that was after the index time.
-    pub fn death_time(&self) -> Option<Time> {
+    pub(crate) fn death_time(&self) -> Option<Time> {
         self.history.death_time.filter(|time| *time > self.index_time)
     }
 
     /// How long after the index time the source would have seen care: the latest end of coverage
     /// that includes the index time; `None` when no coverage is recorded or its end is open.
-    pub fn followed_until(&self) -> Option<Time> {
+    pub(crate) fn followed_until(&self) -> Option<Time> {
         let holds = |p: &&Period| p.start.is_none_or(|start| start <= self.index_time);
         self.history.coverage.iter().filter(holds).map(|p| p.end.unwrap_or(Time::LATEST)).max()
     }

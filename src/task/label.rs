@@ -1,7 +1,7 @@
 //! Labels: what came of an index time. The only place that looks into the future of a record.
 
 use super::definition::{Outcome, Task};
-use crate::record::{Future, Time};
+use crate::record::{Future, History, Time};
 
 /// What came of an index time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,9 @@ pub enum Label {
     Censored,
 }
 
-/// The label at `index_time`, given what came after it.
-pub fn label(future: &Future<'_>, task: &Task, index_time: Time) -> Label {
+/// The label of `history` at `index_time`, from what came after it.
+pub fn label(history: &History, task: &Task, index_time: Time) -> Label {
+    let future: Future<'_> = history.future(index_time);
     let at_risk = task.params().time_at_risk;
     let end = index_time.plus_days(i64::from(at_risk.horizon_days));
     let in_time = |time: &Time| if at_risk.end_closed { *time <= end } else { *time < end };

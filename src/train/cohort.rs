@@ -87,8 +87,8 @@ impl<'a> Cohort<'a> {
             }
             None => {
                 for time in index_times(&history) {
-                    let from_future = |at| label(&history.future(at), self.task, at);
-                    self.add_index_time(case, &history, time, from_future);
+                    let label_at = |at| label(&history, self.task, at);
+                    self.add_index_time(case, &history, time, label_at);
                 }
             }
         }

@@ -21,6 +21,10 @@ use crate::model::{Calibrator, Family, ForestParams, Member, ModelError};
 const FOLDS: u8 = 4;
 /// Fewer samples with or without the outcome cannot be cross-validated honestly.
 const EACH_CLASS_MIN: usize = 50;
+/// On Diabetes-130 fifty trees lose 0.002 of cross-validated AUROC against a hundred.
+const TREES: usize = 100;
+/// On Diabetes-130 leaves of fifty rows lose 0.002 of cross-validated AUROC against twenty.
+const LEAF_ROWS_MIN: usize = 20;
 
 /// Where the records come from, for the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,16 +110,17 @@ pub(super) struct Finalist {
     pub held_out: Option<Metrics>,
 }
 
-/// The settings that are tried: two or three of each family, wide apart.
-fn candidates(inputs: usize) -> Vec<Candidate> {
-    let logistic = [30.0, 300.0].map(|alpha| Candidate::Logistic { alpha });
-    let forest = [12, 16].map(|depth| {
+/// The settings that are tried: two of each family, wide apart. The penalty grows with the number
+/// of rows, so that a small export is held back as strongly as a large one.
+fn candidates(rows: usize, inputs: usize) -> Vec<Candidate> {
+    let logistic = [0.005, 0.02].map(|share| Candidate::Logistic { alpha: share * rows as f64 });
+    let forest = [12, 20].map(|depth| {
         Candidate::Forest(ForestParams {
-            trees: 200,
+            trees: TREES,
             depth,
-            leaf_rows_min: 20,
+            leaf_rows_min: LEAF_ROWS_MIN,
             leaf_patients_min: crate::SMALL_CELL_PATIENTS,
-            features_per_split: (inputs / 6).max(1),
+            features_per_split: (inputs as f64).sqrt().ceil() as usize,
         })
     });
     logistic.into_iter().chain(forest).collect()
@@ -138,8 +143,13 @@ pub fn fit(
     let all: Vec<usize> = (0..table.samples.len()).collect();
     let layout = table.layout(spec, &all)?;
     let columns = layout.vocabulary.columns(spec);
-    let tried =
-        cross_validate(&table, spec, &candidates(layout.input.inputs()), params.seed, progress)?;
+    let tried = cross_validate(
+        &table,
+        spec,
+        &candidates(all.len(), layout.input.inputs()),
+        params.seed,
+        progress,
+    )?;
     let reports: Vec<CandidateReport> = tried.iter().map(|t| t.report.clone()).collect();
     progress("final fit");
     let mut finalists = Vec::new();

@@ -25,7 +25,8 @@ fn mapping() -> Mapping {
 
 /// The header and the first `rows` rows of the sample.
 fn sample_lines(rows: usize) -> Vec<String> {
-    let text = fs::read_to_string(root().join("tests/data/diabetes130/diabetic_data.sample.csv")).unwrap();
+    let text =
+        fs::read_to_string(root().join("tests/data/diabetes130/diabetic_data.sample.csv")).unwrap();
     text.lines().take(rows + 1).map(str::to_owned).collect()
 }
 

@@ -1,0 +1,190 @@
+//! Checking the features of a task file: concepts are found by name, numbers kept in their limits.
+
+use super::params::{FeatureParams, SourceParams, Window};
+use super::spec::{Feature, Source};
+use crate::SMALL_CELL_PATIENTS;
+use crate::record::{ConceptId, ConceptSet, EncounterClass};
+
+/// The longest look-back a window may have.
+const WINDOW_DAYS_MAX: u32 = 36_525;
+/// The most columns a learned feature may have.
+const LEARNED_MAX: usize = 64;
+
+/// Finds concepts by name for one feature and remembers what it needs of them.
+struct Finder<'a> {
+    concepts: &'a ConceptSet,
+    titles: Vec<String>,
+    modifiable: bool,
+}
+
+impl Finder<'_> {
+    fn one(&mut self, name: &str) -> Result<ConceptId, String> {
+        let Some(id) = self.concepts.find(name) else {
+            let near = self.concepts.nearest(name).unwrap_or("-");
+            return Err(format!("no concept `{name}`; did you mean `{near}`?"));
+        };
+        if let Some(concept) = self.concepts.get(id) {
+            self.titles.push(concept.title.clone());
+            self.modifiable |= concept.modifiable;
+        }
+        Ok(id)
+    }
+
+    fn all(&mut self, names: &[String]) -> Result<Vec<ConceptId>, String> {
+        if names.is_empty() {
+            return Err("needs at least one concept".into());
+        }
+        names.iter().map(|name| self.one(name)).collect()
+    }
+}
+
+/// Checks one feature.
+pub(super) fn checked(params: &FeatureParams, concepts: &ConceptSet) -> Result<Feature, String> {
+    if params.name.is_empty() || params.text.is_empty() {
+        return Err("needs a name and a text".into());
+    }
+    let mut finder = Finder { concepts, titles: Vec::new(), modifiable: false };
+    let source = source(&params.from, &mut finder)?;
+    let name = &params.name;
+    let suffixed = |parts: &[String]| parts.iter().map(|part| format!("{name}={part}")).collect();
+    let columns = match (&params.from, &source) {
+        (_, Source::Learned { .. }) => Vec::new(),
+        (SourceParams::StayCode { levels, .. }, _) => suffixed(levels),
+        (SourceParams::Concepts { concepts, .. }, _) => suffixed(concepts),
+        (SourceParams::CodedLevels { levels, .. }, _) => suffixed(levels),
+        (SourceParams::Measurement { aggregate, .. }, _) => aggregate
+            .iter()
+            .map(|aggregate| format!("{name}_{}", format!("{aggregate:?}").to_lowercase()))
+            .collect(),
+        _ => vec![name.clone()],
+    };
+    let level_titles = match &params.from {
+        SourceParams::CodedLevels { levels, .. } => levels.clone(),
+        SourceParams::Measurement { bands, .. } => bands.clone(),
+        _ => finder.titles,
+    };
+    Ok(Feature {
+        name: name.clone(),
+        text: params.text.clone(),
+        text_none: params.text_none.clone(),
+        unit: params.unit.clone(),
+        modifiable: finder.modifiable,
+        source,
+        level_titles,
+        columns,
+    })
+}
+
+fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, String> {
+    Ok(match params {
+        SourceParams::Age => Source::Age,
+        SourceParams::Sex => Source::Sex,
+        SourceParams::StayDays => Source::StayDays,
+        SourceParams::StayCode { field, levels } => {
+            Source::StayCode { field: *field, levels: finder.all(levels)? }
+        }
+        SourceParams::Encounters { classes, window_days } => {
+            let (classes, window_days) = encounters(classes, *window_days)?;
+            Source::Encounters { classes, window_days }
+        }
+        SourceParams::DaysSinceEncounter { classes, window_days } => {
+            let (classes, window_days) = encounters(classes, *window_days)?;
+            Source::DaysSinceEncounter { classes, window_days }
+        }
+        SourceParams::Events { concepts, window } => {
+            Source::Events { concepts: finder.all(concepts)?, window: limited(*window)? }
+        }
+        SourceParams::DaysSinceEvent { concepts, window } => {
+            Source::DaysSinceEvent { concepts: finder.all(concepts)?, window: limited(*window)? }
+        }
+        SourceParams::Measurement { concept, window, aggregate, cuts, bands } => {
+            check_measurement(aggregate.len(), cuts, bands.len())?;
+            Source::Measurement {
+                concept: finder.one(concept)?,
+                window: limited(*window)?,
+                aggregate: aggregate.clone(),
+                cuts: cuts.clone(),
+            }
+        }
+        SourceParams::StayCount { concept } => stay_count(concept, finder)?,
+        SourceParams::Concepts { concepts, window, kinds, principal, missing_without_any } => {
+            Source::Concepts {
+                concepts: finder.all(concepts)?,
+                window: limited(*window)?,
+                kinds: kinds.clone(),
+                principal: *principal,
+                missing_without_any: *missing_without_any,
+            }
+        }
+        SourceParams::CodedCount { concepts, window, coded } => Source::CodedCount {
+            concepts: finder.all(concepts)?,
+            window: limited(*window)?,
+            coded: coded.to_ascii_lowercase(),
+        },
+        SourceParams::CodedLevels { concept, window, levels } => Source::CodedLevels {
+            concept: finder.one(concept)?,
+            window: limited(*window)?,
+            levels: levels.iter().map(|level| level.to_ascii_lowercase()).collect(),
+        },
+        SourceParams::Learned { of, window, codes_max, patients_min } => {
+            check_learned(*codes_max, *patients_min)?;
+            Source::Learned {
+                of: *of,
+                window: limited(*window)?,
+                codes_max: *codes_max,
+                patients_min: *patients_min,
+            }
+        }
+    })
+}
+
+fn check_measurement(aggregates: usize, cuts: &[f64], bands: usize) -> Result<(), String> {
+    if aggregates == 0 {
+        return Err("needs at least one aggregate".into());
+    }
+    let rising = cuts.windows(2).all(|pair| pair[0] < pair[1]);
+    if !rising || cuts.iter().any(|cut| !cut.is_finite()) {
+        return Err("cuts must be finite and rise".into());
+    }
+    if bands != 0 && bands != cuts.len() + 1 {
+        return Err("needs one band name more than cuts".into());
+    }
+    Ok(())
+}
+
+fn stay_count(name: &str, finder: &mut Finder<'_>) -> Result<Source, String> {
+    let concept = finder.one(name)?;
+    let rule = finder.concepts.get(concept).and_then(|concept| concept.count.clone());
+    let rule = rule.ok_or_else(|| format!("concept `{name}` has no count rule"))?;
+    Ok(Source::StayCount { concept, kinds: rule.kinds, distinct_codes: rule.distinct_codes })
+}
+
+fn check_learned(codes_max: usize, patients_min: usize) -> Result<(), String> {
+    if !(1..=LEARNED_MAX).contains(&codes_max) {
+        return Err(format!("codes_max must be 1 to {LEARNED_MAX}"));
+    }
+    if patients_min < SMALL_CELL_PATIENTS {
+        return Err(format!("patients_min must be at least {SMALL_CELL_PATIENTS}"));
+    }
+    Ok(())
+}
+
+fn encounters(
+    classes: &[EncounterClass],
+    window_days: u32,
+) -> Result<(Vec<EncounterClass>, u32), String> {
+    if classes.is_empty() {
+        return Err("needs at least one encounter class".into());
+    }
+    limited(Window::Days(window_days))?;
+    Ok((classes.to_vec(), window_days))
+}
+
+fn limited(window: Window) -> Result<Window, String> {
+    match window {
+        Window::Days(days) if !(1..=WINDOW_DAYS_MAX).contains(&days) => {
+            Err(format!("a window has 1 to {WINDOW_DAYS_MAX} days"))
+        }
+        _ => Ok(window),
+    }
+}

@@ -1,0 +1,94 @@
+//! Errors on the wire: google.rpc.Status with details. They name places and fixed reasons, never a
+//! value of a patient's record.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::record::Violation;
+use crate::service::ServiceError;
+
+/// The domain of every `ErrorInfo`.
+const DOMAIN: &str = "prodrome";
+
+/// A status with an `ErrorInfo` of `reason`, as every error of ours has one.
+pub(super) fn named(code: Code, message: &str, reason: &str) -> Status {
+    Status::with_error_details(code, message, info(reason))
+}
+
+fn info(reason: &str) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
+}
+
+/// INVALID_ARGUMENT for fields of the request that cannot be used.
+pub(super) fn invalid(violations: &[Violation]) -> Status {
+    let mut details = info("INVALID_REQUEST");
+    let each =
+        violations.iter().map(|Violation { path, reason }| FieldViolation::new(path, *reason));
+    details.set_bad_request(each.collect::<Vec<_>>());
+    let message = match violations {
+        [] => "the request cannot be used".to_owned(),
+        [Violation { path, reason }] if path.is_empty() => (*reason).to_owned(),
+        [Violation { path, reason }] => format!("{path}: {reason}"),
+        [Violation { path, reason }, rest @ ..] => {
+            format!("{path}: {reason} (+{} more)", rest.len())
+        }
+    };
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// INTERNAL for a panic: the caller can quote the incident, and the log has it too.
+pub(super) fn internal(incident: &str) -> Status {
+    let mut details = ErrorDetails::new();
+    let metadata = HashMap::from([("incident".to_owned(), incident.to_owned())]);
+    details.set_error_info("INTERNAL", DOMAIN, metadata);
+    let message = format!("a fault of the server; please quote incident {incident}");
+    Status::with_error_details(Code::Internal, message, details)
+}
+
+/// The status for an error of a use case.
+pub(super) fn of(error: &ServiceError) -> Status {
+    let message = error.to_string();
+    match error {
+        ServiceError::Invalid(violations) => invalid(violations),
+        ServiceError::UnknownTask { task, nearest: _ } => {
+            let mut details = info("UNKNOWN_TASK");
+            details.set_resource_info("prodrome.v1/task", task, "", &message);
+            Status::with_error_details(Code::NotFound, message, details)
+        }
+        ServiceError::UnknownVersion { task, version } => {
+            let mut details = info("UNKNOWN_VERSION");
+            let name = format!("{task}/{version}");
+            details.set_resource_info("prodrome.v1/model", name, "", &message);
+            Status::with_error_details(Code::NotFound, message, details)
+        }
+        ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_code_and_details() {
+        let nearest = Some("readmission".to_owned());
+        let status = of(&ServiceError::UnknownTask { task: "readmision".into(), nearest });
+        assert_eq!(status.code(), Code::NotFound);
+        assert!(status.message().contains("did you mean `readmission`?"));
+        let details = status.get_error_details();
+        assert_eq!(details.resource_info().unwrap().resource_name, "readmision");
+        assert_eq!(details.error_info().unwrap().reason, "UNKNOWN_TASK");
+
+        let status = of(&ServiceError::NothingServed);
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(status.get_error_details().error_info().unwrap().domain, "prodrome");
+
+        let violation = |path: &str| Violation { path: path.into(), reason: "missing" };
+        let status = invalid(&[violation("history.encounters[0].start"), violation("b")]);
+        assert_eq!(status.message(), "history.encounters[0].start: missing (+1 more)");
+        let details = status.get_error_details();
+        assert_eq!(details.bad_request().unwrap().field_violations.len(), 2);
+    }
+}

@@ -1,0 +1,163 @@
+//! Answers as messages.
+
+use prost_types::Timestamp;
+
+use super::proto;
+use crate::record::{DataIssue, Evidence, Time};
+use crate::score::{Reason, Score, Sufficiency};
+use crate::service::{Assessment, ModelInfo, NotEligible, Outcome, ScoreResponse};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const NANOS_PER_MICRO: i64 = 1_000;
+
+/// The response to the request called `request_id`.
+pub(super) fn score_response(request_id: String, response: ScoreResponse) -> proto::ScoreResponse {
+    let ScoreResponse { assessments, data_issues } = response;
+    proto::ScoreResponse {
+        request_id,
+        assessments: assessments.into_iter().map(assessment).collect(),
+        data_issues: data_issues.into_iter().map(data_issue).collect(),
+    }
+}
+
+/// A model as the catalog shows it.
+pub(super) fn model(info: ModelInfo) -> proto::Model {
+    let ModelInfo {
+        task,
+        title,
+        version,
+        bundle_digest,
+        task_digest,
+        families,
+        horizon_days,
+        auroc,
+        refused,
+    } = info;
+    proto::Model {
+        task,
+        title,
+        version,
+        bundle_digest,
+        task_digest,
+        families,
+        horizon_days,
+        auroc,
+        refused,
+    }
+}
+
+fn assessment(assessment: Assessment) -> proto::Assessment {
+    let Assessment { task, task_digest, model_version, bundle_digest, outcome } = assessment;
+    let outcome = match outcome {
+        Outcome::Score(given) => proto::assessment::Outcome::Score(score(*given)),
+        Outcome::NotEligible(NotEligible { criterion, text }) => {
+            proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
+        }
+    };
+    proto::Assessment { task, task_digest, model_version, bundle_digest, outcome: Some(outcome) }
+}
+
+fn score(score: Score) -> proto::Score {
+    let Score {
+        index_time,
+        history_used_until,
+        assumptions,
+        probability,
+        horizon_days,
+        tier,
+        flag_threshold,
+        reference_percentile,
+        sufficiency,
+        sufficiency_notes,
+        baseline,
+        reasons,
+        other_contribution,
+    } = score;
+    let sufficiency = match sufficiency {
+        Sufficiency::A => proto::Sufficiency::A,
+        Sufficiency::B => proto::Sufficiency::B,
+        Sufficiency::C => proto::Sufficiency::C,
+        Sufficiency::D => proto::Sufficiency::D,
+    };
+    proto::Score {
+        index_time: Some(timestamp(index_time)),
+        history_used_until: history_used_until.map(timestamp),
+        assumptions,
+        probability,
+        horizon_days,
+        tier,
+        flag_threshold,
+        reference_percentile,
+        sufficiency: sufficiency.into(),
+        sufficiency_notes,
+        baseline,
+        reasons: reasons.into_iter().map(reason).collect(),
+        other_contribution,
+    }
+}
+
+fn reason(reason: Reason) -> proto::Reason {
+    let Reason { feature, text, value, unit, contribution, modifiable, events } = reason;
+    let events = events.into_iter().map(event_ref).collect();
+    proto::Reason { feature, text, value, unit, contribution, modifiable, events }
+}
+
+fn event_ref(evidence: Evidence) -> proto::EventRef {
+    // A request cannot hold 2^32 events: a place always fits.
+    let place = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+    let (place, time) = match evidence {
+        Evidence::Event { index, time } => {
+            (proto::event_ref::Place::EventIndex(place(index)), time)
+        }
+        Evidence::Encounter { index, time } => {
+            (proto::event_ref::Place::EncounterIndex(place(index)), time)
+        }
+    };
+    proto::EventRef { place: Some(place), time: Some(timestamp(time)) }
+}
+
+fn data_issue(issue: DataIssue) -> proto::DataIssue {
+    let DataIssue { kind, count, first_path } = issue;
+    proto::DataIssue {
+        kind: kind.name().to_owned(),
+        text: kind.text().to_owned(),
+        count,
+        // The record's own paths begin at the record, which is the request's `history`.
+        first_path: format!("history.{first_path}"),
+    }
+}
+
+fn timestamp(time: Time) -> Timestamp {
+    let micros = time.micros();
+    Timestamp {
+        seconds: micros.div_euclid(MICROS_PER_SECOND),
+        nanos: (micros.rem_euclid(MICROS_PER_SECOND) * NANOS_PER_MICRO) as i32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::IssueKind;
+
+    #[test]
+    fn instants_before_1970_have_nanos_from_zero_up() {
+        let Timestamp { seconds, nanos } = timestamp(Time::from_micros(-1));
+        assert_eq!((seconds, nanos), (-1, 999_999_000));
+    }
+
+    #[test]
+    fn paths_of_issues_begin_at_the_request() {
+        let kind = IssueKind::MissingUnit;
+        let sent = data_issue(DataIssue { kind, count: 2, first_path: "events[3].unit".into() });
+        assert_eq!(sent.kind, "MISSING_UNIT");
+        assert_eq!(sent.first_path, "history.events[3].unit");
+    }
+
+    #[test]
+    fn evidence_keeps_its_kind_and_place() {
+        let time = Time::from_micros(5);
+        let sent = event_ref(Evidence::Encounter { index: 7, time });
+        assert_eq!(sent.place, Some(proto::event_ref::Place::EncounterIndex(7)));
+    }
+}

@@ -1,0 +1,16 @@
+//! All integration tests, in one program: one link step.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail so")]
+
+mod bundle;
+mod canary;
+mod command;
+mod features;
+mod import;
+mod labels;
+mod parity;
+mod properties;
+mod rpc;
+mod scoring;
+mod support;
+mod tidy;

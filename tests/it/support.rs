@@ -1,0 +1,145 @@
+//! What many tests share: the repository's files, the sample, the shipped model, a fit on the sample.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use prodrome::bundle::{Bundle, Files};
+use prodrome::command::{self, FitOutcome, FitRequest, Source};
+use prodrome::import::{Mapping, Outcome, Subject, read};
+use prodrome::record::{
+    Code, ConceptSet, Encounter, EncounterClass, Event, EventKind, Record, Time,
+};
+use prodrome::registry;
+use prodrome::service::Service;
+use prodrome::train::HeldOut;
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder with the full public data, where a machine has it; says so when it has not.
+pub(crate) fn full_data(what: &str) -> Option<PathBuf> {
+    let given = std::env::var_os("PRODROME_DATA").map(PathBuf::from);
+    let folder = given.unwrap_or_else(|| root().join("../shared/data")).join(what);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: the full data `{what}` are not here; name their folder in PRODROME_DATA");
+    None
+}
+
+pub(crate) fn task_folder() -> PathBuf {
+    root().join("models/readmit30_diabetes")
+}
+
+pub(crate) fn concepts() -> ConceptSet {
+    let text = std::fs::read_to_string(root().join("models/concepts.toml")).unwrap();
+    ConceptSet::parse(&text).unwrap()
+}
+
+pub(crate) fn mapping() -> Mapping {
+    let text = std::fs::read_to_string(task_folder().join("diabetes130.toml")).unwrap();
+    Mapping::parse(&text).unwrap()
+}
+
+/// All rows of the committed sample.
+pub(crate) fn sample() -> &'static [Subject] {
+    static SAMPLE: OnceLock<Vec<Subject>> = OnceLock::new();
+    SAMPLE.get_or_init(|| {
+        let mut subjects = Vec::new();
+        let folder = root().join("tests/data/diabetes130");
+        read(&folder, &mapping(), |subject| {
+            subjects.push(subject);
+            Outcome::Used
+        })
+        .unwrap();
+        subjects
+    })
+}
+
+/// The bundle in service in this repository.
+pub(crate) fn shipped() -> &'static Bundle {
+    static SHIPPED: OnceLock<Bundle> = OnceLock::new();
+    SHIPPED.get_or_init(|| registry::open(&task_folder().join("1"), &[]).unwrap())
+}
+
+pub(crate) fn shipped_files() -> Files {
+    registry::read_files(&task_folder().join("1")).unwrap()
+}
+
+/// A service over the shipped models.
+pub(crate) fn service() -> Arc<Service> {
+    Arc::new(Service::new(registry::load(&root().join("models"), &[]).unwrap()))
+}
+
+/// A request to fit the shipped task on `export` into `models`.
+pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
+    FitRequest {
+        task: task_folder().join("task.toml"),
+        source: Source { export, mapping: Some(task_folder().join("diabetes130.toml")) },
+        models,
+        concepts: Vec::new(),
+        seed: 1,
+        held_out: HeldOut { part: 0, of: 5 },
+        dump_matrix: None,
+    }
+}
+
+/// Fits the shipped task on the committed sample.
+pub(crate) fn fit_sample(models: PathBuf) -> FitOutcome {
+    let request = fit_request(root().join("tests/data/diabetes130"), models);
+    command::fit(&request, &|_| {}).unwrap()
+}
+
+pub(crate) fn time(text: &str) -> Time {
+    Time::parse(text).unwrap()
+}
+
+/// A record that the shipped task scores: an adult with diabetes after a stay of five days.
+pub(crate) fn patient() -> Record {
+    let mut stay = Encounter::new(
+        "stay",
+        EncounterClass::Inpatient,
+        time("2024-03-01T09:00:00Z"),
+        Some(time("2024-03-06T15:00:00Z")),
+    );
+    stay.admission_type = Some("emergency".into());
+    stay.admission_source = Some("emd".into());
+    stay.discharge_disposition = Some("home".into());
+    let mut visit = Encounter::new(
+        "visit",
+        EncounterClass::Emergency,
+        time("2023-12-24T20:00:00Z"),
+        Some(time("2023-12-24T23:00:00Z")),
+    );
+    visit.facility = Some("north".into());
+    let event = |kind, code: &str, at: &str| {
+        let mut event = Event::new(kind, Code::parse(code).unwrap(), time(at));
+        event.encounter_id = Some("stay".into());
+        event
+    };
+    let mut principal = event(EventKind::Diagnosis, "ICD10CM//I50.9", "2024-03-06T12:00:00Z");
+    principal.rank = Some(1);
+    let mut diabetes = event(EventKind::Diagnosis, "ICD10CM//E11.9", "2024-03-06T12:00:00Z");
+    diabetes.rank = Some(2);
+    Record {
+        patient_id: "p".into(),
+        birth_date: prodrome::record::PartialDate::parse("1951-07-08"),
+        sex: prodrome::record::Sex::Female,
+        encounters: vec![visit, stay],
+        events: vec![
+            principal,
+            diabetes,
+            event(EventKind::DrugOrder, "RXNORM//5856", "2024-03-02T08:00:00Z"),
+            event(EventKind::Procedure, "CPT//93306", "2024-03-03T10:00:00Z"),
+            event(EventKind::Measurement, "LOINC//718-7", "2024-03-03T06:00:00Z"),
+        ],
+        ..Record::default()
+    }
+}
+
+/// When `patient` has just been discharged.
+pub(crate) fn discharge() -> Time {
+    time("2024-03-06T15:00:00Z")
+}
