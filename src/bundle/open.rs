@@ -28,6 +28,8 @@ pub enum BundleError {
     Manifest(String),
     #[error("{MANIFEST} has format version {found}; this program reads {FORMAT_VERSION}")]
     FormatVersion { found: u32 },
+    #[error("{file} cannot be read: {reason}")]
+    Json { file: String, reason: String },
     #[error("file {0} is missing")]
     Missing(String),
     #[error("file {0} is not in the manifest")]
@@ -80,6 +82,10 @@ impl Bundle {
     /// As `open`; also for a fault in a site's file.
     pub fn open_with(files: &Files, site_concepts: &[String]) -> Result<Bundle, BundleError> {
         let bundle = Bundle::read(files, site_concepts)?;
+        let weight: f64 = bundle.manifest.columns.iter().map(|column| column.weight).sum();
+        if (weight - 1.0).abs() > 1e-6 {
+            return Err(BundleError::Contradiction("column weights must sum to 1"));
+        }
         bundle.check_golden()?;
         Ok(bundle)
     }
@@ -221,7 +227,8 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
             });
     holds(same_column, "the columns are not those of the task")?;
     let weights_fit = manifest.columns.iter().all(|c| (0.0..=1.0).contains(&c.weight));
-    holds(weights_fit, "a column weight is not a share")?;
+    let weight: f64 = manifest.columns.iter().map(|column| column.weight).sum();
+    holds(weights_fit && weight < 1.0 + 1e-6, "column weights are no shares of one whole")?;
     manifest
         .input
         .check(columns.len())
@@ -254,8 +261,9 @@ fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, Bund
         entry.calibrator.check().map_err(fault)?;
         let model = match entry.family {
             Family::Logistic => {
-                let linear: Linear = serde_json::from_slice(bytes)
-                    .map_err(|error| BundleError::Manifest(format!("{}: {error}", entry.file)))?;
+                let linear: Linear = serde_json::from_slice(bytes).map_err(|error| {
+                    BundleError::Json { file: entry.file.clone(), reason: error.to_string() }
+                })?;
                 linear.check(inputs).map_err(fault)?;
                 Member::Logistic(linear)
             }

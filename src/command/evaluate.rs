@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
-use crate::import::{Counts, Outcome, read};
+use crate::import::{Counts, Received, read};
 use crate::registry;
-use crate::train::{self, Attrition, Cohort, Evaluation, HeldOut};
+use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
 
 /// What `evaluate` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Evaluated {
     pub digest: String,
     pub only_held_out: bool,
     pub lines: Counts,
-    pub attrition: Attrition,
+    pub attrition: ShownAttrition,
     pub evaluation: Evaluation,
 }
 
@@ -67,7 +67,12 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
     let bundle = registry::open(&request.bundle, &site.collect::<Result<Vec<_>, _>>()?)?;
     let mapping = records::mapping(&request.source)?;
     let part = &bundle.manifest().development.held_out_part;
-    let held_out = HeldOut::parse(part).filter(|_| request.only_held_out);
+    let held_out = match request.only_held_out {
+        true => Some(HeldOut::parse(part).filter(|held_out| held_out.of > 1).ok_or_else(|| {
+            CommandError::Data("the fit of this bundle held nobody out: nothing to judge on".into())
+        })?),
+        false => None,
+    };
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
@@ -75,11 +80,11 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
     let mut failed = None;
     let lines = read(&request.source.export, &mapping, |subject| {
         if held_out.is_some_and(|held_out| !held_out.holds(&subject.group)) {
-            return Outcome::Skipped("not held out".to_owned());
+            return Received::Skipped("not held out".to_owned());
         }
         let rows = match super::score::rows(&bundle, &subject) {
             Ok(rows) => rows,
-            Err(error) => return Outcome::Quarantined(error.to_string()),
+            Err(error) => return Received::Quarantined(error.to_string()),
         };
         for row in rows {
             probabilities.insert((row.subject_id, row.prediction_time), row.probability);
@@ -88,8 +93,8 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
             }
         }
         match cohort.add(&records::case(subject)) {
-            Ok(()) => Outcome::Used,
-            Err(error) => Outcome::Quarantined(error.to_string()),
+            Ok(()) => Received::Used,
+            Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
     if let Some(error) = failed {
@@ -110,7 +115,7 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
         digest: bundle.digest().to_owned(),
         only_held_out: request.only_held_out,
         lines,
-        attrition: cohort.attrition().clone(),
+        attrition: cohort.attrition().shown(),
         evaluation,
     };
     let path = request.out.join("metrics.json");

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
-use crate::import::{Counts, Mapping, Outcome, Subject, read};
+use crate::import::{Counts, Mapping, Received, Subject, read};
 use crate::record::ConceptSet;
 use crate::task::Task;
-use crate::train::{Case, Cohort, GivenLabel, SourceParams};
+use crate::train::{Case, Cohort, GivenLabel, SourceNote};
 
 /// Where the records are, and how they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +48,9 @@ pub(super) fn mapping(source: &Source) -> Result<Mapping, CommandError> {
 }
 
 /// What the card says of the source.
-pub(super) fn source_params(mapping: &Mapping) -> SourceParams {
+pub(super) fn source_params(mapping: &Mapping) -> SourceNote {
     let source = mapping.source();
-    SourceParams {
+    SourceNote {
         title: source.title.clone(),
         citation: source.citation.clone(),
         years: source.years,
@@ -77,11 +77,11 @@ pub(super) fn cohort<'a>(
     let mut cohort = Cohort::new(task, concepts);
     let counts = read(&source.export, mapping, |subject| {
         if !wanted(&subject.group) {
-            return Outcome::Skipped("not asked for".to_owned());
+            return Received::Skipped("not asked for".to_owned());
         }
         match cohort.add(&case(subject)) {
-            Ok(()) => Outcome::Used,
-            Err(error) => Outcome::Quarantined(error.to_string()),
+            Ok(()) => Received::Used,
+            Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
     cohort.finish();

@@ -8,7 +8,7 @@ use super::CommandError;
 use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Outcome, Subject, read};
+use crate::import::{Counts, Received, Subject, read};
 use crate::record::{History, RecordError};
 use crate::registry;
 use crate::task::{Label, index_times, label};
@@ -62,7 +62,7 @@ pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
     let lines = read(&request.source.export, &mapping, |subject| {
         let rows = match rows(&bundle, &subject) {
             Ok(rows) => rows,
-            Err(error) => return Outcome::Quarantined(error.to_string()),
+            Err(error) => return Received::Quarantined(error.to_string()),
         };
         for row in rows {
             let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
@@ -71,7 +71,7 @@ pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
                 failed.get_or_insert(error);
             }
         }
-        Outcome::Used
+        Received::Used
     })?;
     if let Some(error) = failed {
         return Err(error);

@@ -1,7 +1,7 @@
 //! Checking the features of a task file: concepts are found by name, numbers kept in their limits.
 
-use super::params::{FeatureParams, SourceParams, Window};
-use super::spec::{Feature, Source};
+use super::params::{FeatureParams, ObservedByParams, SourceParams, Window};
+use super::spec::{Counted, Feature, ObservedBy, Source};
 use crate::SMALL_CELL_PATIENTS;
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 
@@ -45,6 +45,8 @@ pub(super) fn checked(params: &FeatureParams, concepts: &ConceptSet) -> Result<F
     }
     let mut finder = Finder { concepts, titles: Vec::new(), modifiable: false };
     let source = source(&params.from, &mut finder)?;
+    let observed_by =
+        params.observed_by.as_ref().map(|by| observed_by(by, concepts)).transpose()?;
     let name = &params.name;
     let suffixed = |parts: &[String]| parts.iter().map(|part| format!("{name}={part}")).collect();
     let columns = match (&params.from, &source) {
@@ -66,7 +68,9 @@ pub(super) fn checked(params: &FeatureParams, concepts: &ConceptSet) -> Result<F
     Ok(Feature {
         name: name.clone(),
         text: params.text.clone(),
+        text_one: params.text_one.clone(),
         text_none: params.text_none.clone(),
+        observed_by,
         unit: params.unit.clone(),
         modifiable: finder.modifiable,
         source,
@@ -156,7 +160,19 @@ fn stay_count(name: &str, finder: &mut Finder<'_>) -> Result<Source, String> {
     let concept = finder.one(name)?;
     let rule = finder.concepts.get(concept).and_then(|concept| concept.count.clone());
     let rule = rule.ok_or_else(|| format!("concept `{name}` has no count rule"))?;
-    Ok(Source::StayCount { concept, kinds: rule.kinds, distinct_codes: rule.distinct_codes })
+    let mut others = Finder { concepts: finder.concepts, titles: Vec::new(), modifiable: false };
+    let except: Result<Vec<ConceptId>, String> =
+        rule.except.iter().map(|name| others.one(name)).collect();
+    // A count is no event to be counted.
+    let except = except?.into_iter().chain(finder.concepts.with_count_rule()).collect();
+    let counted = Counted { kinds: rule.kinds, distinct_codes: rule.distinct_codes, except };
+    Ok(Source::StayCount { concept, counted })
+}
+
+fn observed_by(params: &ObservedByParams, concepts: &ConceptSet) -> Result<ObservedBy, String> {
+    let mut finder = Finder { concepts, titles: Vec::new(), modifiable: false };
+    let found: Result<Vec<_>, _> = params.concepts.iter().map(|name| finder.one(name)).collect();
+    Ok(ObservedBy { kinds: params.kinds.clone(), concepts: found? })
 }
 
 fn check_learned(codes_max: usize, patients_min: usize) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! Features of coded events: which conditions and drugs are there, and how drugs were changed.
 
+use std::collections::HashSet;
+
 use super::extract::{Scene, Sink};
 use super::params::Window;
 use crate::record::{Code, ConceptId, Entry, EventKind, Evidence};
@@ -85,11 +87,10 @@ pub(super) fn coded_count(
     coded: &str,
     sink: &mut Sink<'_>,
 ) {
-    let mut codes: Vec<&Code> = Vec::new();
+    let mut codes: HashSet<&Code> = HashSet::new();
     let mut facts = Vec::new();
     for entry in of_any(scene, concepts, window) {
-        if entry.coded.as_deref() == Some(coded) && !codes.contains(&&entry.code) {
-            codes.push(&entry.code);
+        if entry.coded.as_deref() == Some(coded) && codes.insert(&entry.code) {
             facts.push(scene.view.evidence(entry));
         }
     }

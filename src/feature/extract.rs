@@ -1,5 +1,7 @@
 //! `extract`: the one way from a view to feature values.
 
+use std::collections::HashMap;
+
 use super::params::{LearnedFrom, Window};
 use super::spec::{Feature, Source, Spec};
 use super::{condition, measurement, utilization};
@@ -11,7 +13,8 @@ pub struct Token {
     /// Which of the spec's learned features it belongs to, counted from 0.
     pub learned: usize,
     pub text: String,
-    pub evidence: Option<Evidence>,
+    /// All facts behind it; empty unless asked for.
+    pub evidence: Vec<Evidence>,
 }
 
 /// What a view says, before the learned columns are laid out.
@@ -19,7 +22,7 @@ pub struct Token {
 pub struct Facts {
     /// The fixed columns of the spec; `NaN` = missing.
     pub values: Vec<f32>,
-    /// Each token of a learned feature once, with its first evidence.
+    /// Each token of a learned feature once.
     pub tokens: Vec<Token>,
     /// For each learned feature whether it is missing as a whole.
     pub learned_missing: Vec<bool>,
@@ -38,6 +41,15 @@ pub(super) struct Scene<'v, 'h> {
 }
 
 impl<'h> Scene<'_, 'h> {
+    /// Whether the source shows that it would have sent what the feature looks at.
+    fn is_observed(&self, feature: &Feature) -> bool {
+        let Some(observed_by) = &feature.observed_by else { return true };
+        self.entries.iter().any(|(entry, _)| {
+            observed_by.kinds.contains(&entry.kind)
+                || observed_by.concepts.iter().any(|concept| entry.concepts.contains(concept))
+        })
+    }
+
     /// The events of `window`, in order.
     pub(super) fn within(&self, window: Window) -> impl Iterator<Item = &'h Entry> {
         let inside = move |(entry, in_stay): &&(&'h Entry, bool)| match window {
@@ -82,8 +94,10 @@ pub fn extract(view: &View<'_>, spec: &Spec, with_evidence: bool) -> Facts {
             let missing = !tokens(&scene, of, window, learned, with_evidence, &mut facts.tokens);
             facts.learned_missing.push(missing);
             learned += 1;
-        } else {
+        } else if scene.is_observed(feature) {
             fixed(&scene, feature, &mut Sink { facts: &mut facts, with_evidence });
+        } else {
+            facts.values.extend(feature.columns.iter().map(|_| f32::NAN));
         }
     }
     facts
@@ -115,8 +129,8 @@ fn fixed(scene: &Scene<'_, '_>, feature: &Feature, sink: &mut Sink<'_>) {
         Source::Measurement { concept, window, aggregate, cuts } => {
             measurement::values(scene, *concept, *window, aggregate, cuts, sink);
         }
-        Source::StayCount { concept, kinds, distinct_codes } => {
-            measurement::stay_count(scene, *concept, kinds, *distinct_codes, sink);
+        Source::StayCount { concept, counted } => {
+            measurement::stay_count(scene, *concept, counted, sink);
         }
         Source::Concepts { concepts, window, kinds, principal, missing_without_any } => {
             let of = condition::Presence {
@@ -146,18 +160,23 @@ fn tokens(
     with_evidence: bool,
     tokens: &mut Vec<Token>,
 ) -> bool {
-    let from = tokens.len();
-    let mut add = |text: String, evidence: Option<Evidence>| {
-        if !tokens[from..].iter().any(|token| token.text == text) {
-            tokens.push(Token { learned, text, evidence: evidence.filter(|_| with_evidence) });
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut add = |text: String, evidence: Evidence| {
+        let place = *places.entry(text).or_insert_with_key(|text| {
+            tokens.push(Token { learned, text: text.clone(), evidence: Vec::new() });
+            tokens.len() - 1
+        });
+        if let Some(token) = tokens.get_mut(place).filter(|_| with_evidence) {
+            token.evidence.push(evidence);
         }
     };
     let principal = match of {
         LearnedFrom::Service => {
-            let service = scene.stay.and_then(|stay| stay.service());
-            let service = service.map(str::trim).filter(|name| !name.is_empty());
-            service.into_iter().for_each(|name| add(name.to_owned(), None));
-            return service.is_some();
+            let Some(stay) = scene.stay else { return false };
+            let service = stay.service().map(str::trim).filter(|name| !name.is_empty());
+            let Some(name) = service else { return false };
+            add(name.to_owned(), stay.discharge());
+            return true;
         }
         LearnedFrom::DiagnosisCategory => false,
         LearnedFrom::PrincipalCategory => true,
@@ -167,7 +186,7 @@ fn tokens(
         any = true;
         if let Some(category) = entry.code.icd_category() {
             let text = format!("{}//{category}", entry.code.system);
-            add(text, Some(scene.view.evidence(entry)));
+            add(text, scene.view.evidence(entry));
         }
     }
     any

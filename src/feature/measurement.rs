@@ -1,8 +1,11 @@
 //! Features of measured values: summed up over a window, and counts within the index stay.
 
+use std::collections::HashSet;
+
 use super::extract::{Scene, Sink};
 use super::params::{Aggregate, Window};
-use crate::record::{Code, Comparator, ConceptId, Entry, EventKind, Evidence};
+use super::spec::Counted;
+use crate::record::{Code, Comparator, ConceptId, Entry, Evidence};
 
 /// One column for each aggregate of the concept's values in the window; missing without a value.
 pub(super) fn values(
@@ -55,13 +58,12 @@ fn summed_up(measured: &[(f64, Evidence)], aggregate: Aggregate) -> Option<(f64,
 }
 
 /// A count within the index stay: the concept's own measurement where the source sends one, else
-/// the events of `kinds`. Missing when the history holds no event of these kinds at all, because
+/// the events that its rule counts. Missing when the history holds no such event at all, because
 /// then the source does not send them.
 pub(super) fn stay_count(
     scene: &Scene<'_, '_>,
     concept: ConceptId,
-    kinds: &[EventKind],
-    distinct_codes: bool,
+    rule: &Counted,
     sink: &mut Sink<'_>,
 ) {
     let sent = scene
@@ -73,15 +75,15 @@ pub(super) fn stay_count(
         sink.column(number, Some(evidence));
         return;
     }
-    if !scene.entries.iter().any(|(entry, _)| kinds.contains(&entry.kind)) {
+    if !scene.entries.iter().any(|(entry, _)| rule.counts(entry)) {
         sink.column(f64::NAN, None);
         return;
     }
-    let mut codes: Vec<&Code> = Vec::new();
+    let mut codes: HashSet<&Code> = HashSet::new();
     let mut facts = Vec::new();
-    for entry in scene.within(Window::Stay).filter(|entry| kinds.contains(&entry.kind)) {
-        if !distinct_codes || !codes.contains(&&entry.code) {
-            codes.push(&entry.code);
+    let in_stay = scene.within(Window::Stay).filter(|entry| rule.counts(entry));
+    for entry in in_stay {
+        if codes.insert(&entry.code) || !rule.distinct_codes {
             facts.push(scene.view.evidence(entry));
         }
     }

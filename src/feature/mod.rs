@@ -17,6 +17,6 @@ mod vocabulary;
 
 pub use extract::{Facts, Token, extract};
 pub use matrix::Matrix;
-pub use params::{Aggregate, FeatureParams, LearnedFrom, SourceParams, Window};
-pub use spec::{Column, Feature, Source, Spec, SpecError};
-pub use vocabulary::{Sample, Vocabulary};
+pub use params::{Aggregate, FeatureParams, LearnedFrom, ObservedByParams, SourceParams, Window};
+pub use spec::{Column, Counted, Feature, ObservedBy, Source, Spec, SpecError};
+pub use vocabulary::{TrainingRow, Vocabulary};

@@ -12,12 +12,28 @@ pub struct FeatureParams {
     pub from: SourceParams,
     /// The reason's words; `{value}` and `{level}` stand for what was found.
     pub text: String,
-    /// The words when no level of a group is present.
+    /// The words when the value is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_one: Option<String>,
+    /// The words when the value is 0, or no level of a group is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_none: Option<String>,
+    /// What shows that the source sends this kind of data at all; without it the feature is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_by: Option<ObservedByParams>,
     /// The unit of the value, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+}
+
+/// What shows that a source sends a kind of data, as the task file gives it: any event, at any time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObservedByParams {
+    #[serde(default)]
+    pub kinds: Vec<EventKind>,
+    #[serde(default)]
+    pub concepts: Vec<String>,
 }
 
 /// Where a feature's value comes from, as the task file gives it.

@@ -2,7 +2,7 @@
 
 use super::check::checked;
 use super::params::{Aggregate, FeatureParams, LearnedFrom, Window};
-use crate::record::{ConceptId, ConceptSet, EncounterClass, EncounterCode, EventKind};
+use crate::record::{ConceptId, ConceptSet, EncounterClass, EncounterCode, Entry, EventKind};
 
 /// What is wrong with a feature spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,9 @@ pub struct Column {
 pub struct Feature {
     pub name: String,
     pub text: String,
+    pub text_one: Option<String>,
     pub text_none: Option<String>,
+    pub observed_by: Option<ObservedBy>,
     pub unit: Option<String>,
     pub modifiable: bool,
     pub source: Source,
@@ -33,6 +35,29 @@ pub struct Feature {
     pub level_titles: Vec<String>,
     /// Names of the fixed columns; empty for a learned feature.
     pub columns: Vec<String>,
+}
+
+/// What shows that a source sends a kind of data: any event of these kinds or concepts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedBy {
+    pub kinds: Vec<EventKind>,
+    pub concepts: Vec<ConceptId>,
+}
+
+/// Which events a stay count counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    pub kinds: Vec<EventKind>,
+    pub distinct_codes: bool,
+    /// Events of these concepts are not counted.
+    pub except: Vec<ConceptId>,
+}
+
+impl Counted {
+    pub(super) fn counts(&self, entry: &Entry) -> bool {
+        self.kinds.contains(&entry.kind)
+            && !self.except.iter().any(|concept| entry.concepts.contains(concept))
+    }
 }
 
 /// A checked source, its concepts resolved.
@@ -69,8 +94,7 @@ pub enum Source {
     },
     StayCount {
         concept: ConceptId,
-        kinds: Vec<EventKind>,
-        distinct_codes: bool,
+        counted: Counted,
     },
     Concepts {
         concepts: Vec<ConceptId>,

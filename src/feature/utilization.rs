@@ -6,10 +6,11 @@ use crate::record::{ConceptId, Encounter, EncounterClass, EncounterCode, Evidenc
 /// The only window that sees synthetic encounters, which stand for counts over a year.
 const SYNTHETIC_WINDOW_DAYS: u32 = 365;
 
-/// Length of the index stay in days; up to now for an open stay.
+/// Length of the index stay in days, as nights are counted: the difference of the calendar days
+/// (UTC) of its start and its end, which is now for an open stay.
 pub(super) fn stay_days(scene: &Scene<'_, '_>, sink: &mut Sink<'_>) {
-    let days = scene.stay.map(|stay| scene.view.index_time().days_since(stay.start));
-    sink.column(days.unwrap_or(f64::NAN), None);
+    let days = scene.stay.map(|stay| (scene.view.index_time().day() - stay.start.day()) as f64);
+    sink.column(days.unwrap_or(f64::NAN), scene.stay.map(|stay| stay.admission()));
 }
 
 /// One column a level; all missing when the field is not recorded, or its code is in no level.
@@ -21,9 +22,13 @@ pub(super) fn stay_code(
 ) {
     let found = scene.stay.map(|stay| stay.concepts(field)).unwrap_or_default();
     let known = levels.iter().any(|level| found.contains(level));
+    let evidence = scene.stay.filter(|_| known).map(|stay| match field {
+        EncounterCode::AdmissionType | EncounterCode::AdmissionSource => stay.admission(),
+        EncounterCode::DischargeDisposition => stay.discharge(),
+    });
     for level in levels {
         let value = if found.contains(level) { 1.0 } else { 0.0 };
-        sink.column(if known { value } else { f64::NAN }, None);
+        sink.column(if known { value } else { f64::NAN }, evidence);
     }
 }
 

@@ -9,7 +9,7 @@ use super::spec::{Column, Source, Spec};
 
 /// What a vocabulary learns from: the facts of one training row, whose it is, how it ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Sample<'a> {
+pub struct TrainingRow<'a> {
     pub facts: &'a Facts,
     /// Number of the patient; rows of one patient have the same.
     pub patient: u32,
@@ -35,7 +35,7 @@ struct Seen {
 impl Vocabulary {
     /// Chooses for each learned feature the tokens of enough patients whose outcome rate differs
     /// most surely from the rest (two-proportion z). `samples` must be ordered by patient.
-    pub fn learn(spec: &Spec, samples: &[Sample<'_>]) -> Vocabulary {
+    pub fn learn(spec: &Spec, samples: &[TrainingRow<'_>]) -> Vocabulary {
         debug_assert!(samples.is_sorted_by_key(|sample| sample.patient));
         let mut seen: Vec<BTreeMap<&str, Seen>> = spec.learned().map(|_| BTreeMap::new()).collect();
         for sample in samples {

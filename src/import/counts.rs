@@ -27,7 +27,7 @@ impl Quarantined {
 
 /// What the receiver of a subject did with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Received {
     Used,
     /// Left out on purpose, under the name of a kind.
     Skipped(String),

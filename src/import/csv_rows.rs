@@ -9,6 +9,9 @@ use std::ops::Range;
 
 use super::csv_lines::{LINE_BYTES_MAX, Line, LineFault, Lines};
 
+/// The most further lines that a quoted cell may run over. Every stray quote costs as much reading.
+const ROW_LINES_MAX: usize = 16;
+
 /// The cells of one row, unquoted, in one buffer.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
@@ -110,6 +113,9 @@ impl Rows {
                     _ => return Ok(()),
                 },
                 Split::OpenQuote => {}
+            }
+            if taken.len() == ROW_LINES_MAX {
+                break RowFault::OpenQuote;
             }
             let Some(line) = self.next_line() else { break RowFault::OpenQuote };
             let room = LINE_BYTES_MAX - text.len().min(LINE_BYTES_MAX);

@@ -11,11 +11,9 @@ use super::mapping_file::{
     AnchorFile, AuditFile, BirthFile, CodedFile, EventFile, ExcludeFile, LabelFile, MappedFile,
     MappingFile, StayFile, ValueForm,
 };
-use crate::record::{Code, Comparator, Sex, Time, Value};
+use crate::record::{Code, Comparator, Sex, TEXT_BYTES_MAX, Time, Value};
 use crate::strict_toml;
 
-/// The longest text that a record may hold.
-const TEXT_BYTES_MAX: usize = 1_024;
 const COVERAGE_DAYS_MAX: i64 = 36_525;
 
 impl Mapping {

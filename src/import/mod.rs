@@ -16,7 +16,7 @@ mod parquet_out;
 mod subject;
 mod table;
 
-pub use counts::{Counts, Outcome, Quarantined};
+pub use counts::{Counts, Quarantined, Received};
 pub use ids::subject_id;
 pub use mapping::{Mapping, MappingError, TableSource};
 pub use parquet_out::{Column, ColumnType, ParquetWriter, WriteError};

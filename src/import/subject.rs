@@ -11,15 +11,14 @@ use super::mapping::{
 };
 use super::mapping_file::EventTime;
 use crate::record::{
-    AuditAttributes, Code, Encounter, Event, PartialDate, Period, Record, Sex, Time, Value,
+    AuditAttributes, Code, Encounter, Event, PartialDate, Period, Record, Sex, TEXT_BYTES_MAX,
+    Time, Value,
 };
 
 /// The most encounters a count may stand for: one a day in a leap year.
 const EARLIER_MAX: i64 = 366;
 const STAY_DAYS_MAX: i64 = 36_525;
 const AGE_YEARS_MAX: i64 = 130;
-/// The longest text that a record may hold.
-const TEXT_BYTES_MAX: usize = 1_024;
 /// Earlier encounters lie between 31 days before the stay and 365 days before the index time.
 const EARLIER_GAP_DAYS: i64 = 31;
 const EARLIER_SPAN_DAYS: i64 = 334;

@@ -10,7 +10,7 @@ use super::csv_rows::{Cells, RowFault, RowKind, Rows};
 use super::ids::{Seen, SeenIds};
 use super::mapping::{ColumnRef, Mapping};
 use super::subject::{Row, Subject};
-use super::{Counts, Outcome, Quarantined};
+use super::{Counts, Quarantined, Received};
 
 /// The fewest of a mapping's columns that a first line must hold to be taken for a header. Below
 /// it the line may be a row, and an error must not repeat any of it.
@@ -43,7 +43,7 @@ pub enum ImportError {
 pub fn read(
     export: &Path,
     mapping: &Mapping,
-    mut each: impl FnMut(Subject) -> Outcome,
+    mut each: impl FnMut(Subject) -> Received,
 ) -> Result<Counts, ImportError> {
     let mut run = Run { mapping, seen: SeenIds::default(), counts: Counts::default() };
     for (name, path) in files(export, mapping)? {
@@ -88,7 +88,7 @@ impl Run<'_> {
         &mut self,
         name: &Arc<str>,
         path: &Path,
-        each: &mut impl FnMut(Subject) -> Outcome,
+        each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
         let lines = Lines::open(path)
             .map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
@@ -171,7 +171,7 @@ impl Run<'_> {
         open: &Open<'_>,
         line: u64,
         cells: &Cells,
-        each: &mut impl FnMut(Subject) -> Outcome,
+        each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
         let name = open.name;
         let row = Row { mapping: self.mapping, positions: &open.positions, cells };
@@ -203,9 +203,9 @@ impl Run<'_> {
             }
         }
         match each(subject) {
-            Outcome::Used => self.counts.use_one(),
-            Outcome::Skipped(kind) => self.counts.skip_one(&kind),
-            Outcome::Quarantined(reason) => self.quarantine(name, line, None, || reason),
+            Received::Used => self.counts.use_one(),
+            Received::Skipped(kind) => self.counts.skip_one(&kind),
+            Received::Quarantined(reason) => self.quarantine(name, line, None, || reason),
         }
         Ok(())
     }

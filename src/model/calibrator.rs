@@ -131,7 +131,8 @@ impl Calibrator {
                 rows
             }
         };
-        if *rows == 0 { bad("no rows") } else { Ok(()) }
+        // More rows than any cohort has would let a probability reach 0 or 1.
+        if (1..1 << 40).contains(rows) { Ok(()) } else { bad("no rows, or too many to be true") }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::unit::Accepted;
+use super::unit::{Accepted, normal};
 use super::{Code, EventKind};
 use crate::strict_toml;
 
@@ -30,10 +30,13 @@ pub struct CountRule {
     /// Count each code once, however often it occurs.
     #[serde(default)]
     pub distinct_codes: bool,
+    /// Events of these concepts are not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
 }
 
 /// A concept as a file gives it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Concept {
     /// What the concept is called in sentences.
@@ -106,6 +109,18 @@ impl ConceptSet {
         for (name, concept) in site.concept {
             match file.concept.get_mut(&name) {
                 Some(known) => {
+                    let only_adds = Concept {
+                        title: known.title.clone(),
+                        codes: concept.codes.clone(),
+                        accept: concept.accept.clone(),
+                        ..Concept::default()
+                    };
+                    if concept != only_adds {
+                        let reason = "is known already: a site's file may only add codes and \
+                                      accepted units to it, under the same title";
+                        let reason = reason.to_owned();
+                        return Err(ConceptError::Invalid { concept: name, reason });
+                    }
                     known.codes.extend(concept.codes);
                     known.accept.extend(concept.accept);
                 }
@@ -144,21 +159,23 @@ impl ConceptSet {
             let Some(code) = Code::parse(pattern.trim_end_matches('*')) else {
                 return Err(format!("`{pattern}` is not SYSTEM//code"));
             };
-            let index = self.systems.entry(code.system).or_default();
-            if !pattern.ends_with('*') {
-                index.exact.entry(code.code).or_default().push(id);
-                continue;
-            }
+            let is_prefix = pattern.ends_with('*');
             // Normalising removes the dots of an ICD code, so a range is split before it.
-            let stem = pattern.trim_end_matches('*').rsplit("//").next().unwrap_or_default();
-            match stem.split_once("..") {
-                None => index.prefixes.push((code.code, id)),
-                Some((first, last)) if first.len() == last.len() && first <= last => {
-                    index.ranges.push((first.to_owned(), last.to_owned(), id));
+            let (_, stem) = pattern.trim_end_matches('*').split_once("//").unwrap_or_default();
+            let range = stem.split_once("..").map(|(first, last)| {
+                let end = |end: &str| Code::new(&code.system, end).code;
+                (end(first), end(last))
+            });
+            let index = self.systems.entry(code.system).or_default();
+            match range {
+                None if is_prefix => index.prefixes.push((code.code, id)),
+                None => index.exact.entry(code.code).or_default().push(id),
+                Some((first, last)) if is_prefix && first.len() == last.len() && first <= last => {
+                    index.ranges.push((first, last, id));
                 }
                 Some(_) => {
                     return Err(format!(
-                        "`{pattern}`: a range needs two rising, equally long ends"
+                        "`{pattern}`: a range is A..B* with two rising, equally long ends"
                     ));
                 }
             }
@@ -188,6 +205,12 @@ impl ConceptSet {
         self.concepts.len()
     }
 
+    /// The concepts that are counts themselves.
+    pub fn with_count_rule(&self) -> impl Iterator<Item = ConceptId> {
+        let each = self.concepts.iter().enumerate();
+        each.filter(|(_, c)| c.count.is_some()).map(|(place, _)| ConceptId(place as u32))
+    }
+
     /// Whether there is no concept at all.
     pub fn is_empty(&self) -> bool {
         self.concepts.is_empty()
@@ -206,6 +229,10 @@ impl ConceptSet {
     }
 }
 
+fn is_whole(number: f64) -> bool {
+    (number - number.round()).abs() < 1e-9
+}
+
 fn in_range(code: &str, (first, last, _): &(String, String, ConceptId)) -> bool {
     code.get(..first.len()).is_some_and(|head| first.as_str() <= head && head <= last.as_str())
 }
@@ -217,12 +244,20 @@ fn check(concept: &Concept) -> Result<(), String> {
         return Err("range needs two finite rising numbers".into());
     }
     if let Some(step) = concept.step
-        && !(step.is_finite() && step > 0.0)
+        && !(step.is_finite() && step > 0.0 && is_whole(step.max(1.0 / step)))
     {
-        return Err("step needs a number above 0".into());
+        return Err("step needs a whole number, or 1 divided by one".into());
     }
-    if concept.unit.is_none() && !concept.accept.is_empty() {
-        return Err("accept needs a unit to convert into".into());
+    let needs_unit =
+        !concept.accept.is_empty() || concept.range.is_some() || concept.step.is_some();
+    if concept.unit.is_none() && needs_unit {
+        return Err("accept, range and step need a unit".into());
+    }
+    let units = concept.unit.iter().chain(concept.accept.iter().map(|accepted| &accepted.unit));
+    for unit in units {
+        if normal(unit) != unit {
+            return Err(format!("unit `{unit}` is written `{}` in UCUM", normal(unit)));
+        }
     }
     if concept.accept.iter().any(|a| !(a.scale.is_finite() && a.offset.is_finite())) {
         return Err("accept needs finite scale and offset".into());
@@ -277,5 +312,10 @@ codes = ["ICD9CM//250*", "ICD10CM//E11.9"]
         };
         assert!(fault("\"250\"").to_string().contains("concept x: `250` is not SYSTEM//code"));
         assert!(fault("\"ICD9CM//460..390*\"").to_string().contains("rising"));
+        assert!(fault("\"ICD9CM//390..459\"").to_string().contains("A..B*"));
+        assert!(fault("]\nunit = \"mmHg\"\naccept = [").to_string().contains("mm[Hg]"));
+        let site = "[concept.diabetes]\ntitle = \"diabetes\"\ncodes = []\nunit = \"%\"";
+        let set = ConceptSet::parse(FILE).unwrap();
+        assert!(set.extended(site).unwrap_err().to_string().contains("may only add codes"));
     }
 }

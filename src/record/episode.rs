@@ -4,6 +4,11 @@ use super::{ConceptId, ConceptSet, Encounter, EncounterCode, Time};
 
 /// The concept whose codes say that a patient went on to another acute hospital.
 const TRANSFER_CONCEPT: &str = "discharge_acute_transfer";
+/// An open stay older than this was not closed in the record: it takes in no later stay, and no
+/// patient is taken to be in it still.
+const OPEN_STAY_DAYS_MAX: i64 = 180;
+/// How long before a stay the contact that led into it may have begun.
+const LEADING_IN_DAYS_MAX: i64 = 3;
 
 /// One or more stays that count as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +71,16 @@ pub(super) fn join(encounters: &[Encounter], transfers: &[bool], as_of: Time) ->
         }
     }
     for episode in &mut episodes {
-        attach_contacts(episode, encounters);
+        attach_contacts(episode, encounters, as_of);
     }
     episodes
+}
+
+impl Episode {
+    /// Whether the patient is taken to be in this stay at `as_of`.
+    pub(super) fn is_open_at(&self, as_of: Time) -> bool {
+        self.end.is_none() && as_of <= self.start.plus_days(OPEN_STAY_DAYS_MAX)
+    }
 }
 
 /// Whether `end` is later than `other`, where no end is the latest; of two equal ends the later
@@ -82,19 +94,26 @@ fn ends_later(end: Option<Time>, other: Option<Time>) -> bool {
 }
 
 fn continues(episode: &Episode, transfers: &[bool], next_start: Time) -> bool {
-    let Some(end) = episode.end else { return true };
+    let Some(end) = episode.end else {
+        return next_start <= episode.start.plus_days(OPEN_STAY_DAYS_MAX);
+    };
     let next_day = next_start.day() - end.day() <= 1;
     next_start <= end || (transfers[episode.last_stay] && next_day)
 }
 
-fn attach_contacts(episode: &mut Episode, encounters: &[Encounter]) {
+/// Adds the emergency and observation contacts that ran into the episode: begun shortly before it,
+/// and at `as_of` not known to have ended before it began.
+fn attach_contacts(episode: &mut Episode, encounters: &[Encounter], as_of: Time) {
     use super::EncounterClass::{Emergency, Observation};
-    for (place, contact) in encounters.iter().enumerate() {
+    let earliest = episode.start.plus_days(-LEADING_IN_DAYS_MAX);
+    let from = encounters.partition_point(|encounter| encounter.start < earliest);
+    for (place, contact) in encounters.iter().enumerate().skip(from) {
         if contact.start > episode.start {
             break;
         }
+        let end = contact.end.filter(|end| *end <= as_of);
         let leads_in = matches!(contact.class, Emergency | Observation)
-            && contact.end.is_some_and(|end| episode.start <= end);
+            && end.is_none_or(|end| episode.start <= end);
         if leads_in && !contact.synthetic {
             episode.members.push(place);
         }

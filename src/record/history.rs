@@ -15,7 +15,7 @@ pub(super) const EVENTS_MAX: usize = 200_000;
 /// The most encounters one record may hold.
 pub(super) const ENCOUNTERS_MAX: usize = 20_000;
 /// The longest text in an id, a code or a coded field, in bytes.
-pub(super) const TEXT_BYTES_MAX: usize = 1_024;
+pub const TEXT_BYTES_MAX: usize = 1_024;
 
 /// A place in the record that cannot be used, and why. Never holds a value of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum IssueKind {
     UnknownUnit,
     MissingUnit,
     ImplausibleValue,
+    /// Counted by whoever knows the prediction time; a history itself has none.
+    AfterPredictionTime,
 }
 
 impl IssueKind {
@@ -66,6 +68,7 @@ impl IssueKind {
             }
             IssueKind::MissingUnit => "no unit: taken to be in the concept's own unit",
             IssueKind::ImplausibleValue => "implausible value: it counts as missing",
+            IssueKind::AfterPredictionTime => "after the prediction time: not used",
         }
     }
 
@@ -80,6 +83,7 @@ impl IssueKind {
             IssueKind::UnknownUnit => "UNKNOWN_UNIT",
             IssueKind::MissingUnit => "MISSING_UNIT",
             IssueKind::ImplausibleValue => "IMPLAUSIBLE_VALUE",
+            IssueKind::AfterPredictionTime => "AFTER_PREDICTION_TIME",
         }
     }
 }
@@ -185,7 +189,7 @@ impl History {
             sex: record.sex,
             birth_date: record.birth_date,
             death_time: record.death_time,
-            coverage: record.coverage.clone(),
+            coverage: joined_periods(&record.coverage),
             encounters,
             encounter_sources,
             entries,
@@ -196,11 +200,12 @@ impl History {
     }
 }
 
-/// Encounters by start, end and id, exact repeats once, each with its place in the record.
+/// Encounters by start and id, exact repeats once, each with its place in the record.
 fn sorted_encounters(given: &[Encounter], issues: &mut Issues) -> (Vec<Encounter>, Vec<usize>) {
     let mut order: Vec<usize> = (0..given.len()).collect();
     order.sort_by(|a, b| {
-        let key = |place: usize| (given[place].start, given[place].end, &given[place].id);
+        // The end must not matter: it may lie after the index time. Ids are unique.
+        let key = |place: usize| (given[place].start, &given[place].id);
         key(*a).cmp(&key(*b)).then(a.cmp(b))
     });
     order.dedup_by(|later, kept| {
@@ -211,6 +216,26 @@ fn sorted_encounters(given: &[Encounter], issues: &mut Issues) -> (Vec<Encounter
         again
     });
     (order.iter().map(|place| given[*place].clone()).collect(), order)
+}
+
+/// Periods by start; those that touch or overlap are one.
+fn joined_periods(given: &[Period]) -> Vec<Period> {
+    let mut periods = given.to_vec();
+    periods.sort_by_key(|period| (period.start, period.end.is_none(), period.end));
+    let mut joined: Vec<Period> = Vec::with_capacity(periods.len());
+    for period in periods {
+        // Coverage is often given by whole days: the next day continues it.
+        let continues = |last: &Period| match (last.end, period.start) {
+            (None, _) | (_, None) => true,
+            (Some(end), Some(start)) => start <= end.plus_days(1),
+        };
+        match joined.last_mut().filter(|last| continues(last)) {
+            Some(last) if last.end.is_none() || period.end.is_none() => last.end = None,
+            Some(last) => last.end = last.end.max(period.end),
+            None => joined.push(period),
+        }
+    }
+    joined
 }
 
 fn violations(record: &Record) -> Vec<Violation> {

@@ -21,7 +21,9 @@ pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::Episode;
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
-pub use history::{Built, DataIssue, History, IssueKind, KnownAfter, RecordError, Violation};
+pub use history::{
+    Built, DataIssue, History, IssueKind, KnownAfter, RecordError, TEXT_BYTES_MAX, Violation,
+};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
 pub(crate) use view::Future;

@@ -65,9 +65,37 @@ impl Entry {
 
     /// Whether both are the same event sent twice.
     pub(super) fn repeats(&self, other: &Entry) -> bool {
-        let Entry { source: _, number, .. } = self;
-        number.map(f64::to_bits) == other.number.map(f64::to_bits)
-            && Entry { source: other.source, ..self.clone() } == *other
+        let Entry {
+            time,
+            known,
+            precision,
+            kind,
+            code,
+            concepts: _,
+            number,
+            comparator,
+            coded,
+            rank,
+            encounter,
+            id,
+            text,
+            end_time,
+            source: _,
+        } = self;
+        (time, known, precision, kind, code, comparator, rank, encounter)
+            == (
+                &other.time,
+                &other.known,
+                &other.precision,
+                &other.kind,
+                &other.code,
+                &other.comparator,
+                &other.rank,
+                &other.encounter,
+            )
+            && number.map(f64::to_bits) == other.number.map(f64::to_bits)
+            && (coded, id, text, end_time)
+                == (&other.coded, &other.id, &other.text, &other.end_time)
     }
 }
 
@@ -98,12 +126,15 @@ pub(super) fn entry(
     let Some(given) = event.time.or(event.recorded_time) else {
         return drop(IssueKind::NoTime, "time");
     };
-    let time = match event.time_precision {
-        TimePrecision::Day => Time::from_micros(given.day() * 86_400_000_000 + 43_200_000_000),
-        _ => given,
+    // A date may be sent as any instant of its day.
+    let (earliest, time) = match event.time_precision {
+        TimePrecision::Day => (given.start_of_day(), given.start_of_day().plus_hours(12)),
+        _ => (given, given),
     };
-    let recorded = event.recorded_time.map(|recorded| recorded.max(given));
-    let known = recorded.unwrap_or_else(|| given.plus_hours(context.known_after.hours(event.kind)));
+    // A recording before the event is not believable.
+    let recorded = event.recorded_time.filter(|recorded| *recorded >= earliest);
+    let known =
+        recorded.unwrap_or_else(|| earliest.plus_hours(context.known_after.hours(event.kind)));
     let concepts = context.concepts.concepts_of(&event.code);
     let encounter = event.encounter_id.as_deref().and_then(|id| {
         let place = context.encounters.get(id).copied();

@@ -54,6 +54,11 @@ impl Time {
         self.0.div_euclid(MICROS_PER_DAY)
     }
 
+    /// Midnight (UTC) of its day.
+    pub fn start_of_day(self) -> Time {
+        Time(self.day().saturating_mul(MICROS_PER_DAY))
+    }
+
     /// The UTC calendar year.
     pub fn year(self) -> i16 {
         self.date().map_or(1970, |date| date.year())

@@ -39,6 +39,11 @@ pub(super) enum Converted {
     Unknown,
 }
 
+/// The UCUM code of an everyday spelling; any other text as it is.
+pub(super) fn normal(unit: &str) -> &str {
+    SPELLINGS.iter().find(|(spelling, _)| *spelling == unit).map_or(unit, |(_, ucum)| ucum)
+}
+
 /// Puts `number` with `unit` into `own` unit, using the conversions in `accepted`.
 pub(super) fn convert(
     number: f64,
@@ -49,7 +54,7 @@ pub(super) fn convert(
     let Some(unit) = unit.map(str::trim).filter(|unit| !unit.is_empty()) else {
         return Converted::Assumed(number);
     };
-    let unit = SPELLINGS.iter().find(|(spelling, _)| *spelling == unit).map_or(unit, |(_, u)| u);
+    let unit = normal(unit);
     if unit == own {
         return Converted::Value(number);
     }

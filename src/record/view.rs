@@ -38,6 +38,22 @@ impl<'a> Stay<'a> {
         fields.map_or(&[], |fields| fields[field as usize].as_slice())
     }
 
+    /// The encounter in which the patient came in.
+    pub fn admission(&self) -> Evidence {
+        Evidence::Encounter { index: self.source(self.first), time: self.start }
+    }
+
+    /// The encounter from which the patient left, or is expected to leave.
+    pub fn discharge(&self) -> Evidence {
+        let begun = self.history.encounters.get(self.last).map(|encounter| encounter.start);
+        let time = self.end.or(begun).unwrap_or(self.start);
+        Evidence::Encounter { index: self.source(self.last), time }
+    }
+
+    fn source(&self, place: usize) -> usize {
+        self.history.encounter_sources.get(place).copied().unwrap_or_default()
+    }
+
     /// The medical service the patient was under at the end.
     pub fn service(&self) -> Option<&'a str> {
         self.history.encounters.get(self.last)?.service.as_deref()
@@ -50,6 +66,21 @@ pub struct View<'a> {
     history: &'a History,
     index_time: Time,
     episodes: Vec<Episode>,
+    /// The episode the view stands at, among `episodes`.
+    index: Option<usize>,
+    /// For each encounter what it is to the episodes.
+    parts: Vec<Part>,
+}
+
+/// What an encounter is to the episodes of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// It stands for itself: no member of an episode, or the first stay of an earlier one.
+    Alone,
+    /// It was joined into an earlier episode, whose first stay stands for it.
+    Joined,
+    /// It belongs to the index stay.
+    OfIndex,
 }
 
 /// What a history holds after the index time. Only `task::label` may ask for it.
@@ -63,7 +94,19 @@ impl History {
     /// The history as it was there and known at `index_time`.
     pub fn view(&self, index_time: Time) -> View<'_> {
         let episodes = episode::join(&self.encounters, &self.transfers, index_time);
-        View { history: self, index_time, episodes }
+        let open = episodes.iter().rposition(|episode| episode.is_open_at(index_time));
+        let index = open.or_else(|| episodes.iter().rposition(|e| e.end == Some(index_time)));
+        let mut parts = vec![Part::Alone; self.encounters.len()];
+        for (place, episode) in episodes.iter().enumerate() {
+            for member in &episode.members {
+                parts[*member] = match Some(place) == index {
+                    true => Part::OfIndex,
+                    false if *member == episode.first_stay => Part::Alone,
+                    false => Part::Joined,
+                };
+            }
+        }
+        View { history: self, index_time, episodes, index, parts }
     }
 
     /// What came after `index_time`: for labels alone.
@@ -105,12 +148,11 @@ impl<'a> View<'a> {
 
     /// Whether an episode is open at the index time.
     pub fn has_open_episode(&self) -> bool {
-        self.episodes.iter().any(|episode| episode.end.is_none())
+        self.episodes.iter().any(|episode| episode.is_open_at(self.index_time))
     }
 
     fn index_episode(&self) -> Option<&Episode> {
-        let open = self.episodes.iter().rev().find(|episode| episode.end.is_none());
-        open.or_else(|| self.episodes.iter().rev().find(|e| e.end == Some(self.index_time)))
+        self.index.and_then(|index| self.episodes.get(index))
     }
 
     /// The stay the view stands at: open at the index time, or ending there.
@@ -125,15 +167,19 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Encounters that had begun by the index time, those of the index stay left out, with the
-    /// evidence that names them.
+    /// Encounters that had begun before the index stay, or by the index time where there is none,
+    /// with the evidence that names them. An earlier episode is there once, as its first stay.
     pub fn earlier_encounters(&self) -> impl Iterator<Item = (&'a Encounter, Evidence)> {
-        let episode = self.index_episode();
-        let begun = self.history.encounters.iter().zip(&self.history.encounter_sources).enumerate();
+        let stay_start = self.index_episode().map(|episode| episode.start);
+        let begun = self.history.encounters.iter().zip(&self.history.encounter_sources);
         begun
-            .take_while(|(_, (encounter, _))| encounter.start <= self.index_time)
-            .filter(move |(place, _)| !episode.is_some_and(|e| e.members.contains(place)))
-            .map(|(_, (encounter, source))| {
+            .zip(&self.parts)
+            .take_while(move |((encounter, _), _)| match stay_start {
+                Some(start) => encounter.start < start,
+                None => encounter.start <= self.index_time,
+            })
+            .filter(|(_, part)| **part == Part::Alone)
+            .map(|((encounter, source), _)| {
                 (encounter, Evidence::Encounter { index: *source, time: encounter.start })
             })
     }
@@ -168,17 +214,19 @@ impl<'a> View<'a> {
     }
 
     fn is_of_stay(&self, entry: &Entry) -> bool {
-        let members = self.index_episode().map(|episode| episode.members.as_slice());
-        members.zip(entry.encounter).is_some_and(|(members, place)| members.contains(&place))
+        let part = entry.encounter.and_then(|place| self.parts.get(place));
+        part == Some(&Part::OfIndex)
     }
 
     /// Whether `entry` belongs to the index stay: by its encounter, or where it names none by its
-    /// time.
+    /// time. Events known to the month or year only belong to none.
     pub fn in_stay(&self, entry: &Entry) -> bool {
         let Some(episode) = self.index_episode() else { return false };
-        match entry.encounter {
-            Some(place) => episode.members.contains(&place),
-            None => entry.time >= episode.start,
+        match (entry.precision, entry.encounter) {
+            (TimePrecision::Month | TimePrecision::Year, _) => false,
+            (_, Some(_)) => self.is_of_stay(entry),
+            (TimePrecision::Day, None) => entry.time.day() >= episode.start.day(),
+            (TimePrecision::Instant, None) => entry.time >= episode.start,
         }
     }
 
@@ -214,10 +262,13 @@ impl Future<'_> {
         self.history.death_time.filter(|time| *time > self.index_time)
     }
 
-    /// How long after the index time the source would have seen care: the latest end of coverage
-    /// that includes the index time; `None` when no coverage is recorded or its end is open.
+    /// Until when the source would have seen care without a gap from the index time on; `None` when
+    /// no recorded coverage holds the index time.
     pub(crate) fn followed_until(&self) -> Option<Time> {
-        let holds = |p: &&Period| p.start.is_none_or(|start| start <= self.index_time);
+        let holds = |p: &&Period| {
+            p.start.is_none_or(|start| start <= self.index_time)
+                && p.end.is_none_or(|end| end >= self.index_time)
+        };
         self.history.coverage.iter().filter(holds).map(|p| p.end.unwrap_or(Time::LATEST)).max()
     }
 }

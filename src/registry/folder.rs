@@ -76,11 +76,13 @@ pub fn publish(
 ) -> Result<PathBuf, RegistryError> {
     let folder = models.join(task);
     let target = folder.join(version);
+    fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
+    // One writer at a time; the lock ends with the file, also when the program is killed.
+    let lock = File::open(&folder).map_err(RegistryError::io(&folder))?;
+    lock.lock().map_err(RegistryError::io(&folder))?;
     if target.exists() {
-        return Err(RegistryError::Folder {
-            path: target,
-            reason: "this version is there already",
-        });
+        let reason = "this version is there already";
+        return Err(RegistryError::Folder { path: target, reason });
     }
     let incoming = folder.join(format!(".incoming-{version}"));
     if incoming.exists() {

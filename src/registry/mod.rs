@@ -154,6 +154,10 @@ pub fn open(path: &Path, site_concepts: &[String]) -> Result<Bundle, RegistryErr
 /// When the bundle fails any check or the stage cannot be written.
 pub fn promote(models: &Path, task: &str, version: &str) -> Result<Bundle, RegistryError> {
     let folder = models.join(task);
+    if !folder::is_version(version) {
+        let reason = "a version is a whole number";
+        return Err(RegistryError::Folder { path: folder.join(version), reason });
+    }
     let bundle = open(&folder.join(version), &[])?;
     let path = folder.join(STAGES);
     let text = serde_json::to_string_pretty(&Stages { stable: version.to_owned() })

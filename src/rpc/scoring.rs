@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::proto::risk_scoring_server::RiskScoring;
@@ -10,8 +11,20 @@ use super::{call, from_wire, proto, status, to_wire};
 use crate::record::Time;
 use crate::service::Service;
 
+/// Larger records are scored beside the threads that serve connections, which they would hold up.
+const INLINE_ENTRIES_MAX: usize = 2_000;
+/// How many large records are scored at once.
+const LARGE_AT_ONCE: usize = 2;
+
 pub(super) struct Scoring {
-    pub(super) service: Arc<Service>,
+    service: Arc<Service>,
+    large: Arc<Semaphore>,
+}
+
+impl Scoring {
+    pub(super) fn new(service: Arc<Service>) -> Scoring {
+        Scoring { service, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    }
 }
 
 #[tonic::async_trait]
@@ -20,13 +33,41 @@ impl RiskScoring for Scoring {
         &self,
         request: Request<proto::ScoreRequest>,
     ) -> Result<Response<proto::ScoreResponse>, Status> {
-        call::guarded(|| {
-            let (request_id, request) = from_wire::score_request(request.into_inner())
-                .map_err(|violations| status::invalid(&violations))?;
-            let response =
-                self.service.score(&request, now()).map_err(|error| status::of(&error))?;
-            Ok(Response::new(to_wire::score_response(request_id, response)))
-        })
+        let request = request.into_inner();
+        let now = now();
+        if entries(&request) <= INLINE_ENTRIES_MAX {
+            return score(&self.service, request, now);
+        }
+        // A place may be waited for, because the work of the others is bounded.
+        let place = Arc::clone(&self.large).acquire_owned().await;
+        let service = Arc::clone(&self.service);
+        let scored = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            score(&service, request, now)
+        });
+        scored.await.unwrap_or_else(|_| Err(status::internal("ended")))
+    }
+}
+
+fn score(
+    service: &Service,
+    request: proto::ScoreRequest,
+    now: Time,
+) -> Result<Response<proto::ScoreResponse>, Status> {
+    call::guarded(|| {
+        let (request_id, request) =
+            from_wire::score_request(request).map_err(|violations| status::invalid(&violations))?;
+        let response = service.score(&request, now).map_err(|error| status::of(&error))?;
+        Ok(Response::new(to_wire::score_response(request_id, response)))
+    })
+}
+
+fn entries(request: &proto::ScoreRequest) -> usize {
+    match &request.record {
+        Some(proto::score_request::Record::History(history)) => {
+            history.events.len() + history.encounters.len()
+        }
+        None => 0,
     }
 }
 

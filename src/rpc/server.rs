@@ -157,7 +157,7 @@ fn routes(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let bytes_max = limits.message_bytes_max;
-    let scoring = RiskScoringServer::new(Scoring { service: Arc::clone(&service) });
+    let scoring = RiskScoringServer::new(Scoring::new(Arc::clone(&service)));
     let catalog = ModelCatalogServer::new(Catalog { service });
     let health = tonic_health::server::HealthService::from_health_reporter(health.clone());
     let health = tonic_health::pb::health_server::HealthServer::new(health);

@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 use super::proto;
 use crate::record::{DataIssue, Evidence, Time};
 use crate::score::{Reason, Score, Sufficiency};
-use crate::service::{Assessment, ModelInfo, NotEligible, Outcome, ScoreResponse};
+use crate::service::{Answer, Assessment, ModelInfo, NotEligible, ScoreResponse};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
@@ -49,8 +49,8 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
 fn assessment(assessment: Assessment) -> proto::Assessment {
     let Assessment { task, task_digest, model_version, bundle_digest, outcome } = assessment;
     let outcome = match outcome {
-        Outcome::Score(given) => proto::assessment::Outcome::Score(score(*given)),
-        Outcome::NotEligible(NotEligible { criterion, text }) => {
+        Answer::Score(given) => proto::assessment::Outcome::Score(score(*given)),
+        Answer::NotEligible(NotEligible { criterion, text }) => {
             proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
         }
     };

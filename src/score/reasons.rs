@@ -32,11 +32,15 @@ pub(super) fn reasons(
 ) -> (Vec<Reason>, f64) {
     let parts = Parts { bundle, facts, row, contributions };
     let mut reasons: Vec<Reason> = Vec::new();
+    let mut learned = 0;
     for (place, feature) in bundle.task().spec().features().iter().enumerate() {
         let columns = bundle.columns().iter().enumerate().filter(|(_, c)| c.feature == place);
         let columns: Vec<usize> = columns.map(|(column, _)| column).collect();
         match feature.source {
-            Source::Learned { .. } => parts.learned(feature, &columns, &mut reasons),
+            Source::Learned { .. } => {
+                parts.learned(feature, learned, &columns, &mut reasons);
+                learned += 1;
+            }
             _ => reasons.push(parts.fixed(feature, &columns)),
         }
     }
@@ -69,7 +73,14 @@ impl Parts<'_> {
         }
     }
 
-    fn learned(&self, feature: &Feature, columns: &[usize], reasons: &mut Vec<Reason>) {
+    /// `learned` is the feature's place among the learned ones.
+    fn learned(
+        &self,
+        feature: &Feature,
+        learned: usize,
+        columns: &[usize],
+        reasons: &mut Vec<Reason>,
+    ) {
         if columns.iter().all(|column| self.row[*column].is_nan()) {
             reasons.push(Reason {
                 feature: feature.name.clone(),
@@ -85,7 +96,11 @@ impl Parts<'_> {
         for column in columns.iter().filter(|column| self.row[**column] > 0.0) {
             let name = &self.bundle.columns()[*column].name;
             let token = name.split_once('=').map_or(name.as_str(), |(_, token)| token);
-            let of_token = self.facts.tokens.iter().filter(|found| found.text == token);
+            let of_token = self
+                .facts
+                .tokens
+                .iter()
+                .filter(|found| found.learned == learned && found.text == token);
             reasons.push(Reason {
                 feature: name.clone(),
                 text: words::learned(feature, token, self.bundle.concepts()),
@@ -93,7 +108,7 @@ impl Parts<'_> {
                 unit: None,
                 contribution: self.contributions[*column],
                 modifiable: false,
-                events: latest(of_token.filter_map(|token| token.evidence).collect()),
+                events: latest(of_token.flat_map(|token| token.evidence.iter().copied()).collect()),
             });
         }
     }

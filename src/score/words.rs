@@ -26,8 +26,9 @@ pub(super) fn fixed(feature: &Feature, values: &[f32]) -> String {
             feature.text.replace("{level}", &named).replace("{value}", &named)
         }
         Source::Sex => feature.text.replace("{level}", if first > 0.5 { "female" } else { "male" }),
-        _ => match &feature.text_none {
-            Some(none) if first == 0.0 => none.clone(),
+        _ => match (&feature.text_none, &feature.text_one) {
+            (Some(none), _) if first == 0.0 => none.clone(),
+            (_, Some(one)) if first == 1.0 => one.clone(),
             _ => feature.text.replace("{value}", &number(first)),
         },
     }

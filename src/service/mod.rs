@@ -1,7 +1,7 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 use crate::bundle::Bundle;
-use crate::record::{DataIssue, History, Record, Time, Violation};
+use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::Registry;
 use crate::score::{Score, score};
 pub use crate::task::NotEligible;
@@ -36,7 +36,7 @@ pub struct ScoreRequest {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum Answer {
     Score(Box<Score>),
     NotEligible(NotEligible),
 }
@@ -48,7 +48,7 @@ pub struct Assessment {
     pub task_digest: String,
     pub model_version: String,
     pub bundle_digest: String,
-    pub outcome: Outcome,
+    pub outcome: Answer,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,8 @@ impl Service {
         let prediction_time = request.prediction_time.unwrap_or(now);
         check_times(request, prediction_time)?;
         let mut assessments = Vec::new();
-        let mut data_issues = Vec::new();
+        let mut data_issues: Vec<DataIssue> =
+            after_prediction_time(&request.record, prediction_time).into_iter().collect();
         let bundles = self.asked_for(&request.tasks)?;
         for bundle in bundles {
             let known_after = &bundle.task().params().known_after;
@@ -125,8 +126,8 @@ impl Service {
             let scored =
                 score(bundle, &built.history, prediction_time, request.options.reasons_max);
             let outcome = match scored {
-                Ok(score) => Outcome::Score(Box::new(score)),
-                Err(not) => Outcome::NotEligible(not),
+                Ok(score) => Answer::Score(Box::new(score)),
+                Err(not) => Answer::NotEligible(not),
             };
             assessments.push(Assessment {
                 task: bundle.manifest().task.clone(),
@@ -221,6 +222,18 @@ fn check_times(request: &ScoreRequest, prediction_time: Time) -> Result<(), Serv
         _ => return Ok(()),
     };
     Err(ServiceError::Invalid(vec![violation("history.birth_date", reason)]))
+}
+
+/// How many events and encounters lie after the prediction time, and the first of them.
+fn after_prediction_time(record: &Record, prediction_time: Time) -> Option<DataIssue> {
+    let later = |time: Option<Time>| time.is_some_and(|time| time > prediction_time);
+    let events = record.events.iter().enumerate().filter(|(_, event)| later(event.time));
+    let encounters = record.encounters.iter().enumerate().filter(|(_, e)| later(Some(e.start)));
+    let events = events.map(|(place, _)| format!("events[{place}].time"));
+    let mut found = events.chain(encounters.map(|(place, _)| format!("encounters[{place}].start")));
+    let first_path = found.next()?;
+    let count = 1 + found.count() as u32;
+    Some(DataIssue { kind: IssueKind::AfterPredictionTime, count, first_path })
 }
 
 fn under_history(violations: Vec<Violation>) -> Vec<Violation> {

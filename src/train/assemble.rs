@@ -164,8 +164,7 @@ fn column_weights(parts: &Parts<'_>, bundle: &Bundle) -> Vec<f64> {
         sums.iter_mut().zip(contributions).for_each(|(sum, share)| *sum += share.abs());
     }
     let total: f64 = sums.iter().sum();
-    if total > 0.0 {
-        sums.iter_mut().for_each(|sum| *sum /= total);
-    }
-    sums
+    // A model that nothing moves leans on no column more than on another.
+    let even = 1.0 / sums.len().max(1) as f64;
+    sums.iter().map(|sum| if total > 0.0 { sum / total } else { even }).collect()
 }

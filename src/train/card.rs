@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::fit::{Report, SourceParams};
+use super::fit::{Report, SourceNote};
 use super::metrics::Metrics;
 use crate::bundle::Manifest;
 use crate::task::Task;
@@ -12,7 +12,7 @@ pub(super) fn card(
     task: &Task,
     manifest: &Manifest,
     report: &Report,
-    source: &SourceParams,
+    source: &SourceNote,
 ) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -25,7 +25,7 @@ fn write_card(
     task: &Task,
     manifest: &Manifest,
     report: &Report,
-    source: &SourceParams,
+    source: &SourceNote,
 ) -> std::fmt::Result {
     let params = task.params();
     writeln!(out, "# Model card: {}\n", params.title)?;
@@ -51,7 +51,7 @@ fn write_data(
     out: &mut String,
     manifest: &Manifest,
     report: &Report,
-    source: &SourceParams,
+    source: &SourceNote,
 ) -> std::fmt::Result {
     let development = &manifest.development;
     let [first, last] = development.years;
@@ -62,7 +62,6 @@ fn write_data(
     }
     let attrition = &report.attrition;
     writeln!(out, "\n| step | count |\n| --- | ---: |")?;
-    writeln!(out, "| subjects read | {} |", attrition.subjects)?;
     writeln!(out, "| index times | {} |", attrition.index_times)?;
     for (criterion, count) in &attrition.left_out {
         writeln!(out, "| left out: {criterion} | {count} |")?;
@@ -142,7 +141,7 @@ fn write_subgroups(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
         "\n## By group (held-out patients)\n\nGroups and figures behind which fewer than 11 patients \
-         stand are not shown.\n\n| attribute | group | index times | AUROC | observed / expected | \
+         stand are not shown; counts are to the nearest ten.\n\n| attribute | group | index times | AUROC | observed / expected | \
          in the highest tier |\n| --- | --- | ---: | --- | --- | --- |"
     )?;
     for group in &evaluation.subgroups {
@@ -153,7 +152,7 @@ fn write_subgroups(out: &mut String, report: &Report) -> std::fmt::Result {
             "| {} | {} | {} | {} | {} | {} |",
             group.attribute,
             group.group,
-            group.samples,
+            group.samples_about,
             figure(group.auroc),
             figure(group.observed_over_expected),
             figure(group.flagged)

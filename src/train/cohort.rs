@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::small_cell::Count;
+use super::small_cell::{Shown, Tally, nearest_ten};
+use crate::SMALL_CELL_PATIENTS;
 use crate::feature::{Facts, extract};
-use crate::record::{ConceptSet, History, Record, RecordError, Sex, Time};
+use crate::record::{AuditAttributes, ConceptSet, History, Record, RecordError, Sex, Time};
 use crate::task::{Label, Task, eligibility, index_times, label, latest_index};
 
 /// A label that the source itself gives.
@@ -42,19 +43,56 @@ pub struct Sample {
 }
 
 /// Who was left out on the way to the cohort.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attrition {
-    pub subjects: Count,
-    pub index_times: Count,
+    pub index_times: Tally,
     /// Index times left out, by the criterion that did it.
-    pub left_out: BTreeMap<String, Count>,
+    pub left_out: BTreeMap<String, Tally>,
     /// Index times without a full follow-up and without the outcome.
-    pub censored: Count,
+    pub censored: Tally,
     /// Died in the time at risk without the outcome; they count as without.
-    pub competing_deaths: Count,
-    pub samples: Count,
-    pub patients: Count,
-    pub outcomes: Count,
+    pub competing_deaths: Tally,
+    pub samples: Tally,
+    pub outcomes: Tally,
+    pub patients: u64,
+}
+
+/// An attrition as it may be shown: where one count is too small to be told, all others are told to
+/// the nearest ten, so that no subtraction gives it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownAttrition {
+    pub index_times: Shown,
+    pub left_out: BTreeMap<String, Shown>,
+    pub censored: Shown,
+    pub competing_deaths: Shown,
+    pub samples: Shown,
+    pub outcomes: Shown,
+    pub patients: Shown,
+}
+
+impl Attrition {
+    /// The counts as they may be shown.
+    pub fn shown(&self) -> ShownAttrition {
+        let Attrition {
+            index_times, left_out, censored, competing_deaths, samples, outcomes, ..
+        } = self;
+        let rounded = left_out.values().chain([censored, competing_deaths]).any(Tally::is_small);
+        let patients = match (self.patients, rounded) {
+            (few, _) if few < SMALL_CELL_PATIENTS as u64 => Shown::Few,
+            (many, true) => Shown::About(nearest_ten(many)),
+            (many, false) => Shown::Exactly(many),
+        };
+        let each = left_out.iter().map(|(name, tally)| (name.clone(), tally.shown(rounded)));
+        ShownAttrition {
+            index_times: index_times.shown(rounded),
+            left_out: each.collect(),
+            censored: censored.shown(rounded),
+            competing_deaths: competing_deaths.shown(rounded),
+            samples: samples.shown(rounded),
+            outcomes: outcomes.shown(rounded),
+            patients,
+        }
+    }
 }
 
 /// The samples of a task, in an order that does not depend on the export's.
@@ -79,7 +117,6 @@ impl<'a> Cohort<'a> {
     pub fn add(&mut self, case: &Case) -> Result<(), RecordError> {
         let known_after = &self.task.params().known_after;
         let history = History::build(&case.record, self.concepts, known_after)?.history;
-        self.attrition.subjects.0 += 1;
         match case.label {
             Some(given) => {
                 let outcome = if given.boolean_value { Label::Positive } else { Label::Negative };
@@ -102,7 +139,7 @@ impl<'a> Cohort<'a> {
         prediction_time: Time,
         label_at: impl FnOnce(Time) -> Label,
     ) {
-        self.attrition.index_times.0 += 1;
+        self.attrition.index_times.add(&case.group);
         let index = latest_index(history, self.task, prediction_time);
         let eligible = index.and_then(|index| {
             let view = history.view(index.time);
@@ -111,7 +148,7 @@ impl<'a> Cohort<'a> {
         let view = match eligible {
             Ok(view) => view,
             Err(not) => {
-                self.attrition.left_out.entry(not.criterion).or_default().0 += 1;
+                self.attrition.left_out.entry(not.criterion).or_default().add(&case.group);
                 return;
             }
         };
@@ -119,14 +156,18 @@ impl<'a> Cohort<'a> {
             Label::Positive => true,
             Label::Negative => false,
             Label::CompetingDeath => {
-                self.attrition.competing_deaths.0 += 1;
+                self.attrition.competing_deaths.add(&case.group);
                 false
             }
             Label::Censored => {
-                self.attrition.censored.0 += 1;
+                self.attrition.censored.add(&case.group);
                 return;
             }
         };
+        self.attrition.samples.add(&case.group);
+        if boolean_value {
+            self.attrition.outcomes.add(&case.group);
+        }
         self.samples.push(Sample {
             subject_id: case.subject_id,
             patient_id: case.record.patient_id.clone(),
@@ -146,10 +187,7 @@ impl<'a> Cohort<'a> {
         });
         let mut patients: Vec<&str> = self.samples.iter().map(|s| s.group.as_str()).collect();
         patients.dedup();
-        self.attrition.patients = Count(patients.len() as u64);
-        self.attrition.samples = Count(self.samples.len() as u64);
-        let outcomes = self.samples.iter().filter(|sample| sample.boolean_value).count();
-        self.attrition.outcomes = Count(outcomes as u64);
+        self.attrition.patients = patients.len() as u64;
     }
 
     /// The samples, by group, subject and time.
@@ -200,9 +238,16 @@ fn attributes(record: &Record, age_years: Option<i32>) -> Vec<(&'static str, Str
     };
     let mut found = vec![("sex", sex.to_owned()), ("age", age_band.to_owned())];
     let given = &record.audit_attributes;
-    let named = [("race", &given.race), ("ethnicity", &given.ethnicity)];
-    found.extend(named.into_iter().map(|(attribute, value)| {
-        (attribute, value.clone().unwrap_or_else(|| "not recorded".to_owned()))
-    }));
+    let AuditAttributes { race, ethnicity, language, insurance, gender_identity } = given;
+    let named = [
+        ("race", race),
+        ("ethnicity", ethnicity),
+        ("language", language),
+        ("insurance", insurance),
+        ("gender identity", gender_identity),
+    ];
+    // An attribute that is not recorded makes no group: it would be everybody in most sources.
+    let recorded = named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    found.extend(recorded);
     found
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::cohort::{Cohort, Sample};
 use super::metrics::{self, Metrics, ThresholdRow};
-use super::small_cell::Count;
+use super::small_cell::nearest_ten;
 use crate::SMALL_CELL_PATIENTS;
 use crate::bundle::Bundle;
 
@@ -27,11 +27,13 @@ pub struct Evaluation {
 pub struct Subgroup {
     pub attribute: &'static str,
     pub group: String,
-    pub samples: Count,
+    /// To the nearest ten, so that no subtraction gives a group back that is not shown.
+    pub samples_about: u64,
     /// `None` where fewer than eleven patients with or without the outcome stand behind it.
     pub auroc: Option<f64>,
     pub observed_over_expected: Option<f64>,
-    /// Share of the group in the highest tier.
+    /// Share of the group in the highest tier; `None` for all groups of an attribute when fewer than
+    /// eleven patients in or outside the tier stand behind one of them.
     pub flagged: Option<f64>,
 }
 
@@ -79,7 +81,17 @@ fn subgroups(predicted: &[Predicted<'_>], flag_from: f64) -> Vec<Subgroup> {
     }
     // A group of few patients is not even named.
     let enough = groups.into_iter().filter(|(_, rows)| patients(rows, |_| true).is_enough());
-    enough.map(|((attribute, group), rows)| subgroup(attribute, group, &rows, flag_from)).collect()
+    let mut found: Vec<Subgroup> = enough
+        .map(|((attribute, group), rows)| subgroup(attribute, group, &rows, flag_from))
+        .collect();
+    for at in 0..found.len() {
+        let attribute = found[at].attribute;
+        let of_it = || found.iter().filter(|group| group.attribute == attribute);
+        if of_it().any(|group| group.flagged.is_none()) {
+            found[at].flagged = None;
+        }
+    }
+    found
 }
 
 fn subgroup(
@@ -93,15 +105,16 @@ fn subgroup(
     let with = patients(rows, |one| one.sample.boolean_value).is_enough();
     let without = patients(rows, |one| !one.sample.boolean_value).is_enough();
     let judged = with && without;
-    let flagged = patients(rows, |one| one.probability >= flag_from);
+    let told = patients(rows, |one| one.probability >= flag_from).is_enough()
+        && patients(rows, |one| one.probability < flag_from).is_enough();
     let share = p.iter().filter(|p| **p >= flag_from).count() as f64 / p.len() as f64;
     Subgroup {
         attribute,
         group: group.to_owned(),
-        samples: Count(rows.len() as u64),
+        samples_about: nearest_ten(rows.len() as u64),
         auroc: metrics::auroc(&p, &y).filter(|_| judged),
         observed_over_expected: metrics::observed_over_expected(&p, &y).filter(|_| judged),
-        flagged: flagged.is_enough().then_some(share),
+        flagged: told.then_some(share),
     }
 }
 

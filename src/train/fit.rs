@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::assemble::{self, Parts};
-use super::cohort::{Attrition, Cohort};
+use super::cohort::{Cohort, ShownAttrition};
 use super::evaluate::{Evaluation, Predicted, evaluation};
 use super::metrics::Metrics;
 use super::select::{
@@ -28,7 +28,7 @@ const LEAF_ROWS_MIN: usize = 20;
 
 /// Where the records come from, for the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceParams {
+pub struct SourceNote {
     pub title: String,
     pub citation: Option<String>,
     /// First and last year of the records, where the source says so.
@@ -42,7 +42,7 @@ pub struct FitParams {
     pub version: String,
     pub seed: u64,
     pub held_out: HeldOut,
-    pub source: SourceParams,
+    pub source: SourceNote,
 }
 
 /// Why there is no bundle.
@@ -69,7 +69,7 @@ pub struct Report {
     pub task: String,
     pub seed: u64,
     pub held_out_part: String,
-    pub attrition: Attrition,
+    pub attrition: ShownAttrition,
     pub development_samples: Count,
     pub chosen: Family,
     pub candidates: Vec<CandidateReport>,
@@ -174,7 +174,7 @@ pub fn fit(
         task: cohort.task().params().name.clone(),
         seed: params.seed,
         held_out_part: params.held_out.to_string(),
-        attrition: cohort.attrition().clone(),
+        attrition: cohort.attrition().shown(),
         development_samples: Count(table.samples.len() as u64),
         chosen: finalists[0].member.family(),
         candidates: reports,
@@ -209,12 +209,14 @@ fn table<'a>(cohort: &'a Cohort<'_>, held_out: &[bool]) -> Table<'a> {
 
 fn check_size(cohort: &Cohort<'_>, table: &Table<'_>) -> Result<(), TrainError> {
     if cohort.samples().is_empty() {
-        let left_out = cohort.attrition().left_out.iter();
+        let attrition = cohort.attrition().shown();
+        let left_out = attrition.left_out.iter();
         let why: Vec<String> = left_out.map(|(name, count)| format!("{name} {count}")).collect();
-        let read = cohort.attrition().subjects;
         return Err(TrainError::EmptyCohort(format!(
-            "{read} subjects read; left out: {}",
-            if why.is_empty() { "no index time at all".to_owned() } else { why.join(", ") }
+            "{} index times, {} not followed to the end; left out: {}",
+            attrition.index_times,
+            attrition.censored,
+            if why.is_empty() { "none".to_owned() } else { why.join(", ") }
         )));
     }
     let positives = table.labels.iter().filter(|label| **label).count();

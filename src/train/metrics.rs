@@ -48,10 +48,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Judges predictions; `None` without both outcomes, for slices of other lengths, or for a
-    /// probability outside 0 to 1. `seed` drives the bootstrap.
+    /// Judges predictions; `None` with too few patients with or without the outcome, for slices of
+    /// other lengths, or for a probability outside 0 to 1. `seed` drives the bootstrap.
     pub fn of(p: &[f64], y: &[bool], patients: &[u32], seed: u64) -> Option<Metrics> {
         if p.len() != y.len() || !p.iter().all(|value| (0.0..=1.0).contains(value)) {
+            return None;
+        }
+        let some = |with: bool| y.iter().zip(patients).filter(move |(y, _)| **y == with);
+        if ![true, false].iter().all(|with| enough(some(*with).map(|(_, patient)| *patient))) {
             return None;
         }
         let interval = auroc_interval(p, y, patients, seed)?;
@@ -292,27 +296,32 @@ pub struct Bin {
 
 /// Up to `bins` groups of about equal size by rising probability, equal probabilities together.
 ///
-/// A group that holds too few patients takes in its neighbour; with too few patients in all there
-/// is no group.
+/// A group that holds too few patients with the outcome, or without it, takes in its neighbour;
+/// with too few of them in all there is no group.
 pub fn calibration_bins(p: &[f64], y: &[bool], patients: &[u32], bins: usize) -> Vec<Bin> {
     if p.len() != y.len() || p.len() != patients.len() {
         return Vec::new();
     }
     let order = ranked(p);
     let size = p.len().div_ceil(bins.max(1)).max(1);
+    let shows_nobody = |rows: &[usize]| {
+        [true, false].iter().all(|with| {
+            enough(rows.iter().filter(|row| y[**row] == *with).map(|row| patients[*row]))
+        })
+    };
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     for ties in order.chunk_by(|a, b| p[*a] == p[*b]) {
         open.extend(ties);
-        if open.len() >= size && enough(open.iter().map(|row| patients[*row])) {
+        if open.len() >= size && shows_nobody(&open) {
             groups.push(std::mem::take(&mut open));
         }
     }
     // The rest has too few rows to be a group of its own, unless it is nearly one.
-    let stands = 2 * open.len() >= size && enough(open.iter().map(|row| patients[*row]));
+    let stands = 2 * open.len() >= size && shows_nobody(&open);
     match groups.last_mut() {
         Some(last) if !stands => last.extend(open),
-        _ if stands || enough(open.iter().map(|row| patients[*row])) => groups.push(open),
+        _ if stands || shows_nobody(&open) => groups.push(open),
         _ => {}
     }
     let share = |rows: &[usize], value: &dyn Fn(usize) -> f64| {
@@ -362,17 +371,18 @@ pub fn threshold_table(p: &[f64], y: &[bool], patients: &[u32], cuts: &[f64]) ->
         return Vec::new();
     }
     let line = |cut: &f64| {
-        // The share of `whole` that is also `part`, if enough patients are in the whole.
+        // The share of `whole` that is also `part`, if enough patients are in the part and in the
+        // rest: a share gives its count away to whoever knows the whole.
         let share = |whole: &dyn Fn(usize) -> bool, part: &dyn Fn(usize) -> bool| {
             let rows = (0..p.len()).filter(|row| whole(*row));
-            let hits = rows.clone().filter(|row| part(*row)).count();
-            enough(rows.clone().map(|row| patients[row])).then(|| hits as f64 / rows.count() as f64)
+            let (hits, rest): (Vec<usize>, Vec<usize>) = rows.partition(|row| part(*row));
+            let told = [&hits, &rest].iter().all(|rows| enough(rows.iter().map(|r| patients[*r])));
+            told.then(|| hits.len() as f64 / (hits.len() + rest.len()) as f64)
         };
         let flagged = |row: usize| p[row] >= *cut;
         ThresholdRow {
             cut: *cut,
-            // A share of all rows can still come from a few: the flagged patients count too.
-            flagged: share(&|_| true, &flagged).filter(|_| share(&flagged, &flagged).is_some()),
+            flagged: share(&|_| true, &flagged),
             ppv: share(&flagged, &|row| y[row]),
             sensitivity: share(&|row| y[row], &flagged),
             specificity: share(&|row| !y[row], &|row| !flagged(row)),

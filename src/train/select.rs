@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::metrics;
-use crate::feature::{Matrix, Sample as Learned, Spec, Vocabulary};
+use crate::feature::{Matrix, Spec, TrainingRow, Vocabulary};
 use crate::model::{
     Calibrator, Family, ForestParams, InputSpec, Member, ModelError, Scale, fit_forest,
     fit_logistic,
@@ -83,9 +83,9 @@ pub(super) struct Layout {
 impl Table<'_> {
     /// Learns vocabulary and input spec on `rows` and lays out every row of the table with them.
     pub(super) fn layout(&self, spec: &Spec, rows: &[usize]) -> Result<Layout, ModelError> {
-        let learned: Vec<Learned<'_>> = rows
+        let learned: Vec<TrainingRow<'_>> = rows
             .iter()
-            .map(|row| Learned {
+            .map(|row| TrainingRow {
                 facts: &self.samples[*row].facts,
                 patient: self.patients[*row],
                 label: self.labels[*row],

@@ -32,11 +32,89 @@ impl Serialize for Count {
     }
 }
 
+/// Index times of some patients: told only when enough patients stand behind them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    index_times: u64,
+    /// The first patients met, as many as it takes to be enough.
+    patients: Vec<String>,
+}
+
+impl Tally {
+    /// Counts one more index time of the patient of `group`.
+    pub fn add(&mut self, group: &str) {
+        self.index_times += 1;
+        let known = self.patients.iter().any(|patient| patient == group);
+        if !known && self.patients.len() < SMALL_CELL_PATIENTS {
+            self.patients.push(group.to_owned());
+        }
+    }
+
+    /// Whether it would tell of too few patients.
+    pub fn is_small(&self) -> bool {
+        self.index_times > 0 && self.patients.len() < SMALL_CELL_PATIENTS
+    }
+
+    /// The count as it may be shown; to the nearest ten when `rounded`.
+    pub fn shown(&self, rounded: bool) -> Shown {
+        match (self.is_small(), rounded) {
+            (true, _) => Shown::Few,
+            (false, true) => Shown::About(nearest_ten(self.index_times)),
+            (false, false) => Shown::Exactly(self.index_times),
+        }
+    }
+}
+
+/// A count as it may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Exactly(u64),
+    /// To the nearest ten, because an exact count would give a small one away.
+    About(u64),
+    /// Too few patients to be told.
+    Few,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shown::Exactly(count) => write!(f, "{count}"),
+            Shown::About(count) => write!(f, "about {count}"),
+            Shown::Few => f.write_str("few"),
+        }
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Shown::Exactly(count) => serializer.serialize_u64(*count),
+            Shown::About(_) | Shown::Few => serializer.collect_str(self),
+        }
+    }
+}
+
+/// `count` to the nearest ten.
+pub(super) fn nearest_ten(count: u64) -> u64 {
+    (count + 5) / 10 * 10
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn small_counts_are_one_word() {
         let shown: Vec<String> = [0, 1, 10, 11].map(|n| super::Count(n).to_string()).into();
         assert_eq!(shown, ["0", "1-10", "1-10", "11"]);
+    }
+
+    #[test]
+    fn many_index_times_of_few_patients_are_few() {
+        let mut tally = super::Tally::default();
+        (0..40).for_each(|_| tally.add("one patient"));
+        assert_eq!(tally.shown(false).to_string(), "few");
+        (0..10).for_each(|patient| tally.add(&patient.to_string()));
+        assert_eq!(tally.shown(false).to_string(), "50");
+        tally.add("another");
+        assert_eq!(tally.shown(true).to_string(), "about 50");
     }
 }

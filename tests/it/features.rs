@@ -54,7 +54,7 @@ fn recount(column: &str, subject: &Subject) -> Option<f64> {
             let head: String = e.code.code.chars().take(3).collect();
             head.parse::<u32>().is_ok_and(|head| (low..=high).contains(&head))
         };
-        let found = diagnoses.iter().any(|e| inside(e));
+        let found = diagnoses.iter().any(inside);
         if diagnoses.is_empty() { f64::NAN } else { indicator(found) }
     };
     Some(match column {
@@ -241,7 +241,7 @@ fn learned_columns_are_one_where_the_code_is_and_nothing_is_learned_from_few_pat
     let groups: Vec<&String> = groups.into_iter().collect();
     let samples: Vec<_> = order
         .iter()
-        .map(|row| prodrome::feature::Sample {
+        .map(|row| prodrome::feature::TrainingRow {
             facts: &facts[*row].2,
             patient: groups.binary_search(&facts[*row].0).unwrap() as u32,
             label: facts[*row].1,

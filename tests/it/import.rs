@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use prodrome::import::{Counts, Mapping, Outcome, Subject, read};
+use prodrome::import::{Counts, Mapping, Received, Subject, read};
 use prodrome::record::{
     Comparator, ConceptSet, Encounter, EncounterClass, Event, EventKind, History, KnownAfter, Sex,
     Time, Value,
@@ -42,7 +42,7 @@ fn read_all(folder: &Path, mapping: &Mapping) -> (Vec<Subject>, Counts) {
     let mut subjects = Vec::new();
     let counts = read(folder, mapping, |subject| {
         subjects.push(subject);
-        Outcome::Used
+        Received::Used
     });
     let counts = counts.unwrap();
     let skipped: u64 = counts.skipped().values().sum();
@@ -91,7 +91,7 @@ fn the_sample_reads_whole_and_every_record_becomes_a_history() {
         assert!(built.issues.is_empty(), "line {}: {:?}", subject.line, built.issues);
         positive += usize::from(subject.label.unwrap().boolean_value);
         groups.insert(subject.group);
-        Outcome::Used
+        Received::Used
     });
     let counts = counts.unwrap();
     assert_eq!((counts.read(), counts.used(), counts.quarantined()), (2_000, 2_000, 0));
@@ -244,9 +244,9 @@ fn a_file_without_outcomes_is_read_and_its_subjects_have_no_label() {
 fn the_receiver_of_a_subject_has_a_say_in_the_counts() {
     let folder = folder(&[("diabetic_data.csv", &joined(&sample_lines(3)))]);
     let mut outcomes = vec![
-        Outcome::Used,
-        Outcome::Quarantined("events[3].time: outside the years 1800 to 2299".into()),
-        Outcome::Skipped("died in the stay".into()),
+        Received::Used,
+        Received::Quarantined("events[3].time: outside the years 1800 to 2299".into()),
+        Received::Skipped("died in the stay".into()),
     ];
     let counts = read(folder.path(), &mapping(), |_| outcomes.pop().unwrap()).unwrap();
     assert_eq!((counts.read(), counts.used(), counts.quarantined()), (3, 1, 1));
@@ -298,7 +298,7 @@ fn the_whole_table_reads_without_loss() {
     let counts = read(&folder, &mapping(), |subject| {
         positive += u64::from(subject.label.unwrap().boolean_value);
         groups.insert(subject.group);
-        Outcome::Used
+        Received::Used
     });
     let counts = counts.unwrap();
     assert_eq!((counts.read(), counts.used(), counts.quarantined()), (76_391, 76_390, 0));

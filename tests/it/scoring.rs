@@ -32,7 +32,7 @@ fn a_patient_gets_a_probability_a_tier_and_dated_reasons() {
     assert_eq!((score.index_time, score.horizon_days), (discharge(), 30));
     assert!(score.assumptions.is_empty());
     let visits = score.reasons.iter().find(|r| r.feature == "emergency_visits_365d").unwrap();
-    assert_eq!(visits.text, "1 emergency visits within a year");
+    assert_eq!(visits.text, "one emergency visit within a year");
     let visit = Evidence::Encounter { index: 0, time: time("2023-12-24T20:00:00Z") };
     assert_eq!(visits.events, [visit]);
     assert!(score.reasons.iter().all(|reason| !reason.text.contains('{')));

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use prodrome::bundle::{Bundle, Files};
 use prodrome::command::{self, FitOutcome, FitRequest, Source};
-use prodrome::import::{Mapping, Outcome, Subject, read};
+use prodrome::import::{Mapping, Received, Subject, read};
 use prodrome::record::{
     Code, ConceptSet, Encounter, EncounterClass, Event, EventKind, Record, Time,
 };
@@ -51,7 +51,7 @@ pub(crate) fn sample() -> &'static [Subject] {
         let folder = root().join("tests/data/diabetes130");
         read(&folder, &mapping(), |subject| {
             subjects.push(subject);
-            Outcome::Used
+            Received::Used
         })
         .unwrap();
         subjects

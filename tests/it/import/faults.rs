@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use prodrome::import::{ImportError, Outcome, read};
+use prodrome::import::{ImportError, Received, read};
 use proptest::prelude::*;
 
 use super::{folder, joined, mapping, read_all, read_bytes, sample_lines, skipped, with_cell};
@@ -156,7 +156,7 @@ fn a_gzip_file_that_breaks_off_gives_what_came_before_and_the_next_file_is_read(
 fn what_cannot_be_a_table_is_an_error_that_helps() {
     let error = |files: &[(&str, &[u8])]| -> String {
         let folder = folder(files);
-        let error = read(folder.path(), &mapping(), |_| Outcome::Used).unwrap_err();
+        let error = read(folder.path(), &mapping(), |_| Received::Used).unwrap_err();
         error.to_string().replace(&folder.path().display().to_string(), "DIR")
     };
     let rows = sample_lines(2);
@@ -181,7 +181,7 @@ fn what_cannot_be_a_table_is_an_error_that_helps() {
     alike[2] = with_cell(&alike, 2, "encounter_id", "007");
     let expected = "diabetic_data.csv line 3: another source id has the same subject id";
     assert_eq!(error(&[("diabetic_data.csv", &joined(&alike))]), expected);
-    let missing = read(Path::new("/no/such/folder"), &mapping(), |_| Outcome::Used).unwrap_err();
+    let missing = read(Path::new("/no/such/folder"), &mapping(), |_| Received::Used).unwrap_err();
     assert!(matches!(missing, ImportError::Unreadable { .. }));
 }
 
@@ -203,7 +203,7 @@ proptest! {
             bytes[first + place % room] = byte;
         }
         let folder = folder(&[("diabetic_data.csv", &bytes)]);
-        match read(folder.path(), &mapping(), |_| Outcome::Used) {
+        match read(folder.path(), &mapping(), |_| Received::Used) {
             Ok(counts) => {
                 let skipped: u64 = counts.skipped().values().sum();
                 prop_assert_eq!(counts.read(), counts.used() + skipped + counts.quarantined());
