@@ -1,7 +1,7 @@
 //! Checking the features of a task file: concepts are found by name, numbers kept in their limits.
 
 use super::params::{FeatureParams, ObservedByParams, SourceParams, Window};
-use super::spec::{Counted, Feature, ObservedBy, Source};
+use super::spec::{Counted, Feature, ObservedBy, Source, Spec, SpecError};
 use crate::SMALL_CELL_PATIENTS;
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 
@@ -9,6 +9,28 @@ use crate::record::{ConceptId, ConceptSet, EncounterClass};
 const WINDOW_DAYS_MAX: u32 = 36_525;
 /// The most columns a learned feature may have.
 const LEARNED_MAX: usize = 64;
+
+impl Spec {
+    /// Checks `params` against `concepts`.
+    ///
+    /// # Errors
+    /// A name used twice, an unknown concept (with the nearest known one), a window or number out
+    /// of its limits.
+    pub fn check(params: &[FeatureParams], concepts: &ConceptSet) -> Result<Spec, SpecError> {
+        let mut features: Vec<Feature> = Vec::with_capacity(params.len());
+        for feature in params {
+            let fault = |reason| SpecError { feature: feature.name.clone(), reason };
+            if features.iter().any(|known| known.name == feature.name) {
+                return Err(fault("the name is used twice".into()));
+            }
+            features.push(checked(feature, concepts).map_err(fault)?);
+        }
+        if features.is_empty() {
+            return Err(SpecError { feature: "-".into(), reason: "there is no feature".into() });
+        }
+        Ok(Spec::of(features))
+    }
+}
 
 /// Finds concepts by name for one feature and remembers what it needs of them.
 struct Finder<'a> {
@@ -39,7 +61,7 @@ impl Finder<'_> {
 }
 
 /// Checks one feature.
-pub(super) fn checked(params: &FeatureParams, concepts: &ConceptSet) -> Result<Feature, String> {
+fn checked(params: &FeatureParams, concepts: &ConceptSet) -> Result<Feature, String> {
     if params.name.is_empty() || params.text.is_empty() {
         return Err("needs a name and a text".into());
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::extract::{Scene, Sink};
 use super::params::Window;
+use super::scene::{Scene, Sink};
 use crate::record::{Code, ConceptId, Entry, EventKind, Evidence};
 
 /// Which events a presence looks at.

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::extract::{Scene, Sink};
 use super::params::{Aggregate, Window};
+use super::scene::{Scene, Sink};
 use super::spec::Counted;
 use crate::record::{Code, Comparator, ConceptId, Entry, Evidence};
 

@@ -11,12 +11,14 @@ mod extract;
 mod matrix;
 mod measurement;
 mod params;
+mod scene;
 mod spec;
 mod utilization;
 mod vocabulary;
 
-pub use extract::{Facts, Token, extract};
+pub use extract::extract;
 pub use matrix::Matrix;
 pub use params::{Aggregate, FeatureParams, LearnedFrom, ObservedByParams, SourceParams, Window};
+pub use scene::{Facts, Token};
 pub use spec::{Column, Counted, Feature, ObservedBy, Source, Spec, SpecError};
 pub use vocabulary::{TrainingRow, Vocabulary};

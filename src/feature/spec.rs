@@ -1,8 +1,7 @@
 //! The feature spec of a task: its features checked against the concepts, in column order.
 
-use super::check::checked;
-use super::params::{Aggregate, FeatureParams, LearnedFrom, Window};
-use crate::record::{ConceptId, ConceptSet, EncounterClass, EncounterCode, Entry, EventKind};
+use super::params::{Aggregate, LearnedFrom, Window};
+use crate::record::{ConceptId, EncounterClass, EncounterCode, Entry, EventKind};
 
 /// What is wrong with a feature spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,24 +127,9 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Checks `params` against `concepts`.
-    ///
-    /// # Errors
-    /// A name used twice, an unknown concept (with the nearest known one), a window or number out
-    /// of its limits.
-    pub fn check(params: &[FeatureParams], concepts: &ConceptSet) -> Result<Spec, SpecError> {
-        let mut features: Vec<Feature> = Vec::with_capacity(params.len());
-        for feature in params {
-            let fault = |reason| SpecError { feature: feature.name.clone(), reason };
-            if features.iter().any(|known| known.name == feature.name) {
-                return Err(fault("the name is used twice".into()));
-            }
-            features.push(checked(feature, concepts).map_err(fault)?);
-        }
-        if features.is_empty() {
-            return Err(SpecError { feature: "-".into(), reason: "there is no feature".into() });
-        }
-        Ok(Spec { features })
+    /// A spec of features that are checked already.
+    pub(super) fn of(features: Vec<Feature>) -> Spec {
+        Spec { features }
     }
 
     /// The features, in column order.

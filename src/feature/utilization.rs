@@ -1,6 +1,6 @@
 //! Features of encounters: the index stay itself, and how care was used before it.
 
-use super::extract::{Scene, Sink};
+use super::scene::{Scene, Sink};
 use crate::record::{ConceptId, Encounter, EncounterClass, EncounterCode, Evidence};
 
 /// The only window that sees synthetic encounters, which stand for counts over a year.

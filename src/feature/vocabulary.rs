@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::extract::Facts;
+use super::scene::Facts;
 use super::spec::{Column, Source, Spec};
 
 /// What a vocabulary learns from: the facts of one training row, whose it is, how it ended.

@@ -11,6 +11,7 @@ mod encounter;
 mod episode;
 mod event;
 mod history;
+mod issue;
 mod normalize;
 mod time;
 mod unit;
@@ -21,9 +22,8 @@ pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::Episode;
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
-pub use history::{
-    Built, DataIssue, History, IssueKind, KnownAfter, RecordError, TEXT_BYTES_MAX, Violation,
-};
+pub use history::{Built, History, TEXT_BYTES_MAX};
+pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
 pub(crate) use view::Future;

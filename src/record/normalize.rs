@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::history::{IssueKind, Issues, KnownAfter};
+use super::issue::{IssueKind, Issues, KnownAfter};
 use super::unit::{Converted, convert};
 use super::{
     Code, Comparator, Concept, ConceptId, ConceptSet, Event, EventKind, EventStatus, Time,

@@ -2,7 +2,7 @@
 
 use super::Cohort;
 use super::card;
-use super::fit::{Finalist, FitParams, Report, TrainError, headline};
+use super::report::{Finalist, FitParams, Report, TrainError, headline};
 use super::select::{Layout, Table};
 use crate::bundle::{
     Bundle, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest, MemberEntry,

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::fit::{Report, SourceNote};
 use super::metrics::Metrics;
+use super::report::{Report, SourceNote};
 use crate::bundle::Manifest;
 use crate::task::Task;
 

@@ -2,113 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::assemble::{self, Parts};
-use super::cohort::{Cohort, ShownAttrition};
+use super::cohort::Cohort;
 use super::evaluate::{Evaluation, Predicted, evaluation};
 use super::metrics::Metrics;
+use super::report::{Dump, EACH_CLASS_MIN, Finalist, FitParams, Fitted, Report, TrainError};
 use super::select::{
     Candidate, CandidateReport, Table, Tried, calibrator, cross_validate, inputs_of,
 };
 use super::small_cell::Count;
-use super::split::{HeldOut, part_of};
-use crate::bundle::{Bundle, BundleError, Files, Headline};
+use super::split::part_of;
+use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
-use crate::model::{Calibrator, Family, ForestParams, Member, ModelError};
+use crate::model::{Family, ForestParams};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
-/// Fewer samples with or without the outcome cannot be cross-validated honestly.
-const EACH_CLASS_MIN: usize = 50;
 /// On Diabetes-130 fifty trees lose 0.002 of cross-validated AUROC against a hundred.
 const TREES: usize = 100;
 /// On Diabetes-130 leaves of fifty rows lose 0.002 of cross-validated AUROC against twenty.
 const LEAF_ROWS_MIN: usize = 20;
-
-/// Where the records come from, for the card.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceNote {
-    pub title: String,
-    pub citation: Option<String>,
-    /// First and last year of the records, where the source says so.
-    pub years: Option<[i32; 2]>,
-}
-
-/// What a fit is asked to do.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FitParams {
-    /// The version to write into the bundle.
-    pub version: String,
-    pub seed: u64,
-    pub held_out: HeldOut,
-    pub source: SourceNote,
-}
-
-/// Why there is no bundle.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum TrainError {
-    #[error("the cohort is empty: {0}")]
-    EmptyCohort(String),
-    #[error(
-        "the development cohort has {positives} index times with the outcome and {negatives} without; \
-         at least {EACH_CLASS_MIN} of each are needed"
-    )]
-    TooFew { positives: Count, negatives: Count },
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    #[error("cannot be written as JSON: {0}")]
-    Json(String),
-}
-
-/// Everything that is reported about a fit; `metrics.json` of the bundle.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    pub task: String,
-    pub seed: u64,
-    pub held_out_part: String,
-    pub attrition: ShownAttrition,
-    pub development_samples: Count,
-    pub chosen: Family,
-    pub candidates: Vec<CandidateReport>,
-    /// Cross-fitted figures of the development cohort, by family.
-    pub cross_validation: BTreeMap<Family, Metrics>,
-    /// Figures on the held-out patients, by family; empty when none were held out.
-    pub held_out: BTreeMap<Family, Metrics>,
-    /// The chosen model on the held-out patients.
-    pub held_out_evaluation: Option<Evaluation>,
-    /// Columns that are empty or constant in the development cohort; no model uses them.
-    pub unused_columns: Vec<String>,
-}
-
-/// The rows of a fit, for `--dump-matrix`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dump {
-    pub columns: Vec<Column>,
-    /// One row a sample, in the order of the cohort.
-    pub matrix: Matrix,
-    /// For each sample its fold, or `None` when it is held out.
-    pub folds: Vec<Option<u8>>,
-}
-
-/// A finished fit.
-#[derive(Debug)]
-pub struct Fitted {
-    pub files: Files,
-    pub bundle: Bundle,
-    pub report: Report,
-    pub dump: Dump,
-}
-
-/// One family's chosen candidate, fitted on all development rows.
-pub(super) struct Finalist {
-    pub tried: Tried,
-    pub member: Member,
-    pub calibrator: Calibrator,
-    pub held_out: Option<Metrics>,
-}
 
 /// The settings that are tried: two of each family, wide apart. The penalty grows with the number
 /// of rows, so that a small export is held back as strongly as a large one.
@@ -303,18 +216,4 @@ fn unused(columns: &[Column], input: &crate::model::InputSpec) -> Vec<String> {
 fn dump_folds(table: &Table<'_>, held_out: &[bool]) -> Vec<Option<u8>> {
     let mut folds = table.folds.iter().copied();
     held_out.iter().map(|held| if *held { None } else { folds.next() }).collect()
-}
-
-/// The few figures a model is known by.
-pub(super) fn headline(metrics: &Metrics) -> Headline {
-    Headline {
-        auroc: metrics.auroc,
-        auroc_low: metrics.auroc_interval[0],
-        auroc_high: metrics.auroc_interval[1],
-        average_precision: metrics.average_precision,
-        brier: metrics.brier,
-        log_loss: metrics.log_loss,
-        observed_over_expected: metrics.observed_over_expected,
-        calibration_slope: metrics.calibration_slope,
-    }
 }

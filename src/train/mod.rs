@@ -10,17 +10,19 @@ mod cohort;
 mod evaluate;
 mod fit;
 mod metrics;
+mod report;
 mod select;
 mod small_cell;
 mod split;
 
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
-pub use fit::{Dump, FitParams, Fitted, Report, SourceNote, TrainError, fit};
+pub use fit::fit;
 pub use metrics::{
     Bin, Metrics, ThresholdRow, auroc, auroc_interval, average_precision, brier, calibration_bins,
     calibration_in_the_large, calibration_line, log_loss, observed_over_expected, threshold_table,
 };
+pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, part_of};
