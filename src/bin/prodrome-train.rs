@@ -107,7 +107,7 @@ struct Records {
     /// The folder with the exported records.
     #[arg(long)]
     export: PathBuf,
-    /// How the rows of a table become records.
+    /// How the rows of a table become records; a FHIR export (*.ndjson) needs none.
     #[arg(long)]
     mapping: Option<PathBuf>,
     /// Concept files of your site, added to the task's own; may be given more than once.

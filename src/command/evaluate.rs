@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
-use crate::import::{Counts, Received, read};
+use crate::import::{Counts, Received, read_export};
 use crate::registry;
 use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
 
@@ -78,7 +78,7 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
     let mut probabilities = HashMap::new();
     let mut failed = None;
-    let lines = read(&request.source.export, &mapping, |subject| {
+    let lines = read_export(&request.source.export, mapping.as_ref(), |subject| {
         if held_out.is_some_and(|held_out| !held_out.holds(&subject.group)) {
             return Received::Skipped("not held out".to_owned());
         }

@@ -89,13 +89,14 @@ pub fn fit(
     let task = records::task(&request.task, &concepts)?;
     let mapping = records::mapping(&request.source)?;
     progress("reading records");
-    let (cohort, lines) = records::cohort(&task, &concepts, &request.source, &mapping, |_| true)?;
+    let mapping = mapping.as_ref();
+    let (cohort, lines) = records::cohort(&task, &concepts, &request.source, mapping, |_| true)?;
     let name = task.params().name.as_str();
     let params = FitParams {
         version: registry::next_version(&request.models, name)?,
         seed: request.seed,
         held_out: request.held_out,
-        source: records::source_params(&mapping),
+        source: records::source_params(mapping),
     };
     let fitted = train::fit(&cohort, &params, progress)?;
     if let Some(path) = &request.dump_matrix {

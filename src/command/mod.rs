@@ -32,8 +32,6 @@ pub enum CommandError {
     Concepts { path: PathBuf, error: ConceptError },
     #[error("{path}: {error}")]
     Mapping { path: PathBuf, error: Box<MappingError> },
-    #[error("tables need a mapping: give one with --mapping FILE")]
-    NoMapping,
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -54,7 +52,7 @@ impl CommandError {
     /// The program's exit code: 2 the call is wrong, 3 the data are, 4 the environment is.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::NoMapping
+            CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
             | CommandError::Mapping { .. } => 2,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
-use crate::import::{Counts, Mapping, Received, Subject, read};
+use crate::import::{Counts, Mapping, Received, Subject, read_export};
 use crate::record::ConceptSet;
 use crate::task::Task;
 use crate::train::{Case, Cohort, GivenLabel, SourceNote};
@@ -12,6 +12,7 @@ use crate::train::{Case, Cohort, GivenLabel, SourceNote};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     pub export: PathBuf,
+    /// Tables need one; FHIR exports have none.
     pub mapping: Option<PathBuf>,
 }
 
@@ -41,14 +42,19 @@ pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandEr
         .map_err(|error| CommandError::Task { path: path.to_owned(), error: Box::new(error) })
 }
 
-pub(super) fn mapping(source: &Source) -> Result<Mapping, CommandError> {
-    let path = source.mapping.as_ref().ok_or(CommandError::NoMapping)?;
+pub(super) fn mapping(source: &Source) -> Result<Option<Mapping>, CommandError> {
+    let Some(path) = &source.mapping else { return Ok(None) };
     Mapping::parse(&read_text(path)?)
+        .map(Some)
         .map_err(|error| CommandError::Mapping { path: path.clone(), error: Box::new(error) })
 }
 
 /// What the card says of the source.
-pub(super) fn source_params(mapping: &Mapping) -> SourceNote {
+pub(super) fn source_params(mapping: Option<&Mapping>) -> SourceNote {
+    let Some(mapping) = mapping else {
+        let title = "FHIR R4 Bulk Data export".to_owned();
+        return SourceNote { title, citation: None, years: None };
+    };
     let source = mapping.source();
     SourceNote {
         title: source.title.clone(),
@@ -71,11 +77,11 @@ pub(super) fn cohort<'a>(
     task: &'a Task,
     concepts: &'a ConceptSet,
     source: &Source,
-    mapping: &Mapping,
+    mapping: Option<&Mapping>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(Cohort<'a>, Counts), CommandError> {
     let mut cohort = Cohort::new(task, concepts);
-    let counts = read(&source.export, mapping, |subject| {
+    let counts = read_export(&source.export, mapping, |subject| {
         if !wanted(&subject.group) {
             return Received::Skipped("not asked for".to_owned());
         }

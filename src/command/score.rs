@@ -8,7 +8,7 @@ use super::CommandError;
 use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Received, Subject, read};
+use crate::import::{Counts, Received, Subject, read_export};
 use crate::record::{History, RecordError};
 use crate::registry;
 use crate::task::{Label, index_times, label};
@@ -59,7 +59,7 @@ pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
     let mut file = PredictionFile::create(&request.out)?;
     let (mut scored, mut not_scored) = (0, 0);
     let mut failed = None;
-    let lines = read(&request.source.export, &mapping, |subject| {
+    let lines = read_export(&request.source.export, mapping.as_ref(), |subject| {
         let rows = match rows(&bundle, &subject) {
             Ok(rows) => rows,
             Err(error) => return Received::Quarantined(error.to_string()),

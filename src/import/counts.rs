@@ -45,6 +45,9 @@ pub struct Counts {
     quarantined: u64,
     /// The first quarantined rows, for the report.
     examples: Vec<Quarantined>,
+    /// What was left out of rows that are otherwise used, by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    issues: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -73,6 +76,11 @@ impl Counts {
         &self.examples
     }
 
+    /// What was left out of rows that are otherwise used, by kind: a field, never a value.
+    pub fn issues(&self) -> &BTreeMap<String, u64> {
+        &self.issues
+    }
+
     /// The counts in one sentence.
     pub fn sentence(&self) -> String {
         let skipped: Vec<String> =
@@ -84,36 +92,59 @@ impl Counts {
         )
     }
 
-    /// One line for each quarantined row that is kept by name, and one for the rest.
+    /// One line for each quarantined row that is kept by name, one for the rest, and one for each
+    /// kind of issue.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.examples.iter().map(Quarantined::sentence).collect();
         let more = self.quarantined - lines.len() as u64;
         if more > 0 {
             lines.push(format!("{more} more rows are quarantined"));
         }
+        lines.extend(self.issues.iter().map(|(kind, count)| format!("{count} times {kind}")));
         lines
     }
 
     pub(super) fn use_one(&mut self) {
-        self.read += 1;
-        self.used += 1;
+        self.use_many(1);
+    }
+
+    pub(super) fn use_many(&mut self, rows: u64) {
+        self.read += rows;
+        self.used += rows;
     }
 
     pub(super) fn skip_one(&mut self, kind: &str) {
-        self.read += 1;
-        match self.skipped.get_mut(kind) {
-            Some(count) => *count += 1,
-            None => {
-                self.skipped.insert(kind.to_owned(), 1);
-            }
-        }
+        self.skip_many(kind, 1);
+    }
+
+    pub(super) fn skip_many(&mut self, kind: &str, rows: u64) {
+        self.read += rows;
+        add(&mut self.skipped, kind, rows);
     }
 
     pub(super) fn quarantine_one(&mut self, row: impl FnOnce() -> Quarantined) {
-        self.read += 1;
-        self.quarantined += 1;
+        self.quarantine_many(1, row);
+    }
+
+    /// Quarantines so many rows that have one fault in common, under the name of one of them.
+    pub(super) fn quarantine_many(&mut self, rows: u64, row: impl FnOnce() -> Quarantined) {
+        self.read += rows;
+        self.quarantined += rows;
         if self.examples.len() < Counts::EXAMPLES_MAX {
             self.examples.push(row());
+        }
+    }
+
+    pub(super) fn count_issue(&mut self, kind: &str) {
+        add(&mut self.issues, kind, 1);
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, kind: &str, more: u64) {
+    match counts.get_mut(kind) {
+        Some(count) => *count += more,
+        None => {
+            counts.insert(kind.to_owned(), more);
         }
     }
 }

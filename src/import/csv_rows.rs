@@ -7,7 +7,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::csv_lines::{LINE_BYTES_MAX, Line, LineFault, Lines};
+use super::lines::{Line, LineFault, Lines};
+
+/// The longest line, and the longest record of several lines, in bytes.
+pub(super) const LINE_BYTES_MAX: usize = 65_536;
 
 /// The most further lines that a quoted cell may run over. Every stray quote costs as much reading.
 const ROW_LINES_MAX: usize = 16;

@@ -1,14 +1,18 @@
 //! Import: exports of a source's records read as `Record`s, and Parquet files written.
 //!
-//! A table with one row per hospital stay is read by a mapping file (`Mapping`, then `read`). A bad
+//! `read_export` looks what an export is: a folder of FHIR R4 Bulk Data (`*.ndjson`), or tables with
+//! one row per hospital stay, which a mapping file explains (`Mapping`). One FHIR Bundle is read by
+//! `read_bundle`, by the same road as the lines of an export. A bad
 //! row never ends a run and is never lost without a word: `Counts` says of every row whether it was
 //! used, skipped or quarantined, and a quarantined row is named by file, line and reason, never by
 //! a value. Nothing here prints.
 
 mod counts;
-mod csv_lines;
 mod csv_rows;
+mod export;
+mod fhir;
 mod ids;
+mod lines;
 mod mapping;
 mod mapping_check;
 mod mapping_file;
@@ -17,6 +21,8 @@ mod subject;
 mod table;
 
 pub use counts::{Counts, Quarantined, Received};
+pub use export::read_export;
+pub use fhir::{BundleRecord, read_bundle};
 pub use ids::subject_id;
 pub use mapping::{Mapping, MappingError, TableSource};
 pub use parquet_out::{Column, ColumnType, ParquetWriter, WriteError};

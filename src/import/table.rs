@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::csv_lines::{LineFault, Lines};
-use super::csv_rows::{Cells, RowFault, RowKind, Rows};
+use super::csv_rows::{Cells, LINE_BYTES_MAX, RowFault, RowKind, Rows};
 use super::ids::{Seen, SeenIds};
+use super::lines::{LineFault, Lines};
 use super::mapping::{ColumnRef, Mapping};
 use super::subject::{Row, Subject};
 use super::{Counts, Quarantined, Received};
@@ -29,6 +29,8 @@ pub enum ImportError {
     DoubleColumn { file: String, column: String },
     #[error("{file}: is UTF-16; it must be UTF-8")]
     Utf16 { file: String },
+    #[error("{folder}: no *.ndjson file is in it, and tables need a mapping: --mapping FILE")]
+    NoMapping { folder: PathBuf },
     #[error("{file} line {line}: another source id has the same subject id")]
     Collision { file: String, line: u64 },
 }
@@ -90,7 +92,7 @@ impl Run<'_> {
         path: &Path,
         each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
-        let lines = Lines::open(path)
+        let lines = Lines::open(path, LINE_BYTES_MAX)
             .map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
         let mut rows = Rows::new(lines, self.mapping.delimiter);
         let mut header = Cells::default();

@@ -3,7 +3,7 @@
 
 use prost_types::Timestamp;
 
-use super::proto;
+use super::{origin::Origin, proto};
 use crate::record::{
     AuditAttributes, Code, Comparator, Encounter, EncounterClass, Event, EventKind, EventStatus,
     PartialDate, Period, Record, Sex, Time, TimePrecision, Value, Violation,
@@ -68,24 +68,30 @@ impl Faults {
 /// The fields that cannot be used, at least one, with paths such as `history.events[3].kind`.
 pub(super) fn score_request(
     request: proto::ScoreRequest,
-) -> Result<(String, ScoreRequest), Vec<Violation>> {
+) -> Result<(String, Origin, ScoreRequest), Vec<Violation>> {
     let proto::ScoreRequest { request_id, record, tasks, prediction_time, options } = request;
     let mut faults = Faults::default();
     faults.name(&request_id, || "request_id".into());
     let tasks = task_refs(tasks, &mut faults);
     let prediction_time = faults.time(prediction_time, || "prediction_time".into());
     let options = score_options(options.unwrap_or_default(), &mut faults);
-    let record = match record {
-        Some(proto::score_request::Record::History(given)) => history(given, &mut faults),
+    let (origin, record) = match record {
+        Some(proto::score_request::Record::History(given)) => {
+            (Origin::History, history(given, &mut faults))
+        }
+        Some(proto::score_request::Record::FhirBundleJson(json)) => {
+            let read = Origin::of_bundle(&json).map_err(|found| faults.0.extend(found));
+            read.unwrap_or_default()
+        }
         None => {
             faults.at(|| "history".into(), MISSING);
-            Record::default()
+            <(Origin, Record)>::default()
         }
     };
     if !faults.0.is_empty() {
         return Err(faults.0);
     }
-    Ok((request_id, ScoreRequest { record, tasks, prediction_time, options }))
+    Ok((request_id, origin, ScoreRequest { record, tasks, prediction_time, options }))
 }
 
 fn task_refs(given: Vec<proto::TaskRef>, faults: &mut Faults) -> Vec<TaskRef> {
@@ -383,7 +389,7 @@ mod tests {
 
     #[test]
     fn absent_fields_take_their_defaults() {
-        let (id, meant) = score_request(request(proto::PatientHistory::default())).unwrap();
+        let (id, _, meant) = score_request(request(proto::PatientHistory::default())).unwrap();
         assert_eq!(id, "");
         assert_eq!(meant.record, Record::default());
         assert_eq!(meant.options.reasons_max, 5);

@@ -9,6 +9,7 @@ mod catalog;
 mod codec;
 mod entries;
 mod from_wire;
+mod origin;
 mod scoring;
 mod server;
 mod status;

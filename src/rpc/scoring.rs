@@ -13,6 +13,8 @@ use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
+/// About the least that an entry of a Bundle takes.
+const ENTRY_BYTES: usize = 256;
 /// How many large records are scored at once.
 const LARGE_AT_ONCE: usize = 2;
 
@@ -55,10 +57,11 @@ fn score(
     now: Time,
 ) -> Result<Response<proto::ScoreResponse>, Status> {
     call::guarded(|| {
-        let (request_id, request) =
+        let (request_id, origin, request) =
             from_wire::score_request(request).map_err(|violations| status::invalid(&violations))?;
-        let response = service.score(&request, now).map_err(|error| status::of(&error))?;
-        Ok(Response::new(to_wire::score_response(request_id, response)))
+        let response = service.score(&request, now);
+        let response = response.map_err(|error| status::of(&origin.error(error)))?;
+        Ok(Response::new(to_wire::score_response(request_id, response, &origin)))
     })
 }
 
@@ -67,6 +70,7 @@ fn entries(request: &proto::ScoreRequest) -> usize {
         Some(proto::score_request::Record::History(history)) => {
             history.events.len() + history.encounters.len()
         }
+        Some(proto::score_request::Record::FhirBundleJson(json)) => json.len() / ENTRY_BYTES,
         None => 0,
     }
 }

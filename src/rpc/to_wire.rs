@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 
-use super::proto;
+use super::{origin::Origin, proto};
 use crate::record::{DataIssue, Evidence, Time};
 use crate::score::{Reason, Score, Sufficiency};
 use crate::service::{Answer, Assessment, ModelInfo, NotEligible, ScoreResponse};
@@ -10,13 +10,17 @@ use crate::service::{Answer, Assessment, ModelInfo, NotEligible, ScoreResponse};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
 
-/// The response to the request called `request_id`.
-pub(super) fn score_response(request_id: String, response: ScoreResponse) -> proto::ScoreResponse {
+/// The response to the request called `request_id`, with places in what the caller sent.
+pub(super) fn score_response(
+    request_id: String,
+    response: ScoreResponse,
+    origin: &Origin,
+) -> proto::ScoreResponse {
     let ScoreResponse { assessments, data_issues } = response;
     proto::ScoreResponse {
         request_id,
-        assessments: assessments.into_iter().map(assessment).collect(),
-        data_issues: data_issues.into_iter().map(data_issue).collect(),
+        assessments: assessments.into_iter().map(|each| assessment(each, origin)).collect(),
+        data_issues: data_issues.into_iter().map(|issue| data_issue(issue, origin)).collect(),
     }
 }
 
@@ -46,10 +50,10 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
     }
 }
 
-fn assessment(assessment: Assessment) -> proto::Assessment {
+fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
     let Assessment { task, task_digest, model_version, bundle_digest, outcome } = assessment;
     let outcome = match outcome {
-        Answer::Score(given) => proto::assessment::Outcome::Score(score(*given)),
+        Answer::Score(given) => proto::assessment::Outcome::Score(score(*given, origin)),
         Answer::NotEligible(NotEligible { criterion, text }) => {
             proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
         }
@@ -57,7 +61,7 @@ fn assessment(assessment: Assessment) -> proto::Assessment {
     proto::Assessment { task, task_digest, model_version, bundle_digest, outcome: Some(outcome) }
 }
 
-fn score(score: Score) -> proto::Score {
+fn score(score: Score, origin: &Origin) -> proto::Score {
     let Score {
         index_time,
         history_used_until,
@@ -91,39 +95,38 @@ fn score(score: Score) -> proto::Score {
         sufficiency: sufficiency.into(),
         sufficiency_notes,
         baseline,
-        reasons: reasons.into_iter().map(reason).collect(),
+        reasons: reasons.into_iter().map(|each| reason(each, origin)).collect(),
         other_contribution,
     }
 }
 
-fn reason(reason: Reason) -> proto::Reason {
+fn reason(reason: Reason, origin: &Origin) -> proto::Reason {
     let Reason { feature, text, value, unit, contribution, modifiable, events } = reason;
-    let events = events.into_iter().map(event_ref).collect();
+    let events = events.into_iter().map(|evidence| event_ref(evidence, origin)).collect();
     proto::Reason { feature, text, value, unit, contribution, modifiable, events }
 }
 
-fn event_ref(evidence: Evidence) -> proto::EventRef {
+fn event_ref(evidence: Evidence, origin: &Origin) -> proto::EventRef {
     // A request cannot hold 2^32 events: a place always fits.
     let place = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
     let (place, time) = match evidence {
         Evidence::Event { index, time } => {
-            (proto::event_ref::Place::EventIndex(place(index)), time)
+            (proto::event_ref::Place::EventIndex(place(origin.event(index))), time)
         }
         Evidence::Encounter { index, time } => {
-            (proto::event_ref::Place::EncounterIndex(place(index)), time)
+            (proto::event_ref::Place::EncounterIndex(place(origin.encounter(index))), time)
         }
     };
     proto::EventRef { place: Some(place), time: Some(timestamp(time)) }
 }
 
-fn data_issue(issue: DataIssue) -> proto::DataIssue {
+fn data_issue(issue: DataIssue, origin: &Origin) -> proto::DataIssue {
     let DataIssue { kind, count, first_path } = issue;
     proto::DataIssue {
         kind: kind.name().to_owned(),
         text: kind.text().to_owned(),
         count,
-        // The record's own paths begin at the record, which is the request's `history`.
-        first_path: format!("history.{first_path}"),
+        first_path: origin.path(&format!("history.{first_path}")),
     }
 }
 
@@ -149,7 +152,8 @@ mod tests {
     #[test]
     fn paths_of_issues_begin_at_the_request() {
         let kind = IssueKind::MissingUnit;
-        let sent = data_issue(DataIssue { kind, count: 2, first_path: "events[3].unit".into() });
+        let issue = DataIssue { kind, count: 2, first_path: "events[3].unit".into() };
+        let sent = data_issue(issue, &Origin::History);
         assert_eq!(sent.kind, "MISSING_UNIT");
         assert_eq!(sent.first_path, "history.events[3].unit");
     }
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn evidence_keeps_its_kind_and_place() {
         let time = Time::from_micros(5);
-        let sent = event_ref(Evidence::Encounter { index: 7, time });
+        let sent = event_ref(Evidence::Encounter { index: 7, time }, &Origin::History);
         assert_eq!(sent.place, Some(proto::event_ref::Place::EncounterIndex(7)));
     }
 }

@@ -6,6 +6,7 @@ mod bundle;
 mod canary;
 mod command;
 mod features;
+mod fhir;
 mod import;
 mod labels;
 mod parity;

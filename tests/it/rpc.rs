@@ -363,3 +363,57 @@ async fn connections_over_the_cap_are_closed_and_room_comes_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn a_bundle_is_scored_and_its_faults_are_named_by_entry() {
+    let server = Server::start(Limits::default()).await;
+    let mut client = RiskScoringClient::new(server.channel().await);
+    let folder = support::root().join("tests/data/fhir");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let entries: Vec<String> = text
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| format!("{{\"resource\":{line}}}"))
+        .collect();
+    let ask = |entries: &[String]| {
+        let entries = entries.join(",");
+        let json = format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entries}]}}");
+        proto::ScoreRequest {
+            record: Some(Record::FhirBundleJson(json.into())),
+            prediction_time: Some(prost_types::Timestamp { seconds: 1_709_737_200, nanos: 0 }),
+            ..Default::default()
+        }
+    };
+    let response = client.score(ask(&entries)).await.unwrap().into_inner();
+    let Some(proto::assessment::Outcome::Score(score)) = &response.assessments[0].outcome else {
+        panic!("scored")
+    };
+    assert!(score.probability.is_some());
+    let refs = score.reasons.iter().flat_map(|reason| &reason.events);
+    let mut named = 0;
+    for place in refs.filter_map(|event| event.place) {
+        let (proto::event_ref::Place::EventIndex(entry)
+        | proto::event_ref::Place::EncounterIndex(entry)) = place;
+        assert!(!entries[entry as usize].contains("\"Patient\""));
+        named += 1;
+    }
+    assert!(named > 0);
+
+    let place = entries.iter().position(|entry| entry.contains("1951-07-08")).unwrap();
+    let mut bad = entries.clone();
+    bad[place] = entries[place].replace("1951-07-08", "1951-07-88");
+    let status = client.score(ask(&bad)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let path = format!("fhir_bundle_json.entry[{place}].resource.birthDate");
+    let violations = status.get_error_details().bad_request().unwrap().field_violations.clone();
+    assert_eq!(violations[0].field, path);
+    bad[place] = entries[place].replace("1951-07-08", "2024-07-08");
+    let status = client.score(ask(&bad)).await.unwrap_err();
+    assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, path);
+    assert!(!status.message().contains("2024"));
+    let status = client.score(ask(&[])).await.unwrap_err();
+    assert_eq!(status.message(), "fhir_bundle_json.entry: no patient");
+    drop(client);
+    server.stop().await;
+}

@@ -27,7 +27,7 @@ const RANKS: [(&str, u32); 14] = [
 const LINES_MAX: usize = 400;
 
 /// Words that only the named rooms may use in code.
-const RESERVED: [(&str, &[&str]); 14] = [
+const RESERVED: [(&str, &[&str]); 15] = [
     ("tonic:", &["rpc"]),
     ("tonic_", &["rpc"]),
     ("prost", &["rpc"]),
@@ -36,6 +36,7 @@ const RESERVED: [(&str, &[&str]); 14] = [
     ("smartcore", &["model"]),
     ("parquet::", &["import"]),
     ("flate2", &["import"]),
+    ("zstd::", &["import"]),
     ("std::fs", &["import", "registry", "command"]),
     ("std::env", &[]),
     ("std::net", &["rpc"]),

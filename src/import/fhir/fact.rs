@@ -1,0 +1,297 @@
+//! From the JSON of one resource to the fact it tells of a patient: the one road for the lines of an
+//! export and the entries of a Bundle.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use serde_json::error::Category;
+
+use super::codes;
+use super::element::{Meta, Moment, Reference, Text, target, text};
+use super::{clinical, encounter, medication, patient};
+use crate::record::{
+    AuditAttributes, Code, Encounter, Event, PartialDate, Period, Sex, TEXT_BYTES_MAX, Time,
+};
+
+/// A longer resource with a field of a wrong type is not searched for that field: taking JSON apart
+/// in full needs many times its length in memory.
+const MENDED_BYTES_MAX: usize = 1 << 20;
+
+pub(super) const ENTERED_IN_ERROR: &str = "entered in error";
+pub(super) const NOT_DONE: &str = "planned or cancelled, not done";
+const MISSING: &str = "missing";
+
+/// The types of resource that facts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Patient,
+    Encounter,
+    Condition,
+    Observation,
+    Procedure,
+    MedicationRequest,
+    MedicationDispense,
+    MedicationAdministration,
+    AllergyIntolerance,
+    Immunization,
+    Coverage,
+}
+
+/// Reads one resource; the second text is the id it is known by where it names none.
+type Mapper = fn(&str, Option<&str>) -> Result<Told, Fault>;
+
+/// All types that are read, by name.
+const MAPPERS: [(&str, Mapper); 12] = [
+    ("Observation", clinical::observation),
+    ("Condition", clinical::condition),
+    ("Procedure", clinical::procedure),
+    ("Encounter", encounter::encounter),
+    ("MedicationRequest", medication::request),
+    ("MedicationDispense", medication::dispense),
+    ("MedicationAdministration", medication::administration),
+    ("Medication", medication::medication),
+    ("Immunization", clinical::immunization),
+    ("AllergyIntolerance", clinical::allergy),
+    ("Coverage", encounter::coverage),
+    ("Patient", patient::patient),
+];
+
+/// A field that is left out of a resource that is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doubt {
+    pub path: String,
+    pub reason: &'static str,
+}
+
+/// Who the patient is, as far as a record wants to know.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Person {
+    pub birth_date: Option<PartialDate>,
+    pub sex: Sex,
+    pub death_time: Option<Time>,
+    pub region: Option<String>,
+    pub audit_attributes: AuditAttributes,
+}
+
+/// The place of a condition among the diagnoses of an encounter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ranked {
+    pub condition: String,
+    pub rank: Option<u32>,
+}
+
+/// What a resource says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Content {
+    Person(Box<Person>),
+    Encounter {
+        encounter: Box<Encounter>,
+        diagnoses: Vec<Ranked>,
+    },
+    Events(Vec<Event>),
+    /// An event whose code stands in a Medication elsewhere.
+    Drug {
+        event: Box<Event>,
+        medication: String,
+    },
+    Coverage(Period),
+    /// Withdrawn or never done, for this reason; an earlier version of it does not count either.
+    Withdrawn(&'static str),
+}
+
+/// One resource about one patient.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Item {
+    pub patient: String,
+    pub kind: Kind,
+    pub id: Option<String>,
+    /// `meta.lastUpdated`.
+    pub updated: Option<Time>,
+    pub content: Content,
+    pub doubts: Vec<Doubt>,
+}
+
+/// What a resource tells.
+#[derive(Debug)]
+pub(super) enum Told {
+    Item(Box<Item>),
+    /// A drug, for orders that refer to it.
+    Medication {
+        id: String,
+        code: Code,
+    },
+    /// Nothing that a record takes, for this reason.
+    Nothing(&'static str),
+}
+
+/// Why a resource tells nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    NotJson,
+    /// Some field is of another type than FHIR says.
+    WrongType,
+    Field {
+        path: &'static str,
+        reason: &'static str,
+    },
+}
+
+impl Fault {
+    pub(super) fn at(path: &'static str, reason: &'static str) -> Fault {
+        Fault::Field { path, reason }
+    }
+
+    /// The field at fault, where one is, and what is wrong.
+    pub(super) fn parts(&self) -> (Option<&'static str>, &'static str) {
+        match self {
+            Fault::NotJson => {
+                (None, "not a JSON object, nested too deep, or a number out of range")
+            }
+            Fault::WrongType => (None, "a field is not of its FHIR type"),
+            Fault::Field { path, reason } => (Some(*path), reason),
+        }
+    }
+}
+
+/// Reads one resource. `known_as` is its id where it names none.
+///
+/// # Errors
+/// Why it cannot be used at all. A field of a wrong type costs that field alone.
+pub(super) fn read(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+    if !json.trim_start().starts_with('{') {
+        // serde would read an array as the fields of a struct, in order.
+        return Err(Fault::NotJson);
+    }
+    let kind = match leading_type(json) {
+        Some(kind) => kind.to_owned(),
+        None => {
+            let Typed { resource_type } = parse(json)?;
+            let kind = text(&resource_type).map(str::to_owned);
+            kind.ok_or(Fault::at("resourceType", MISSING))?
+        }
+    };
+    let Some((_, mapper)) = MAPPERS.iter().find(|(name, _)| *name == kind) else {
+        return Ok(Told::Nothing(codes::other_type(&kind)));
+    };
+    match mapper(json, known_as) {
+        Err(Fault::WrongType) if json.len() <= MENDED_BYTES_MAX => mended(json, known_as, *mapper),
+        told => told,
+    }
+}
+
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow, rename = "resourceType")]
+    resource_type: Option<Text<'a>>,
+}
+
+/// The type, where it is the first thing said, as nearly every exporter has it.
+fn leading_type(json: &str) -> Option<&str> {
+    let (kind, _) = json.trim_start().strip_prefix("{\"resourceType\":\"")?.split_once('"')?;
+    kind.bytes().all(|byte| byte.is_ascii_alphabetic()).then_some(kind)
+}
+
+/// Leaves out every field that cannot be read by itself, and reads the rest.
+fn mended(json: &str, known_as: Option<&str>, mapper: Mapper) -> Result<Told, Fault> {
+    let Json::Object(mut fields) = parse(json)? else { return Err(Fault::WrongType) };
+    let mut doubts = Vec::new();
+    fields.retain(|name, value| {
+        let alone = serde_json::Map::from_iter([(name.clone(), value.clone())]);
+        let readable = mapper(&Json::Object(alone).to_string(), None);
+        let keeps = !matches!(readable, Err(Fault::WrongType));
+        if !keeps {
+            // Only a field that is read can have a wrong type, so that its name is one of ours.
+            doubts.push(Doubt { path: name.clone(), reason: "not of its FHIR type" });
+        }
+        keeps
+    });
+    let mut told = mapper(&Json::Object(fields).to_string(), known_as)?;
+    if let Told::Item(item) = &mut told {
+        item.doubts.append(&mut doubts);
+    }
+    Ok(told)
+}
+
+/// Reads a resource, or an element, as `T`.
+pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
+    serde_json::from_str(json).map_err(|error| match error.classify() {
+        // The library's own text is not kept: it repeats values.
+        Category::Data => Fault::WrongType,
+        Category::Io | Category::Syntax | Category::Eof => Fault::NotJson,
+    })
+}
+
+/// What every resource about a patient begins with.
+pub(super) struct Head<'t> {
+    pub kind: Kind,
+    pub id: Option<&'t str>,
+    pub meta: &'t Option<Meta<'t>>,
+    /// The field that names the patient, and what it says.
+    pub patient: (&'static str, &'t Option<Reference<'t>>),
+}
+
+impl Head<'_> {
+    /// The item of this resource with `content`.
+    pub(super) fn item(self, content: Content, mut doubts: Vec<Doubt>) -> Result<Told, Fault> {
+        let (path, reference) = self.patient;
+        let reference = reference.as_ref().and_then(|reference| text(&reference.reference));
+        let target = target(reference.ok_or(Fault::at(path, MISSING))?);
+        let target = target.ok_or(Fault::at(path, "not a reference to a patient"))?;
+        if target.kind.is_some_and(|kind| kind != "Patient") {
+            return Ok(Told::Nothing("not about a patient"));
+        }
+        fits(path, Some(target.id))?;
+        fits("id", self.id)?;
+        let updated = softly("meta.lastUpdated", last_updated(self.meta), &mut doubts);
+        Ok(Told::Item(Box::new(Item {
+            patient: target.id.to_owned(),
+            kind: self.kind,
+            id: self.id.map(str::to_owned),
+            updated: updated.map(|moment| moment.time),
+            content,
+            doubts,
+        })))
+    }
+}
+
+pub(super) fn last_updated<'t>(meta: &'t Option<Meta<'_>>) -> Option<&'t str> {
+    meta.as_ref().and_then(|meta| text(&meta.last_updated))
+}
+
+/// The moment of a field without which the resource is of no use.
+pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<Moment>, Fault> {
+    let read = given.map(Moment::parse).transpose();
+    read.map_err(|reason| Fault::at(path, reason))
+}
+
+/// The moment of a field that can be done without.
+pub(super) fn softly(
+    path: &'static str,
+    given: Option<&str>,
+    doubts: &mut Vec<Doubt>,
+) -> Option<Moment> {
+    let read = given.map(Moment::parse)?;
+    read.map_err(|reason| doubts.push(Doubt { path: path.to_owned(), reason })).ok()
+}
+
+/// Checks what a record demands of its texts, so that one bad text does not cost the whole patient.
+pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault> {
+    let Some(given) = given else { return Ok(()) };
+    if given.len() > TEXT_BYTES_MAX {
+        return Err(Fault::at(path, "longer than 1024 bytes"));
+    }
+    if given.chars().any(char::is_control) {
+        return Err(Fault::at(path, "holds a control character"));
+    }
+    Ok(())
+}
+
+/// Why a resource with this status does not count, if it does not.
+pub(super) fn withdrawn(status: Option<&str>) -> Option<&'static str> {
+    match status?.to_ascii_lowercase().as_str() {
+        "entered-in-error" => Some(ENTERED_IN_ERROR),
+        "not-done" | "cancelled" | "preparation" | "draft" | "refuted" | "declined" => {
+            Some(NOT_DONE)
+        }
+        _ => None,
+    }
+}

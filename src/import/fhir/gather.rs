@@ -1,0 +1,198 @@
+//! The facts of each patient, put together from resources in any order, and the record made of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::fact::{Content, Doubt, Item, Kind, Ranked};
+use crate::record::{Code, Event, EventKind, Record, Time};
+
+/// A `meta.lastUpdated` so many days after the event is a reload of the source or a late correction,
+/// and says nothing of when the fact became known.
+const RELOAD_DAYS: i64 = 31;
+
+/// Where a resource stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The number of the file; 0 for a Bundle.
+    pub file: usize,
+    /// The line, from 1; for a Bundle the entry, from 0.
+    pub line: u64,
+}
+
+/// Why a resource is not in its patient's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    Skipped(&'static str),
+    Quarantined { path: &'static str, reason: &'static str },
+}
+
+/// A patient's record, and what became of every resource about the patient.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub record: Record,
+    /// The places of those that are in the record: at least one.
+    pub used: Vec<Place>,
+    pub left_out: Vec<(Place, LeftOut)>,
+    pub doubts: Vec<(Place, Kind, Doubt)>,
+    /// The place of the Patient resource.
+    pub patient: Option<Place>,
+    /// For each event and encounter of the record its place.
+    pub events: Vec<Place>,
+    pub encounters: Vec<Place>,
+}
+
+/// All facts so far, by patient, in memory. Facts go in one by one and patients come out one by one,
+/// so that a store on disk can take its place.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    patients: BTreeMap<String, Vec<(Place, Item)>>,
+    medications: HashMap<String, Code>,
+}
+
+impl Gather {
+    pub(super) fn add(&mut self, place: Place, item: Item) {
+        match self.patients.get_mut(&item.patient) {
+            Some(items) => items.push((place, item)),
+            None => {
+                self.patients.insert(item.patient.clone(), vec![(place, item)]);
+            }
+        }
+    }
+
+    pub(super) fn add_medication(&mut self, id: String, code: Code) {
+        self.medications.insert(id, code);
+    }
+
+    /// The patients one by one, by id.
+    pub(super) fn drain(self) -> impl Iterator<Item = Gathered> {
+        let Gather { patients, medications } = self;
+        let each = patients.into_iter();
+        each.map(move |(patient, items)| assemble(patient, items, &medications))
+    }
+}
+
+/// Makes the record of one patient. The order of its entries is that of types and ids, so that the
+/// order of lines and files cannot matter.
+fn assemble(
+    patient: String,
+    mut items: Vec<(Place, Item)>,
+    medications: &HashMap<String, Code>,
+) -> Gathered {
+    items.sort_by(|(place, item), (other_place, other)| {
+        (item.kind, &item.id, item.updated, place).cmp(&(
+            other.kind,
+            &other.id,
+            other.updated,
+            other_place,
+        ))
+    });
+    let mut made = Gathered::default();
+    made.record.patient_id = patient;
+    let mut updates = Vec::new();
+    let mut ranks: HashMap<String, (String, Option<u32>)> = HashMap::new();
+    let mut items = items.into_iter().peekable();
+    while let Some((place, item)) = items.next() {
+        let again = |(_, next): &(Place, Item)| {
+            item.id.is_some() && (next.kind, &next.id) == (item.kind, &item.id)
+        };
+        if items.peek().is_some_and(again) {
+            made.left_out.push((place, LeftOut::Skipped("earlier version of a resource")));
+            continue;
+        }
+        let Item { patient: _, kind, id: _, updated, content, doubts } = item;
+        if let Some(left_out) = made.take(place, content, medications, &mut ranks) {
+            made.left_out.push((place, left_out));
+            continue;
+        }
+        updates.resize(made.record.events.len(), updated);
+        made.used.push(place);
+        made.doubts.extend(doubts.into_iter().map(|doubt| (place, kind, doubt)));
+    }
+    made.complete(&updates, &ranks);
+    made
+}
+
+impl Gathered {
+    /// Adds one resource to the record, or says why it has no place there.
+    fn take(
+        &mut self,
+        place: Place,
+        content: Content,
+        medications: &HashMap<String, Code>,
+        ranks: &mut HashMap<String, (String, Option<u32>)>,
+    ) -> Option<LeftOut> {
+        match content {
+            Content::Withdrawn(reason) => return Some(LeftOut::Skipped(reason)),
+            Content::Person(person) => {
+                self.record.birth_date = person.birth_date;
+                self.record.sex = person.sex;
+                self.record.death_time = person.death_time;
+                self.record.region = person.region;
+                self.record.audit_attributes = person.audit_attributes;
+                self.patient = Some(place);
+            }
+            Content::Encounter { encounter, diagnoses } => {
+                for Ranked { condition, rank } in diagnoses {
+                    let first = ranks.entry(condition).or_insert((encounter.id.clone(), rank));
+                    // A condition may stand in several roles: its best rank counts.
+                    if first.0 == encounter.id {
+                        first.1 = first.1.into_iter().chain(rank).min();
+                    }
+                }
+                self.record.encounters.push(*encounter);
+                self.encounters.push(place);
+            }
+            Content::Events(events) => {
+                self.events.resize(self.events.len() + events.len(), place);
+                self.record.events.extend(events);
+            }
+            Content::Drug { mut event, medication } => {
+                let Some(code) = medications.get(&medication) else {
+                    let (path, reason) = ("medicationReference", "no such Medication");
+                    return Some(LeftOut::Quarantined { path, reason });
+                };
+                event.code = code.clone();
+                self.record.events.push(*event);
+                self.events.push(place);
+            }
+            Content::Coverage(period) => self.record.coverage.push(period),
+        }
+        None
+    }
+
+    /// Says of each event what other resources know of it: its rank, its encounter, its time.
+    fn complete(
+        &mut self,
+        updates: &[Option<Time>],
+        ranks: &HashMap<String, (String, Option<u32>)>,
+    ) {
+        let encounters = self.record.encounters.iter();
+        // A diagnosis without a date is coded when the stay is over.
+        let times: HashMap<&str, Time> =
+            encounters.map(|e| (e.id.as_str(), e.end.unwrap_or(e.start))).collect();
+        for (event, updated) in self.record.events.iter_mut().zip(updates) {
+            let is_condition = matches!(event.kind, EventKind::Diagnosis | EventKind::Problem);
+            let ranked = event.id.as_ref().filter(|_| is_condition);
+            if let Some((encounter, rank)) = ranked.and_then(|id| ranks.get(id)) {
+                let of = event.encounter_id.get_or_insert_with(|| encounter.clone());
+                if of == encounter {
+                    event.rank = *rank;
+                }
+            }
+            if event.time.is_none() {
+                let encounter = event.encounter_id.as_deref();
+                event.time = encounter.and_then(|id| times.get(id)).copied();
+                let time = event.time;
+                event.end_time = event.end_time.filter(|end| Some(*end) >= time);
+            }
+            if event.recorded_time.is_none() {
+                event.recorded_time = updated.filter(|updated| is_recording(event, *updated));
+            }
+        }
+    }
+}
+
+/// Whether a resource's last update can be when its event became known.
+fn is_recording(event: &Event, updated: Time) -> bool {
+    let Some(time) = event.time else { return updated.is_believable() };
+    (time..=time.plus_days(RELOAD_DAYS)).contains(&updated)
+}

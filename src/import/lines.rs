@@ -1,0 +1,99 @@
+//! Lines of a plain, gzip or zstd file, one at a time and never more than a set length in memory.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+const BUFFER_BYTES: usize = 65_536;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const UTF8_BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// Why a line is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineFault {
+    TooLong,
+    /// The file cannot be read from here on: a packed file that breaks off, or a failing disk.
+    Broken,
+}
+
+/// One line without its line end.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Counted from 1.
+    pub number: u64,
+    pub text: Result<Vec<u8>, LineFault>,
+}
+
+/// The lines of one file.
+pub(super) struct Lines {
+    source: Box<dyn BufRead>,
+    /// The longest line, in bytes.
+    line_bytes_max: usize,
+    number: u64,
+    ended: bool,
+}
+
+impl Lines {
+    /// Opens `path`; how it is packed is told by its first bytes, not by its name.
+    pub(super) fn open(path: &Path, line_bytes_max: usize) -> io::Result<Lines> {
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+        let begin = file.fill_buf()?;
+        let source: Box<dyn BufRead> = if begin.starts_with(&GZIP_MAGIC) {
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
+        } else if begin.starts_with(&ZSTD_MAGIC) {
+            let unpacked = zstd::stream::read::Decoder::with_buffer(file)?;
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
+        } else {
+            Box::new(file)
+        };
+        Ok(Lines { source, line_bytes_max, number: 0, ended: false })
+    }
+
+    /// Reads the next line into `text` and says its number and what is wrong with it.
+    pub(super) fn next_into(&mut self, text: &mut Vec<u8>) -> Option<(u64, Result<(), LineFault>)> {
+        if self.ended {
+            return None;
+        }
+        text.clear();
+        // What was read of a line before the file broke is not used: it may be half a row.
+        let found = self.read_line(text).unwrap_or(Some(Err(LineFault::Broken)));
+        self.ended = !matches!(found, Some(Ok(()) | Err(LineFault::TooLong)));
+        let found = found?;
+        self.number += 1;
+        Some((self.number, found))
+    }
+
+    fn read_line(&mut self, text: &mut Vec<u8>) -> io::Result<Option<Result<(), LineFault>>> {
+        let limit = self.line_bytes_max as u64 + 1;
+        self.source.by_ref().take(limit).read_until(b'\n', text)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.last() == Some(&b'\n') {
+            text.pop();
+        } else if text.len() > self.line_bytes_max {
+            self.source.skip_until(b'\n')?;
+            return Ok(Some(Err(LineFault::TooLong)));
+        }
+        if text.last() == Some(&b'\r') {
+            text.pop();
+        }
+        if self.number == 0 && text.starts_with(&UTF8_BOM) {
+            text.drain(..UTF8_BOM.len());
+        }
+        Ok(Some(Ok(())))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        let mut text = Vec::new();
+        let (number, found) = self.next_into(&mut text)?;
+        Some(Line { number, text: found.map(|()| text) })
+    }
+}

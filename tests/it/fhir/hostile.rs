@@ -1,0 +1,182 @@
+//! Lines, files and Bundles that are wrong: no panic, no loss, and no value in any reason.
+
+use std::fs;
+use std::io::Write;
+
+use prodrome::import::{Counts, Received, Subject, read_bundle, read_export};
+use serde_json::json;
+
+use super::{bundle, read_all, read_violations, resources};
+
+/// Reads one file of these bytes.
+fn read_bytes(name: &str, bytes: &[u8]) -> (Vec<Subject>, Counts) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(name), bytes).unwrap();
+    read_all(folder.path())
+}
+
+fn places(counts: &Counts) -> Vec<(u64, Option<&str>, &str)> {
+    counts.examples().iter().map(|r| (r.line, r.column.as_deref(), r.reason.as_str())).collect()
+}
+
+const NOT_JSON: &str = "not a JSON object, nested too deep, or a number out of range";
+
+#[test]
+fn a_bad_line_costs_that_line_alone() {
+    let observation = |field: &str, value: &str| {
+        let rest = r#""code":{"coding":[{"system":"http://loinc.org","code":"1-1"}]}"#;
+        let subject = r#""subject":{"reference":"Patient/p"}"#;
+        format!(r#"{{"resourceType":"Observation",{rest},{subject},"{field}":{value}}}"#)
+    };
+    let mut bytes = b"\xef\xbb\xbf".to_vec();
+    let lines: Vec<Vec<u8>> = vec![
+        br#"{"resourceType":"Patient","id":"p"}"#.to_vec(),
+        b"{\"resourceType\":\"Patient\",\"id\":\"SECRET".to_vec(),
+        b"SECRET".to_vec(),
+        br#"["Patient","SECRET"]"#.to_vec(),
+        b"{\"resourceType\":\"Patient\",\"id\":\"SECRET\xff\"}".to_vec(),
+        vec![b'['; 200_000],
+        observation("valueQuantity", r#"{"value":1e999}"#).into_bytes(),
+        observation("effectiveDateTime", r#""0001-01-01""#).into_bytes(),
+        observation("effectiveDateTime", r#""9999-12-31T00:00:00Z""#).into_bytes(),
+        observation("effectiveDateTime", r#""SECRET""#).into_bytes(),
+        observation("component", &"[".repeat(100_000)).into_bytes(),
+        observation("valueQuantity", r#"{"value":5,"comparator":"SECRET"}"#).into_bytes(),
+        br#"{"resourceType":"Observation","subject":{"reference":"Patient?name=SECRET"},
+            "code":{"coding":[{"system":"a:b","code":"c"}]}}"#
+            .iter()
+            .filter(|byte| **byte != b'\n')
+            .copied()
+            .collect(),
+        br#"{"id":"SECRET"}"#.to_vec(),
+        br#"{"resourceType":"SECRET"}"#.to_vec(),
+        br#"{"id":"p2","resourceType":"Patient"}"#.to_vec(),
+    ];
+    for line in &lines {
+        bytes.extend_from_slice(line);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    let (subjects, counts) = read_bytes("a.ndjson", &bytes);
+    assert_eq!(counts.read(), lines.len() as u64);
+    assert_eq!(subjects.len(), 2);
+    assert_eq!(counts.skipped()["unknown resource type"], 1);
+    let mut found = places(&counts);
+    found.sort_unstable();
+    let outside = "outside the years 1800 to 2299";
+    let expected = [
+        (2, None, NOT_JSON),
+        (3, None, NOT_JSON),
+        (4, None, NOT_JSON),
+        (5, None, "not UTF-8"),
+        (6, None, NOT_JSON),
+        (7, None, NOT_JSON),
+        (8, Some("effectiveDateTime"), outside),
+        (9, Some("effectiveDateTime"), outside),
+        (10, Some("effectiveDateTime"), "not a FHIR date or dateTime"),
+        (11, None, NOT_JSON),
+        (12, Some("valueQuantity.comparator"), "not one of <, <=, >= and >"),
+        (13, Some("subject"), "not a reference to a patient"),
+        (14, Some("resourceType"), "missing"),
+    ];
+    assert_eq!(found, expected);
+    let report = serde_json::to_string(&counts).unwrap();
+    assert!(!report.contains("SECRET"), "{report}");
+}
+
+#[test]
+fn a_field_of_a_wrong_type_costs_that_field_alone() {
+    let patient = json!({ "resourceType": "Patient", "id": "p", "gender": "male",
+        "birthDate": 19500101, "address": "SECRET", "deceasedBoolean": true });
+    let (subjects, counts) = read_bytes("a.ndjson", patient.to_string().as_bytes());
+    assert_eq!((counts.read(), counts.used()), (1, 1));
+    assert_eq!(subjects[0].record.sex, prodrome::record::Sex::Male);
+    let issues: Vec<(&str, u64)> = counts.issues().iter().map(|(k, n)| (k.as_str(), *n)).collect();
+    let expected = [
+        ("Patient.address: not of its FHIR type", 1),
+        ("Patient.birthDate: not of its FHIR type", 1),
+        ("Patient.deceasedBoolean: deceased, but no date says when", 1),
+    ];
+    assert_eq!(issues, expected);
+}
+
+#[test]
+fn a_file_that_breaks_off_is_read_up_to_there() {
+    let line = |i: u32| format!("{{\"resourceType\":\"Patient\",\"id\":\"{i:08x}\"}}\n");
+    let text: String = (0..20_000_u32).map(|i| line(i.wrapping_mul(2_654_435_761))).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let packed = [
+        ("a.ndjson.gz", gzip.finish().unwrap()),
+        ("a.ndjson.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()),
+    ];
+    for (name, bytes) in packed {
+        let (subjects, counts) = read_bytes(name, &bytes);
+        assert_eq!((subjects.len(), counts.quarantined()), (20_000, 0), "{name}");
+        let (subjects, counts) = read_bytes(name, &bytes[..bytes.len() - 9]);
+        let reason = "the file breaks off or is damaged: it is not read from here on";
+        assert_eq!(places(&counts), [(counts.read(), None, reason)], "{name}");
+        assert_eq!(subjects.len() as u64, counts.used(), "{name}");
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_passed_over() {
+    let mut bytes = br#"{"resourceType":"Patient","id":""#.to_vec();
+    bytes.resize(17 << 20, b'x');
+    bytes.extend_from_slice(b"\"}\n{\"resourceType\":\"Patient\",\"id\":\"p\"}");
+    let (subjects, counts) = read_bytes("a.ndjson", &bytes);
+    assert_eq!((subjects.len(), counts.read()), (1, 2));
+    assert_eq!(places(&counts), [(1, None, "a line longer than 16 MiB")]);
+}
+
+#[test]
+fn an_order_without_its_medication_is_quarantined() {
+    let lines: String = resources()
+        .iter()
+        .filter(|r| r["id"] == "insulin" || r["id"] == "p")
+        .map(|r| format!("{r}\n"))
+        .collect();
+    let (_, counts) = read_bytes("a.ndjson", lines.as_bytes());
+    let found = places(&counts);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].1, found[0].2), (Some("medicationReference"), "no such Medication"));
+}
+
+#[test]
+fn a_bundle_that_cannot_be_used_is_refused_with_its_paths() {
+    let with = |id: &str, field: &str, value: serde_json::Value| {
+        let mut all = resources();
+        let place = all.iter().position(|r| r["id"] == id).unwrap();
+        all[place][field] = value;
+        let found = read_violations(&bundle(all));
+        let paths: Vec<String> = found.into_iter().map(|(path, _)| path).collect();
+        (paths, format!("entry[{place}].resource.{field}"))
+    };
+    for (id, field, value) in [
+        ("p", "birthDate", json!("1951-13-01")),
+        ("p", "birthDate", json!(7)),
+        ("a1c", "effectiveDateTime", json!("0001-01-01")),
+        ("stay", "class", json!({ "code": "BED" })),
+        ("insulin", "medicationReference", json!({ "reference": "Medication/none" })),
+    ] {
+        let (paths, expected) = with(id, field, value);
+        assert_eq!(paths, [expected]);
+    }
+    let (paths, _) = with("stay", "period", json!({ "start": "2024-03-06", "end": "2024-03-01" }));
+    assert!(paths[0].ends_with(".resource.period.end"), "{paths:?}");
+    let whole = |json: &[u8]| read_violations(json).remove(0);
+    assert_eq!(whole(b"{"), (String::new(), NOT_JSON));
+    assert_eq!(whole(b"\xff"), (String::new(), "not UTF-8"));
+    assert_eq!(whole(br#"{"resourceType":"Patient"}"#).1, "must be Bundle");
+    assert_eq!(whole(&bundle([])).1, "no patient");
+    let patient = |id: &str| json!({ "resourceType": "Patient", "id": id });
+    assert_eq!(whole(&bundle([patient("a"), patient("b")])).1, "more than one patient");
+    assert!(read_bundle(&bundle([patient("a"), patient("a")])).is_ok());
+}
+
+#[test]
+fn a_folder_of_neither_kind_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = read_export(folder.path(), None, |_| Received::Used).unwrap_err().to_string();
+    assert!(error.contains("no *.ndjson file"), "{error}");
+}
