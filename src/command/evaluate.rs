@@ -9,7 +9,6 @@ use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
 use crate::import::{Counts, Received, read_export};
-use crate::registry;
 use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
 
 /// What `evaluate` is asked to do.
@@ -63,8 +62,7 @@ impl Evaluated {
 /// # Errors
 /// A bundle that is refused, files that cannot be read or written, a cohort without both outcomes.
 pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
-    let site = request.concepts.iter().map(|path| records::read_text(path));
-    let bundle = registry::open(&request.bundle, &site.collect::<Result<Vec<_>, _>>()?)?;
+    let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let mapping = records::mapping(&request.source)?;
     let part = &bundle.manifest().development.held_out_part;
     let held_out = match request.only_held_out {
@@ -77,7 +75,6 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
     let mut probabilities = HashMap::new();
-    let mut failed = None;
     let lines = read_export(&request.source.export, mapping.as_ref(), |subject| {
         if held_out.is_some_and(|held_out| !held_out.holds(&subject.group)) {
             return Received::Skipped("not held out".to_owned());
@@ -88,18 +85,13 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
         };
         for row in rows {
             probabilities.insert((row.subject_id, row.prediction_time), row.probability);
-            if let Err(error) = file.push(row) {
-                failed.get_or_insert(error);
-            }
+            file.push(row);
         }
         match cohort.add(&records::case(subject)) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     file.finish()?;
     cohort.finish();
     let evaluation = train::evaluate(&bundle, &cohort, |sample| {

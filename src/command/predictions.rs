@@ -74,19 +74,32 @@ impl Row {
 pub(super) struct PredictionFile {
     writer: ParquetWriter,
     rows: Vec<Row>,
+    /// What went wrong first; nothing is written after it, and `finish` tells it.
+    failed: Option<CommandError>,
 }
 
 impl PredictionFile {
     pub(super) fn create(path: &Path) -> Result<PredictionFile, CommandError> {
-        Ok(PredictionFile { writer: ParquetWriter::create(path, &COLUMNS)?, rows: Vec::new() })
+        let writer = ParquetWriter::create(path, &COLUMNS)?;
+        Ok(PredictionFile { writer, rows: Vec::new(), failed: None })
     }
 
-    pub(super) fn push(&mut self, row: Row) -> Result<(), CommandError> {
+    /// Adds a row. A reader of records cannot stop at a failed write, so it is kept for `finish`.
+    pub(super) fn push(&mut self, row: Row) {
+        if self.failed.is_some() {
+            return;
+        }
         self.rows.push(row);
-        if self.rows.len() >= BATCH_ROWS { self.write() } else { Ok(()) }
+        if self.rows.len() >= BATCH_ROWS {
+            self.failed = self.write().err();
+        }
     }
 
+    /// Writes what is left and gives the file its name.
     pub(super) fn finish(mut self) -> Result<(), CommandError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         self.write()?;
         Ok(self.writer.finish()?)
     }

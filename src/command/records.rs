@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
+use crate::bundle::Bundle;
 use crate::import::{Counts, Mapping, Received, Subject, read_export};
 use crate::record::ConceptSet;
+use crate::registry;
 use crate::task::Task;
 use crate::train::{Case, Cohort, GivenLabel, SourceNote};
 
@@ -47,6 +49,12 @@ pub(super) fn mapping(source: &Source) -> Result<Option<Mapping>, CommandError> 
     Mapping::parse(&read_text(path)?)
         .map(Some)
         .map_err(|error| CommandError::Mapping { path: path.clone(), error: Box::new(error) })
+}
+
+/// The bundle in a version folder, with the site's concepts added to its own.
+pub(super) fn bundle(path: &Path, site: &[PathBuf]) -> Result<Bundle, CommandError> {
+    let site: Vec<String> = site.iter().map(|path| read_text(path)).collect::<Result<_, _>>()?;
+    Ok(registry::open(path, &site)?)
 }
 
 /// What the card says of the source.

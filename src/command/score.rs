@@ -10,7 +10,6 @@ use super::records::{self, Source};
 use crate::bundle::Bundle;
 use crate::import::{Counts, Received, Subject, read_export};
 use crate::record::{History, RecordError};
-use crate::registry;
 use crate::task::{Label, index_times, label};
 
 /// What `score` is asked to do.
@@ -53,12 +52,10 @@ impl Scored {
 /// # Errors
 /// A bundle that is refused, files that cannot be read or written.
 pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
-    let site = request.concepts.iter().map(|path| records::read_text(path));
-    let bundle = registry::open(&request.bundle, &site.collect::<Result<Vec<_>, _>>()?)?;
+    let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let mapping = records::mapping(&request.source)?;
     let mut file = PredictionFile::create(&request.out)?;
     let (mut scored, mut not_scored) = (0, 0);
-    let mut failed = None;
     let lines = read_export(&request.source.export, mapping.as_ref(), |subject| {
         let rows = match rows(&bundle, &subject) {
             Ok(rows) => rows,
@@ -67,15 +64,10 @@ pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
         for row in rows {
             let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
             *count += 1;
-            if let Err(error) = file.push(row) {
-                failed.get_or_insert(error);
-            }
+            file.push(row);
         }
         Received::Used
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     file.finish()?;
     let digest = bundle.digest().to_owned();
     Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored })

@@ -178,11 +178,6 @@ impl Mapping {
         &self.source
     }
 
-    /// Whether the rows bring their own labels.
-    pub fn has_labels(&self) -> bool {
-        self.label.is_some()
-    }
-
     /// The pattern of the names of the files it reads.
     pub fn files(&self) -> &str {
         &self.files.0

@@ -60,11 +60,6 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry of bundles that are at hand already.
-    pub fn of(served: Vec<Bundle>) -> Registry {
-        Registry { served, refused: Vec::new() }
-    }
-
     /// The bundles in service, by task name.
     pub fn served(&self) -> &[Bundle] {
         &self.served

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::cohort::{Cohort, Sample};
 use super::metrics::{self, Metrics, ThresholdRow};
 use super::small_cell::nearest_ten;
-use crate::SMALL_CELL_PATIENTS;
 use crate::bundle::Bundle;
 
 /// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
@@ -80,8 +79,8 @@ fn subgroups(predicted: &[Predicted<'_>], flag_from: f64) -> Vec<Subgroup> {
         }
     }
     // A group of few patients is not even named.
-    let enough = groups.into_iter().filter(|(_, rows)| patients(rows, |_| true).is_enough());
-    let mut found: Vec<Subgroup> = enough
+    let named = groups.into_iter().filter(|(_, rows)| enough(rows, |_| true));
+    let mut found: Vec<Subgroup> = named
         .map(|((attribute, group), rows)| subgroup(attribute, group, &rows, flag_from))
         .collect();
     for at in 0..found.len() {
@@ -102,11 +101,10 @@ fn subgroup(
 ) -> Subgroup {
     let p: Vec<f64> = rows.iter().map(|one| one.probability).collect();
     let y: Vec<bool> = rows.iter().map(|one| one.sample.boolean_value).collect();
-    let with = patients(rows, |one| one.sample.boolean_value).is_enough();
-    let without = patients(rows, |one| !one.sample.boolean_value).is_enough();
-    let judged = with && without;
-    let told = patients(rows, |one| one.probability >= flag_from).is_enough()
-        && patients(rows, |one| one.probability < flag_from).is_enough();
+    let judged = enough(rows, |one| one.sample.boolean_value)
+        && enough(rows, |one| !one.sample.boolean_value);
+    let told = enough(rows, |one| one.probability >= flag_from)
+        && enough(rows, |one| one.probability < flag_from);
     let share = p.iter().filter(|p| **p >= flag_from).count() as f64 / p.len() as f64;
     Subgroup {
         attribute,
@@ -118,18 +116,7 @@ fn subgroup(
     }
 }
 
-struct Patients(usize);
-
-impl Patients {
-    fn is_enough(&self) -> bool {
-        self.0 >= SMALL_CELL_PATIENTS
-    }
-}
-
-/// How many patients stand behind the rows that are `wanted`. Rows come by rising patient.
-fn patients(rows: &[&Predicted<'_>], wanted: impl Fn(&Predicted<'_>) -> bool) -> Patients {
-    let mut numbers: Vec<u32> =
-        rows.iter().filter(|one| wanted(one)).map(|one| one.patient).collect();
-    numbers.dedup();
-    Patients(numbers.len())
+/// Whether enough patients stand behind the rows that are `wanted`.
+fn enough(rows: &[&Predicted<'_>], wanted: impl Fn(&Predicted<'_>) -> bool) -> bool {
+    metrics::enough(rows.iter().filter(|one| wanted(one)).map(|one| one.patient))
 }

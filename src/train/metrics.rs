@@ -336,7 +336,7 @@ pub fn calibration_bins(p: &[f64], y: &[bool], patients: &[u32], bins: usize) ->
 }
 
 /// Whether enough distinct patients are among these.
-fn enough(patients: impl Iterator<Item = u32>) -> bool {
+pub(super) fn enough(patients: impl Iterator<Item = u32>) -> bool {
     let mut seen = Vec::with_capacity(SMALL_CELL_PATIENTS);
     for patient in patients {
         if !seen.contains(&patient) {
