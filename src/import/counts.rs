@@ -104,6 +104,18 @@ impl Counts {
         lines
     }
 
+    /// Adds the counts of another part of the same export.
+    pub(super) fn add(&mut self, other: Counts) {
+        let Counts { read, used, skipped, quarantined, examples, issues } = other;
+        self.read += read;
+        self.used += used;
+        self.quarantined += quarantined;
+        skipped.iter().for_each(|(kind, count)| add(&mut self.skipped, kind, *count));
+        issues.iter().for_each(|(kind, count)| add(&mut self.issues, kind, *count));
+        let room = Counts::EXAMPLES_MAX - self.examples.len().min(Counts::EXAMPLES_MAX);
+        self.examples.extend(examples.into_iter().take(room));
+    }
+
     pub(super) fn use_one(&mut self) {
         self.use_many(1);
     }

@@ -60,8 +60,8 @@ pub(super) enum RowKind {
 }
 
 /// The rows of one file.
-pub(super) struct Rows {
-    lines: Lines,
+pub(super) struct Rows<'m> {
+    lines: Lines<'m>,
     /// Lines that a faulty row had taken and gave back.
     pending: VecDeque<Line>,
     delimiter: u8,
@@ -77,8 +77,8 @@ enum Split {
     StrayQuote,
 }
 
-impl Rows {
-    pub(super) fn new(lines: Lines, delimiter: u8) -> Rows {
+impl<'m> Rows<'m> {
+    pub(super) fn new(lines: Lines<'m>, delimiter: u8) -> Rows<'m> {
         let (pending, scratch) = (VecDeque::new(), Cells::default());
         Rows { lines, pending, delimiter, columns: None, scratch }
     }

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+
+use super::input::InputFile;
+use super::{ImportError, Meter};
 
 const BUFFER_BYTES: usize = 65_536;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -19,6 +21,34 @@ pub(super) enum LineFault {
     Broken,
 }
 
+/// The bytes of a file on disk, counted as they are read.
+struct Metered<'m> {
+    file: File,
+    meter: &'m Meter,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.meter.add(read as u64);
+        Ok(read)
+    }
+}
+
+fn open<'m>(file: &InputFile, meter: &'m Meter) -> io::Result<Box<dyn BufRead + 'm>> {
+    let file = Metered { file: File::open(&file.path)?, meter };
+    let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
+    let begin = file.fill_buf()?;
+    Ok(if begin.starts_with(&GZIP_MAGIC) {
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
+    } else if begin.starts_with(&ZSTD_MAGIC) {
+        let unpacked = zstd::stream::read::Decoder::with_buffer(file)?;
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
+    } else {
+        Box::new(file)
+    })
+}
+
 /// One line without its line end.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -28,27 +58,26 @@ pub(super) struct Line {
 }
 
 /// The lines of one file.
-pub(super) struct Lines {
-    source: Box<dyn BufRead>,
+pub(super) struct Lines<'m> {
+    source: Box<dyn BufRead + 'm>,
     /// The longest line, in bytes.
     line_bytes_max: usize,
     number: u64,
     ended: bool,
 }
 
-impl Lines {
-    /// Opens `path`; how it is packed is told by its first bytes, not by its name.
-    pub(super) fn open(path: &Path, line_bytes_max: usize) -> io::Result<Lines> {
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
-        let begin = file.fill_buf()?;
-        let source: Box<dyn BufRead> = if begin.starts_with(&GZIP_MAGIC) {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
-        } else if begin.starts_with(&ZSTD_MAGIC) {
-            let unpacked = zstd::stream::read::Decoder::with_buffer(file)?;
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
-        } else {
-            Box::new(file)
-        };
+impl<'m> Lines<'m> {
+    /// Opens `file`; how it is packed is told by its first bytes, not by its name.
+    ///
+    /// # Errors
+    /// A file that cannot be opened.
+    pub(super) fn open(
+        file: &InputFile,
+        line_bytes_max: usize,
+        meter: &'m Meter,
+    ) -> Result<Lines<'m>, ImportError> {
+        let source = open(file, meter)
+            .map_err(|source| ImportError::Unreadable { path: file.path.clone(), source })?;
         Ok(Lines { source, line_bytes_max, number: 0, ended: false })
     }
 
@@ -88,7 +117,7 @@ impl Lines {
     }
 }
 
-impl Iterator for Lines {
+impl Iterator for Lines<'_> {
     type Item = Line;
 
     fn next(&mut self) -> Option<Line> {

@@ -4,9 +4,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::element::{Concept, Many, Meta, Moment, Quantity, Reference, Span, Text, text};
-use super::fact::{
-    Content, Doubt, Fault, Head, Kind, Told, fits, moment, parse, softly, withdrawn,
-};
+use super::resource::{Context, Fault, Head, Told, fits, moment, parse, softly, withdrawn};
+use crate::import::fact::{Content, Doubt, Kind};
 use crate::record::{Code, Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
 
 const UCUM: &str = "http://unitsofmeasure.org";
@@ -99,9 +98,9 @@ struct Condition<'a> {
 
 /// `clinicalStatus` is not taken: it is the state on the day of the export, which a score of an
 /// earlier day must not see. `abatementDateTime` says when it ended.
-pub(super) fn condition(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn condition(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Condition<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as);
+    let id = text(&given.id).or(context.known_as);
     let head =
         Head { kind: Kind::Condition, id, meta: &given.meta, patient: ("subject", &given.subject) };
     let verification = given.verification_status.as_ref().and_then(|s| s.codes().next());
@@ -181,9 +180,9 @@ struct Component<'a> {
 /// An event for each component, by the component's own code, and one for the observation itself
 /// where it has a value or no components. Which panel they stand in, and in which order, says
 /// nothing.
-pub(super) fn observation(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn observation(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Observation<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as);
+    let id = text(&given.id).or(context.known_as);
     let patient = ("subject", &given.subject);
     let head = Head { kind: Kind::Observation, id, meta: &given.meta, patient };
     if let Some(reason) = withdrawn(text(&given.status)) {
@@ -284,9 +283,9 @@ struct Procedure<'a> {
     performed_period: Option<Span<'a>>,
 }
 
-pub(super) fn procedure(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn procedure(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Procedure<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as);
+    let id = text(&given.id).or(context.known_as);
     let head =
         Head { kind: Kind::Procedure, id, meta: &given.meta, patient: ("subject", &given.subject) };
     if let Some(reason) = withdrawn(text(&given.status)) {
@@ -327,24 +326,24 @@ struct Guarded<'a> {
     recorded_date: Option<Text<'a>>,
 }
 
-pub(super) fn allergy(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
-    guarded(json, known_as, Kind::AllergyIntolerance, EventKind::Allergy, "onsetDateTime")
+pub(super) fn allergy(json: &str, context: Context<'_>) -> Result<Told, Fault> {
+    guarded(json, context, Kind::AllergyIntolerance, EventKind::Allergy, "onsetDateTime")
 }
 
-pub(super) fn immunization(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
-    guarded(json, known_as, Kind::Immunization, EventKind::Immunization, "occurrenceDateTime")
+pub(super) fn immunization(json: &str, context: Context<'_>) -> Result<Told, Fault> {
+    guarded(json, context, Kind::Immunization, EventKind::Immunization, "occurrenceDateTime")
 }
 
 /// Allergies and immunizations differ in the names of their fields alone.
 fn guarded(
     json: &str,
-    known_as: Option<&str>,
+    context: Context<'_>,
     kind: Kind,
     event_kind: EventKind,
     time_field: &'static str,
 ) -> Result<Told, Fault> {
     let given: Guarded<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as);
+    let id = text(&given.id).or(context.known_as);
     let head = Head { kind, id, meta: &given.meta, patient: ("patient", &given.patient) };
     let verification = given.verification_status.as_ref().and_then(|s| s.codes().next());
     if let Some(reason) = withdrawn(text(&given.status)).or(withdrawn(verification)) {

@@ -4,9 +4,8 @@ use serde::Deserialize;
 
 use super::codes;
 use super::element::{Concept, Many, Meta, Reference, Span, Text, text};
-use super::fact::{
-    Content, Fault, Head, Kind, NOT_DONE, Ranked, Told, fits, moment, parse, withdrawn,
-};
+use super::resource::{Context, Fault, Head, Told, fits, moment, parse, withdrawn};
+use crate::import::fact::{Content, Kind, Ranked, Withdrawal};
 use crate::record::{Encounter, Period, Time, TimePrecision};
 
 #[derive(Deserialize)]
@@ -56,9 +55,9 @@ struct Diagnosis<'a> {
     rank: Option<u32>,
 }
 
-pub(super) fn encounter(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn encounter(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Resource<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as);
+    let id = text(&given.id).or(context.known_as);
     let head = |id| Head {
         kind: Kind::Encounter,
         id,
@@ -67,7 +66,7 @@ pub(super) fn encounter(json: &str, known_as: Option<&str>) -> Result<Told, Faul
     };
     let status = text(&given.status);
     let not_begun = status == Some("planned");
-    if let Some(reason) = withdrawn(status).or(not_begun.then_some(NOT_DONE)) {
+    if let Some(reason) = withdrawn(status).or(not_begun.then_some(Withdrawal::NotDone)) {
         return head(id).item(Content::Withdrawn(reason), Vec::new());
     }
     let id = id.ok_or(Fault::at("id", "missing"))?;
@@ -147,11 +146,11 @@ struct CoverageResource<'a> {
     period: Option<Span<'a>>,
 }
 
-pub(super) fn coverage(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: CoverageResource<'_> = parse(json)?;
     let head = Head {
         kind: Kind::Coverage,
-        id: text(&given.id).or(known_as),
+        id: text(&given.id).or(context.known_as),
         meta: &given.meta,
         patient: ("beneficiary", &given.beneficiary),
     };
@@ -169,5 +168,5 @@ pub(super) fn coverage(json: &str, known_as: Option<&str>) -> Result<Told, Fault
     if start.zip(end).is_some_and(|(start, end)| end < start) {
         return Err(Fault::at("period.end", "before period.start"));
     }
-    head.item(Content::Coverage(Period { start, end }), Vec::new())
+    head.item(Content::Coverage { period: Period { start, end }, insurance: None }, Vec::new())
 }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::element::{Coding, Concept, Many, Meta, Text, text};
-use super::fact::{
-    Content, Doubt, Fault, Item, Kind, Person, Told, fits, last_updated, parse, softly,
-};
-use crate::record::{AuditAttributes, PartialDate, Sex, Time, TimePrecision};
+use super::resource::{Context, Fault, Told, fits, last_updated, parse, softly};
+use crate::import::RegionFrom;
+use crate::import::fact::{Content, Doubt, Item, Kind, Person};
+use crate::record::{AuditAttributes, PartialDate, Sex, TEXT_BYTES_MAX, Time, TimePrecision};
 
 /// How much of a postal code makes the region: three characters name an area, not a neighbourhood.
 const REGION_CHARS: usize = 3;
@@ -38,6 +38,12 @@ struct Patient<'a> {
 struct Address<'a> {
     #[serde(borrow)]
     postal_code: Option<Text<'a>>,
+    #[serde(borrow)]
+    district: Option<Text<'a>>,
+    #[serde(borrow)]
+    state: Option<Text<'a>>,
+    #[serde(borrow)]
+    country: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -69,9 +75,9 @@ struct Part<'a> {
     value_coding: Option<Coding<'a>>,
 }
 
-pub(super) fn patient(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn patient(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let patient: Patient<'_> = parse(json)?;
-    let id = text(&patient.id).or(known_as).ok_or(Fault::at("id", "missing"))?;
+    let id = text(&patient.id).or(context.known_as).ok_or(Fault::at("id", "missing"))?;
     fits("id", Some(id))?;
     let mut doubts = Vec::new();
     let birth_date = birth_date(text(&patient.birth_date), &mut doubts);
@@ -81,12 +87,11 @@ pub(super) fn patient(json: &str, known_as: Option<&str>) -> Result<Told, Fault>
         doubts.push(Doubt { path: "deceasedDateTime".into(), reason: "before birthDate" });
         death_time = None;
     }
-    let codes = patient.address.0.iter().find_map(|address| text(&address.postal_code));
     let person = Person {
         birth_date,
-        sex: text(&patient.gender).map(Sex::parse).unwrap_or_default(),
+        sex: text(&patient.gender).map(Sex::parse),
         death_time,
-        region: codes.map(|code| code.chars().take(REGION_CHARS).collect()),
+        region: region(&patient, context.reading.region_from),
         audit_attributes: AuditAttributes {
             race: attribute(&patient, "us-core-race"),
             ethnicity: attribute(&patient, "us-core-ethnicity"),
@@ -104,6 +109,22 @@ pub(super) fn patient(json: &str, known_as: Option<&str>) -> Result<Told, Fault>
         content: Content::Person(Box::new(person)),
         doubts,
     })))
+}
+
+fn region(patient: &Patient<'_>, from: RegionFrom) -> Option<String> {
+    let part = |address: &'_ Address<'_>| {
+        let field = match from {
+            RegionFrom::PostalPrefix | RegionFrom::PostalCode => &address.postal_code,
+            RegionFrom::District => &address.district,
+            RegionFrom::State => &address.state,
+            RegionFrom::Country => &address.country,
+            RegionFrom::Nothing => return None,
+        };
+        let chars = if from == RegionFrom::PostalPrefix { REGION_CHARS } else { TEXT_BYTES_MAX };
+        let whole = text(field).filter(|whole| whole.len() <= TEXT_BYTES_MAX)?;
+        Some(whole.chars().take(chars).collect())
+    };
+    patient.address.0.iter().find_map(part)
 }
 
 fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDate> {

@@ -1,39 +1,27 @@
-//! Reads the tables of an export by a mapping, one row at a time, and says what became of each.
+//! A table with one row per hospital stay, by a `StayTable`: one row at a time becomes a subject, and
+//! of each it is said what became of it.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+mod check;
+mod file;
+mod row;
+mod stay_table;
+
+use std::path::Path;
 use std::sync::Arc;
+
+use row::Row;
+use stay_table::ColumnRef;
+pub use stay_table::StayTable;
 
 use super::csv_rows::{Cells, LINE_BYTES_MAX, RowFault, RowKind, Rows};
 use super::ids::{Seen, SeenIds};
+use super::input::{self, InputFile};
 use super::lines::{LineFault, Lines};
-use super::mapping::{ColumnRef, Mapping};
-use super::subject::{Row, Subject};
-use super::{Counts, Quarantined, Received};
+use super::{Counts, ImportError, Meter, Quarantined, Received, Subject};
 
 /// The fewest of a mapping's columns that a first line must hold to be taken for a header. Below
 /// it the line may be a row, and an error must not repeat any of it.
 const HEADER_SHARE_MIN: f64 = 0.5;
-
-/// Why an export cannot be read at all. A bad row is no such reason.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    #[error("{path}: {source}")]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{folder}: no file is named like `{pattern}`")]
-    NoFile { folder: PathBuf, pattern: String },
-    #[error("{file}: no column is called `{column}`{hint}")]
-    MissingColumn { file: String, column: String, hint: String },
-    #[error("{file}: more than one column is called `{column}`")]
-    DoubleColumn { file: String, column: String },
-    #[error("{file}: is UTF-16; it must be UTF-8")]
-    Utf16 { file: String },
-    #[error("{folder}: no *.ndjson file is in it, and tables need a mapping: --mapping FILE")]
-    NoMapping { folder: PathBuf },
-    #[error("{file} line {line}: another source id has the same subject id")]
-    Collision { file: String, line: u64 },
-}
 
 /// Reads every file of `export` that the mapping names, in the order of their names, and gives
 /// each subject to `each`, which says what it did with it. Holds one row at a time, and 16 bytes
@@ -42,39 +30,28 @@ pub enum ImportError {
 /// # Errors
 /// A folder or file that cannot be opened, no file with a fitting name, a header that lacks a
 /// column, two source ids with one subject id. Bad rows are counted and never end the run.
-pub fn read(
+pub(super) fn read(
     export: &Path,
-    mapping: &Mapping,
+    mapping: &StayTable,
+    meter: &Meter,
     mut each: impl FnMut(Subject) -> Received,
 ) -> Result<Counts, ImportError> {
-    let mut run = Run { mapping, seen: SeenIds::default(), counts: Counts::default() };
-    for (name, path) in files(export, mapping)? {
-        run.file(&name, &path, &mut each)?;
+    let files = input::files(export, |name| mapping.files.fits(name))?;
+    if files.is_empty() {
+        let (folder, pattern) = (export.to_owned(), mapping.files.0.clone());
+        return Err(ImportError::NoFile { folder, pattern });
+    }
+    input::announce(&files, meter);
+    let mut run = Run { mapping, meter, seen: SeenIds::default(), counts: Counts::default() };
+    for file in &files {
+        run.file(file, &mut each)?;
     }
     Ok(run.counts)
 }
 
-/// Names and paths of the files to read, by name.
-fn files(export: &Path, mapping: &Mapping) -> Result<Vec<(Arc<str>, PathBuf)>, ImportError> {
-    let unreadable = |source| ImportError::Unreadable { path: export.to_owned(), source };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(export).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let Some(name) = name.filter(|name| mapping.files.fits(name) && path.is_file()) {
-            found.push((Arc::from(name), path));
-        }
-    }
-    if found.is_empty() {
-        let (folder, pattern) = (export.to_owned(), mapping.files().to_owned());
-        return Err(ImportError::NoFile { folder, pattern });
-    }
-    found.sort();
-    Ok(found)
-}
-
 struct Run<'a> {
-    mapping: &'a Mapping,
+    mapping: &'a StayTable,
+    meter: &'a Meter,
     seen: SeenIds,
     counts: Counts,
 }
@@ -88,12 +65,11 @@ struct Open<'a> {
 impl Run<'_> {
     fn file(
         &mut self,
-        name: &Arc<str>,
-        path: &Path,
+        file: &InputFile,
         each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
-        let lines = Lines::open(path, LINE_BYTES_MAX)
-            .map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
+        let name = &file.name;
+        let lines = Lines::open(file, LINE_BYTES_MAX, self.meter)?;
         let mut rows = Rows::new(lines, self.mapping.delimiter);
         let mut header = Cells::default();
         if !self.header(name, &mut rows, &mut header) {
@@ -116,7 +92,7 @@ impl Run<'_> {
     }
 
     /// Reads the first row that is not blank into `header`; whether there is one.
-    fn header(&mut self, name: &Arc<str>, rows: &mut Rows, header: &mut Cells) -> bool {
+    fn header(&mut self, name: &Arc<str>, rows: &mut Rows<'_>, header: &mut Cells) -> bool {
         loop {
             match rows.next(header) {
                 Some((_, Ok(RowKind::Cells))) => return true,

@@ -8,36 +8,26 @@ use serde_json::error::Category;
 use super::codes;
 use super::element::{Meta, Moment, Reference, Text, target, text};
 use super::{clinical, encounter, medication, patient};
-use crate::record::{
-    AuditAttributes, Code, Encounter, Event, PartialDate, Period, Sex, TEXT_BYTES_MAX, Time,
-};
+use crate::import::Reading;
+use crate::import::fact::{Content, Doubt, Item, Kind, Withdrawal};
+use crate::record::{Code, TEXT_BYTES_MAX};
 
 /// A longer resource with a field of a wrong type is not searched for that field: taking JSON apart
 /// in full needs many times its length in memory.
 const MENDED_BYTES_MAX: usize = 1 << 20;
 
-pub(super) const ENTERED_IN_ERROR: &str = "entered in error";
-pub(super) const NOT_DONE: &str = "planned or cancelled, not done";
 const MISSING: &str = "missing";
 
-/// The types of resource that facts come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Patient,
-    Encounter,
-    Condition,
-    Observation,
-    Procedure,
-    MedicationRequest,
-    MedicationDispense,
-    MedicationAdministration,
-    AllergyIntolerance,
-    Immunization,
-    Coverage,
+/// What a resource is read with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// Its id, where it names none itself.
+    pub known_as: Option<&'a str>,
+    pub reading: &'a Reading,
 }
 
-/// Reads one resource; the second text is the id it is known by where it names none.
-type Mapper = fn(&str, Option<&str>) -> Result<Told, Fault>;
+/// Reads one resource.
+type Mapper = fn(&str, Context<'_>) -> Result<Told, Fault>;
 
 /// All types that are read, by name.
 const MAPPERS: [(&str, Mapper); 12] = [
@@ -54,61 +44,6 @@ const MAPPERS: [(&str, Mapper); 12] = [
     ("Coverage", encounter::coverage),
     ("Patient", patient::patient),
 ];
-
-/// A field that is left out of a resource that is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
-    pub path: String,
-    pub reason: &'static str,
-}
-
-/// Who the patient is, as far as a record wants to know.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Person {
-    pub birth_date: Option<PartialDate>,
-    pub sex: Sex,
-    pub death_time: Option<Time>,
-    pub region: Option<String>,
-    pub audit_attributes: AuditAttributes,
-}
-
-/// The place of a condition among the diagnoses of an encounter.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ranked {
-    pub condition: String,
-    pub rank: Option<u32>,
-}
-
-/// What a resource says.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
-    Person(Box<Person>),
-    Encounter {
-        encounter: Box<Encounter>,
-        diagnoses: Vec<Ranked>,
-    },
-    Events(Vec<Event>),
-    /// An event whose code stands in a Medication elsewhere.
-    Drug {
-        event: Box<Event>,
-        medication: String,
-    },
-    Coverage(Period),
-    /// Withdrawn or never done, for this reason; an earlier version of it does not count either.
-    Withdrawn(&'static str),
-}
-
-/// One resource about one patient.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Item {
-    pub patient: String,
-    pub kind: Kind,
-    pub id: Option<String>,
-    /// `meta.lastUpdated`.
-    pub updated: Option<Time>,
-    pub content: Content,
-    pub doubts: Vec<Doubt>,
-}
 
 /// What a resource tells.
 #[derive(Debug)]
@@ -152,11 +87,11 @@ impl Fault {
     }
 }
 
-/// Reads one resource. `known_as` is its id where it names none.
+/// Reads one resource.
 ///
 /// # Errors
 /// Why it cannot be used at all. A field of a wrong type costs that field alone.
-pub(super) fn read(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn read(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     if !json.trim_start().starts_with('{') {
         // serde would read an array as the fields of a struct, in order.
         return Err(Fault::NotJson);
@@ -172,8 +107,8 @@ pub(super) fn read(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
     let Some((_, mapper)) = MAPPERS.iter().find(|(name, _)| *name == kind) else {
         return Ok(Told::Nothing(codes::other_type(&kind)));
     };
-    match mapper(json, known_as) {
-        Err(Fault::WrongType) if json.len() <= MENDED_BYTES_MAX => mended(json, known_as, *mapper),
+    match mapper(json, context) {
+        Err(Fault::WrongType) if json.len() <= MENDED_BYTES_MAX => mended(json, context, *mapper),
         told => told,
     }
 }
@@ -191,12 +126,12 @@ fn leading_type(json: &str) -> Option<&str> {
 }
 
 /// Leaves out every field that cannot be read by itself, and reads the rest.
-fn mended(json: &str, known_as: Option<&str>, mapper: Mapper) -> Result<Told, Fault> {
+fn mended(json: &str, context: Context<'_>, mapper: Mapper) -> Result<Told, Fault> {
     let Json::Object(mut fields) = parse(json)? else { return Err(Fault::WrongType) };
     let mut doubts = Vec::new();
     fields.retain(|name, value| {
         let alone = serde_json::Map::from_iter([(name.clone(), value.clone())]);
-        let readable = mapper(&Json::Object(alone).to_string(), None);
+        let readable = mapper(&Json::Object(alone).to_string(), context);
         let keeps = !matches!(readable, Err(Fault::WrongType));
         if !keeps {
             // Only a field that is read can have a wrong type, so that its name is one of ours.
@@ -204,7 +139,7 @@ fn mended(json: &str, known_as: Option<&str>, mapper: Mapper) -> Result<Told, Fa
         }
         keeps
     });
-    let mut told = mapper(&Json::Object(fields).to_string(), known_as)?;
+    let mut told = mapper(&Json::Object(fields).to_string(), context)?;
     if let Told::Item(item) = &mut told {
         item.doubts.append(&mut doubts);
     }
@@ -286,11 +221,11 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
 }
 
 /// Why a resource with this status does not count, if it does not.
-pub(super) fn withdrawn(status: Option<&str>) -> Option<&'static str> {
+pub(super) fn withdrawn(status: Option<&str>) -> Option<Withdrawal> {
     match status?.to_ascii_lowercase().as_str() {
-        "entered-in-error" => Some(ENTERED_IN_ERROR),
+        "entered-in-error" => Some(Withdrawal::EnteredInError),
         "not-done" | "cancelled" | "preparation" | "draft" | "refuted" | "declined" => {
-            Some(NOT_DONE)
+            Some(Withdrawal::NotDone)
         }
         _ => None,
     }

@@ -1,28 +1,29 @@
-//! From a mapping file to a checked `Mapping`: every rule a file can break is named here.
+//! From a mapping file to a checked `StayTable`: every rule a file can break is named here.
 
 use std::collections::BTreeMap;
 
-use super::mapping::{
-    Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
-    EventTemplate, Exclusion, FilePattern, LabelMap, MappedValue, Mapping, MappingError, StayMap,
-    ValueColumn,
-};
-use super::mapping_file::{
+use super::file::{
     AnchorFile, AuditFile, BirthFile, CodedFile, EventFile, ExcludeFile, LabelFile, MappedFile,
-    MappingFile, StayFile, ValueForm,
+    StayFile, TableFile, ValueForm,
 };
+use super::stay_table::{
+    Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
+    EventTemplate, Exclusion, LabelMap, MappedValue, StayMap, StayTable, ValueColumn,
+};
+use crate::import::file_pattern::FilePattern;
+use crate::import::mapping::MappingError;
 use crate::record::{Code, Comparator, Sex, TEXT_BYTES_MAX, Time, Value};
 use crate::strict_toml;
 
 const COVERAGE_DAYS_MAX: i64 = 36_525;
 
-impl Mapping {
+impl StayTable {
     /// Reads a mapping file and checks it.
     ///
     /// # Errors
     /// Syntax, an unknown key with the nearest known one, or the place of a rule that is broken.
-    pub fn parse(text: &str) -> Result<Mapping, MappingError> {
-        let file: MappingFile = strict_toml::parse(text).map_err(MappingError::Syntax)?;
+    pub(in crate::import) fn parse(text: &str) -> Result<StayTable, MappingError> {
+        let file: TableFile = strict_toml::parse(text).map_err(MappingError::Syntax)?;
         Check { columns: Vec::new(), missing: file.missing.clone() }.mapping(file)
     }
 }
@@ -38,7 +39,7 @@ fn invalid<T>(place: &str, reason: impl Into<String>) -> Result<T, MappingError>
 }
 
 impl Check {
-    fn mapping(mut self, file: MappingFile) -> Result<Mapping, MappingError> {
+    fn mapping(mut self, file: TableFile) -> Result<StayTable, MappingError> {
         let files = file_pattern(file.files)?;
         let delimiter = delimiter(file.delimiter)?;
         if file.coverage_days.is_some_and(|days| !(1..=COVERAGE_DAYS_MAX).contains(&days)) {
@@ -69,7 +70,7 @@ impl Check {
         }
         let label = file.label.map(|label| self.label(label)).transpose()?;
         let audit = self.audit(&file.audit_attributes)?;
-        Ok(Mapping {
+        Ok(StayTable {
             source: file.source,
             files,
             delimiter,
