@@ -21,6 +21,8 @@ mod lines;
 mod mapping;
 mod meter;
 mod parquet_out;
+#[doc(hidden)]
+pub mod probe;
 mod reading;
 mod stays;
 mod subject;

@@ -44,34 +44,50 @@ fn read_file(
     meter: &Meter,
     sink: &mut Sink<'_>,
 ) -> Result<(), ImportError> {
+    each_line(file, reading, meter, |line, said| match said {
+        Ok(Told::Item(item)) => sink.item(line, *item),
+        Ok(Told::Medication { id, code }) => sink.medication(id, code),
+        Ok(Told::Nothing(kind)) => sink.skip(kind),
+        Err((path, reason)) => sink.quarantine(line, path, reason),
+    })
+}
+
+/// What a line says, or the field at fault, where one is, and what is wrong.
+pub(in crate::import) type Said = Result<Told, (Option<&'static str>, &'static str)>;
+
+/// Gives each line of `file` to `each`, with its number.
+pub(in crate::import) fn each_line(
+    file: &InputFile,
+    reading: &Reading,
+    meter: &Meter,
+    mut each: impl FnMut(u64, Said),
+) -> Result<(), ImportError> {
     let mut lines = Lines::open(file, LINE_BYTES_MAX, meter)?;
     let context = Context { known_as: None, reading };
     let mut text = Vec::new();
     while let Some((line, found)) = lines.next_into(&mut text) {
-        match found {
-            Ok(()) => read_line(line, &text, context, sink),
-            Err(fault) => sink.quarantine(line, None, line_reason(fault)),
-        }
+        each(
+            line,
+            match found {
+                Ok(()) => read_line(&text, context),
+                Err(fault) => Err((None, line_reason(fault))),
+            },
+        );
     }
     Ok(())
 }
 
-fn read_line(line: u64, bytes: &[u8], context: Context<'_>, sink: &mut Sink<'_>) {
+/// Reads one line that stands alone.
+pub(in crate::import) fn read_one(bytes: &[u8], reading: &Reading) -> Said {
+    read_line(bytes, Context { known_as: None, reading })
+}
+
+fn read_line(bytes: &[u8], context: Context<'_>) -> Said {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return sink.skip("blank line");
+        return Ok(Told::Nothing("blank line"));
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return sink.quarantine(line, None, "not UTF-8");
-    };
-    match resource::read(text, context) {
-        Ok(Told::Item(item)) => sink.item(line, *item),
-        Ok(Told::Medication { id, code }) => sink.medication(id, code),
-        Ok(Told::Nothing(kind)) => sink.skip(kind),
-        Err(fault) => {
-            let (path, reason) = fault.parts();
-            sink.quarantine(line, path, reason);
-        }
-    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Err((None, "not UTF-8")) };
+    resource::read(text, context).map_err(|fault| fault.parts())
 }
 
 fn line_reason(fault: LineFault) -> &'static str {

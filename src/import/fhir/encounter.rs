@@ -59,6 +59,7 @@ pub(super) fn encounter(json: &str, context: Context<'_>) -> Result<Told, Fault>
     let given: Resource<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
     let head = |id| Head {
+        context,
         kind: Kind::Encounter,
         id,
         meta: &given.meta,
@@ -73,7 +74,7 @@ pub(super) fn encounter(json: &str, context: Context<'_>) -> Result<Told, Fault>
     let class = given.class.0.iter().flat_map(Concept::codes).find_map(codes::class);
     let reason = if given.class.0.is_empty() { "missing" } else { "not a known class" };
     let class = class.ok_or(Fault::at("class", reason))?;
-    let (start, end) = stay_times(&given.period)?;
+    let (start, end) = stay_times(&given.period, context)?;
     let mut encounter = Encounter::new(id, class, start, end);
     let kinds = given.priority.iter().chain(&given.r#type.0);
     let admission_type = kinds.flat_map(Concept::codes).find_map(codes::admission_type);
@@ -104,15 +105,18 @@ fn code<'t>(concept: &'t Option<Concept<'_>>) -> Option<&'t str> {
 }
 
 /// A period's end belongs to it whole: the day of the end counts to its last moment.
-fn stay_times(period: &Option<Span<'_>>) -> Result<(Time, Option<Time>), Fault> {
+fn stay_times(
+    period: &Option<Span<'_>>,
+    context: Context<'_>,
+) -> Result<(Time, Option<Time>), Fault> {
     let given = period.as_ref().ok_or(Fault::at("period", "missing"))?;
-    let start = moment("period.start", text(&given.start))?;
+    let start = moment("period.start", text(&given.start), context)?;
     let start = start.ok_or(Fault::at("period.start", "missing"))?;
     let vague = "known to the month or year only";
     if matches!(start.precision, TimePrecision::Month | TimePrecision::Year) {
         return Err(Fault::at("period.start", vague));
     }
-    let end = match moment("period.end", text(&given.end))? {
+    let end = match moment("period.end", text(&given.end), context)? {
         Some(end) => Some(end.latest().ok_or(Fault::at("period.end", vague))?),
         None => None,
     };
@@ -149,6 +153,7 @@ struct CoverageResource<'a> {
 pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: CoverageResource<'_> = parse(json)?;
     let head = Head {
+        context,
         kind: Kind::Coverage,
         id: text(&given.id).or(context.known_as),
         meta: &given.meta,
@@ -158,9 +163,9 @@ pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> 
         return head.item(Content::Withdrawn(reason), Vec::new());
     }
     let Some(span) = &given.period else { return Ok(Told::Nothing("Coverage without a period")) };
-    let start = moment("period.start", text(&span.start))?.map(|moment| moment.time);
+    let start = moment("period.start", text(&span.start), context)?.map(|moment| moment.time);
     // Of a vague end the first instant: claiming less coverage never invents a follow-up.
-    let end = moment("period.end", text(&span.end))?;
+    let end = moment("period.end", text(&span.end), context)?;
     let end = end.map(|end| end.latest().unwrap_or(end.time));
     if start.is_none() && end.is_none() {
         return Ok(Told::Nothing("Coverage without a period"));

@@ -6,8 +6,9 @@ use serde_json::Value as Json;
 use serde_json::error::Category;
 
 use super::codes;
-use super::element::{Meta, Moment, Reference, Text, target, text};
-use super::{clinical, encounter, medication, patient};
+use super::element::{Meta, Reference, Text, target, text};
+use super::moment::Moment;
+use super::{clinical, encounter, medication, patient, plain};
 use crate::import::Reading;
 use crate::import::fact::{Content, Doubt, Item, Kind, Withdrawal};
 use crate::record::{Code, TEXT_BYTES_MAX};
@@ -46,8 +47,8 @@ const MAPPERS: [(&str, Mapper); 12] = [
 ];
 
 /// What a resource tells.
-#[derive(Debug)]
-pub(super) enum Told {
+#[derive(Debug, PartialEq)]
+pub(in crate::import) enum Told {
     Item(Box<Item>),
     /// A drug, for orders that refer to it.
     Medication {
@@ -148,6 +149,13 @@ fn mended(json: &str, context: Context<'_>, mapper: Mapper) -> Result<Told, Faul
 
 /// Reads a resource, or an element, as `T`.
 pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
+    match plain::read(json) {
+        Some(value) => Ok(value),
+        None => parse_any(json),
+    }
+}
+
+fn parse_any<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
     serde_json::from_str(json).map_err(|error| match error.classify() {
         // The library's own text is not kept: it repeats values.
         Category::Data => Fault::WrongType,
@@ -157,6 +165,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
 
 /// What every resource about a patient begins with.
 pub(super) struct Head<'t> {
+    pub context: Context<'t>,
     pub kind: Kind,
     pub id: Option<&'t str>,
     pub meta: &'t Option<Meta<'t>>,
@@ -176,7 +185,8 @@ impl Head<'_> {
         }
         fits(path, Some(target.id))?;
         fits("id", self.id)?;
-        let updated = softly("meta.lastUpdated", last_updated(self.meta), &mut doubts);
+        let updated =
+            softly("meta.lastUpdated", last_updated(self.meta), self.context, &mut doubts);
         Ok(Told::Item(Box::new(Item {
             patient: target.id.to_owned(),
             kind: self.kind,
@@ -193,8 +203,12 @@ pub(super) fn last_updated<'t>(meta: &'t Option<Meta<'_>>) -> Option<&'t str> {
 }
 
 /// The moment of a field without which the resource is of no use.
-pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<Moment>, Fault> {
-    let read = given.map(Moment::parse).transpose();
+pub(super) fn moment(
+    path: &'static str,
+    given: Option<&str>,
+    context: Context<'_>,
+) -> Result<Option<Moment>, Fault> {
+    let read = given.map(|given| Moment::parse(given, &context.reading.timezone)).transpose();
     read.map_err(|reason| Fault::at(path, reason))
 }
 
@@ -202,9 +216,10 @@ pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<M
 pub(super) fn softly(
     path: &'static str,
     given: Option<&str>,
+    context: Context<'_>,
     doubts: &mut Vec<Doubt>,
 ) -> Option<Moment> {
-    let read = given.map(Moment::parse)?;
+    let read = Moment::parse(given?, &context.reading.timezone);
     read.map_err(|reason| doubts.push(Doubt { path: path.to_owned(), reason })).ok()
 }
 
@@ -214,7 +229,9 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
     if given.len() > TEXT_BYTES_MAX {
         return Err(Fault::at(path, "longer than 1024 bytes"));
     }
-    if given.chars().any(char::is_control) {
+    // All control characters that are not ASCII begin with the same byte.
+    let may_be = |byte: u8| byte.is_ascii_control() || byte == 0xc2;
+    if given.bytes().any(may_be) && given.chars().any(char::is_control) {
         return Err(Fault::at(path, "holds a control character"));
     }
     Ok(())
@@ -222,11 +239,12 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
 
 /// Why a resource with this status does not count, if it does not.
 pub(super) fn withdrawn(status: Option<&str>) -> Option<Withdrawal> {
-    match status?.to_ascii_lowercase().as_str() {
-        "entered-in-error" => Some(Withdrawal::EnteredInError),
-        "not-done" | "cancelled" | "preparation" | "draft" | "refuted" | "declined" => {
-            Some(Withdrawal::NotDone)
-        }
-        _ => None,
+    const NOT_DONE: [&str; 6] =
+        ["not-done", "cancelled", "preparation", "draft", "refuted", "declined"];
+    let status = status?;
+    if status.eq_ignore_ascii_case("entered-in-error") {
+        return Some(Withdrawal::EnteredInError);
     }
+    let not_done = NOT_DONE.iter().any(|known| status.eq_ignore_ascii_case(known));
+    not_done.then_some(Withdrawal::NotDone)
 }
