@@ -20,6 +20,10 @@ pub(super) struct Text<'a>(Cow<'a, str>);
 impl Text<'_> {
     /// The text without spaces around it; `None` when nothing is left.
     pub(super) fn get(&self) -> Option<&str> {
+        let (first, last) = (self.0.as_bytes().first()?, self.0.as_bytes().last()?);
+        if first.is_ascii_graphic() && last.is_ascii_graphic() {
+            return Some(&self.0);
+        }
         Some(self.0.trim()).filter(|text| !text.is_empty())
     }
 }
@@ -182,13 +186,24 @@ pub(super) fn target(reference: &str) -> Option<Target<'_>> {
     if let Some(id) = reference.strip_prefix("urn:uuid:") {
         return Some(Target { kind: None, id }).filter(|target| !target.id.is_empty());
     }
-    if reference.starts_with('#') || reference.contains('?') {
+    let bytes = reference.as_bytes();
+    if bytes.first() == Some(&b'#') || memchr::memchr(b'?', bytes).is_some() {
         return None;
     }
-    let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
-    let (before, id) = current.rsplit_once('/').unwrap_or(("", current));
-    let kind = before.rsplit('/').next().filter(|kind| !kind.is_empty());
+    // The usual reference has one slash, and a version takes two more.
+    let may_have_version = memchr::memchr_iter(b'/', bytes).nth(1).is_some();
+    let versioned = may_have_version.then(|| reference.split_once("/_history/")).flatten();
+    let current = versioned.map_or(reference, |(current, _)| current);
+    let (before, id) = parted(current);
+    let kind = Some(parted(before).1).filter(|kind| !kind.is_empty());
     Some(Target { kind, id }).filter(|target| !target.id.is_empty())
+}
+
+/// What stands before the last slash, and after it.
+fn parted(path: &str) -> (&str, &str) {
+    let slash = memchr::memrchr(b'/', path.as_bytes());
+    let parts = slash.and_then(|slash| Some((path.get(..slash)?, path.get(slash + 1..)?)));
+    parts.unwrap_or(("", path))
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -8,6 +8,9 @@ use super::resource::{Context, Fault, Head, Told, fits, moment, parse, withdrawn
 use crate::import::fact::{Content, Kind, Ranked, Withdrawal};
 use crate::record::{Encounter, Period, Time, TimePrecision};
 
+/// Longer words for a kind of insurance name no group of patients.
+const INSURANCE_BYTES_MAX: usize = 100;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Resource<'a> {
@@ -144,10 +147,33 @@ struct CoverageResource<'a> {
     meta: Option<Meta<'a>>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    class: Many<CoverageClass<'a>>,
+    #[serde(borrow)]
+    r#type: Option<Concept<'a>>,
+    #[serde(borrow, default)]
+    payor: Many<Reference<'a>>,
     #[serde(borrow)]
     beneficiary: Option<Reference<'a>>,
     #[serde(borrow)]
     period: Option<Span<'a>>,
+}
+
+#[derive(Deserialize)]
+struct CoverageClass<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+}
+
+impl CoverageResource<'_> {
+    /// The kind of insurance in words, for figures by subgroup: what its type is called, else the name
+    /// of its class, else of its payor.
+    fn insurance(&self) -> Option<&str> {
+        let kind = self.r#type.as_ref().and_then(Concept::words);
+        let class = || self.class.0.iter().find_map(|class| text(&class.name));
+        let payor = || self.payor.0.iter().find_map(|payor| text(&payor.display));
+        kind.or_else(class).or_else(payor).filter(|words| words.len() <= INSURANCE_BYTES_MAX)
+    }
 }
 
 pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> {
@@ -173,5 +199,6 @@ pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> 
     if start.zip(end).is_some_and(|(start, end)| end < start) {
         return Err(Fault::at("period.end", "before period.start"));
     }
-    head.item(Content::Coverage { period: Period { start, end }, insurance: None }, Vec::new())
+    let insurance = given.insurance().map(str::to_owned);
+    head.item(Content::Coverage { period: Period { start, end }, insurance }, Vec::new())
 }

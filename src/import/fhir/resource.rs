@@ -1,6 +1,8 @@
 //! From the JSON of one resource to the fact it tells of a patient: the one road for the lines of an
 //! export and the entries of a Bundle.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::error::Category;
@@ -98,11 +100,11 @@ pub(super) fn read(json: &str, context: Context<'_>) -> Result<Told, Fault> {
         return Err(Fault::NotJson);
     }
     let kind = match leading_type(json) {
-        Some(kind) => kind.to_owned(),
+        Some(kind) => Cow::Borrowed(kind),
         None => {
             let Typed { resource_type } = parse(json)?;
-            let kind = text(&resource_type).map(str::to_owned);
-            kind.ok_or(Fault::at("resourceType", MISSING))?
+            let kind = text(&resource_type).ok_or(Fault::at("resourceType", MISSING))?;
+            Cow::Owned(kind.to_owned())
         }
     };
     let Some((_, mapper)) = MAPPERS.iter().find(|(name, _)| *name == kind) else {
@@ -122,8 +124,9 @@ struct Typed<'a> {
 
 /// The type, where it is the first thing said, as nearly every exporter has it.
 fn leading_type(json: &str) -> Option<&str> {
-    let (kind, _) = json.trim_start().strip_prefix("{\"resourceType\":\"")?.split_once('"')?;
-    kind.bytes().all(|byte| byte.is_ascii_alphabetic()).then_some(kind)
+    let rest = json.trim_start().strip_prefix("{\"resourceType\":\"")?;
+    let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+    rest.get(letters..)?.starts_with('"').then(|| rest.get(..letters)).flatten()
 }
 
 /// Leaves out every field that cannot be read by itself, and reads the rest.
