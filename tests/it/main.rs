@@ -7,6 +7,7 @@ mod canary;
 mod command;
 mod features;
 mod fhir;
+mod gather;
 mod import;
 mod labels;
 mod parity;
