@@ -20,14 +20,14 @@ use crate::import::{Counts, ImportError};
 use crate::record::{Code, Time};
 
 /// About how much of an export, unpacked, makes one shard.
-const SHARD_BYTES: u64 = 48 << 20;
+const SHARD_BYTES: u64 = 16 << 20;
 /// How much larger packed exports are than their files, about.
 const PACKED_FACTOR: u64 = 16;
-const SHARDS_MAX: u64 = 1_024;
+const SHARDS_MAX: u64 = 4_096;
 /// The blocks of all shards together that a file fills at a time.
 const BUFFERS_BYTES: usize = 8 << 20;
 const BLOCK_BYTES_MAX: usize = 64 << 10;
-const BLOCK_BYTES_MIN: usize = 8 << 10;
+const BLOCK_BYTES_MIN: usize = 4 << 10;
 /// The largest fact; far above that of the longest line.
 const FACT_BYTES_MAX: usize = 256 << 20;
 const ZSTD_LEVEL: i32 = 1;
