@@ -15,3 +15,4 @@ mod rpc;
 mod scoring;
 mod support;
 mod tidy;
+mod units;
