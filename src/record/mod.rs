@@ -5,15 +5,20 @@
 //! joins stays. A `History` shows nothing by itself: code reads it through a `View` (what was there
 //! and known at the index time), and only `task::label` may ask for the `Future`.
 
+mod analyte;
 mod code;
 mod concept;
+mod concept_check;
 mod encounter;
 mod episode;
 mod event;
 mod history;
 mod issue;
 mod normalize;
+mod spelling;
+mod swapped;
 mod time;
+mod ucum;
 mod unit;
 mod view;
 
@@ -22,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use code::Code;
 pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
-pub use episode::Episode;
+pub use episode::{Episode, Joined};
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
 pub use history::{Built, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};

@@ -16,3 +16,4 @@ mod rpc;
 mod scoring;
 mod support;
 mod tidy;
+mod units;
