@@ -24,6 +24,8 @@ mod parquet_out;
 mod reading;
 mod stays;
 mod subject;
+mod table_file;
+mod tables;
 
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
@@ -36,3 +38,4 @@ pub use parquet_out::{Column, ColumnType, ParquetWriter, WriteError};
 pub use reading::{Reading, RegionFrom, Timezone};
 pub use stays::StayTable;
 pub use subject::{Label, Subject};
+pub use tables::TableSet;
