@@ -54,6 +54,22 @@ impl Cells {
         self.ends.len()
     }
 
+    /// How long all cells are together.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a cell; `write` appends its bytes.
+    pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|place| self.get(place))
     }
@@ -184,8 +200,7 @@ impl<'m> Rows<'m> {
 /// Splits one record into `cells`: a cell that begins with a quote runs to the next quote that is
 /// not doubled; a quote elsewhere in a cell is a character.
 fn split(record: &[u8], dialect: Dialect, cells: &mut Cells) -> Split {
-    cells.bytes.clear();
-    cells.ends.clear();
+    cells.clear();
     let mut rest = record;
     loop {
         if let Some(quoted) = rest.strip_prefix(b"\"").filter(|_| dialect.quotes) {

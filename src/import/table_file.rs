@@ -1,9 +1,13 @@
-//! One CSV file of a table: its header found and checked, then its rows, each with what it is.
+//! One file of a table, CSV or Parquet: its header found and checked, then its rows, each with what it
+//! is.
 
 use super::csv_rows::{Cells, Dialect, LINE_BYTES_MAX, RowKind, Rows};
 use super::input::InputFile;
 use super::lines::Lines;
+use super::parquet_in::TextTable;
 use super::{ImportError, Meter};
+
+const PARQUET: &str = ".parquet";
 
 /// The fewest of a mapping's columns that a first line must hold to be taken for a header. Below
 /// it the line may be a row, and an error must not repeat any of it.
@@ -19,87 +23,77 @@ pub(super) struct Wanted<'w> {
 }
 
 /// What stands on a line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// A row, which `TableFile::cells` holds.
-    Row,
+pub(super) enum Told<'c> {
+    Row(Found<'c>),
     Skipped(&'static str),
     Quarantined(String),
 }
 
-/// The rows of one file under its header.
-pub(super) struct TableFile<'m> {
-    rows: Rows<'m>,
-    file: String,
-    /// The header; empty until it is read.
-    header: Cells,
-    positions: Vec<Option<usize>>,
-    cells: Cells,
-    ended: bool,
+/// A row, and where each wanted column stands in it.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'c> {
+    pub positions: &'c [Option<usize>],
+    pub cells: &'c Cells,
 }
 
-impl<'m> TableFile<'m> {
-    /// Opens `file`.
-    ///
-    /// # Errors
-    /// A file that cannot be opened.
-    pub(super) fn open(
-        file: &InputFile,
-        dialect: Dialect,
-        meter: &'m Meter,
-    ) -> Result<TableFile<'m>, ImportError> {
-        let rows = Rows::new(Lines::open(file, LINE_BYTES_MAX, meter)?, dialect);
-        let (header, cells) = (Cells::default(), Cells::default());
-        let file = file.name.to_string();
-        Ok(TableFile { rows, file, header, positions: Vec::new(), cells, ended: false })
+/// Tells `each` of every line of `file` but its header: its number, and what stands on it. A file
+/// without a header that can be read is one quarantined line. The lines of a Parquet file are its
+/// rows, from 1.
+///
+/// # Errors
+/// A file that cannot be opened or is in UTF-16, a header that lacks a wanted column or has one
+/// twice; what `each` ends with.
+pub(super) fn read(
+    file: &InputFile,
+    dialect: Dialect,
+    wanted: &Wanted<'_>,
+    meter: &Meter,
+    each: impl FnMut(u64, Told<'_>) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let ending = file.name.len().saturating_sub(PARQUET.len());
+    match file.name.get(ending..).is_some_and(|ending| ending.eq_ignore_ascii_case(PARQUET)) {
+        true => read_parquet(file, wanted, meter, each),
+        false => read_csv(file, dialect, wanted, meter, each),
     }
+}
 
-    /// The cells of the row that was read last.
-    pub(super) fn cells(&self) -> &Cells {
-        &self.cells
+fn read_parquet(
+    file: &InputFile,
+    wanted: &Wanted<'_>,
+    meter: &Meter,
+    mut each: impl FnMut(u64, Told<'_>) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let table = TextTable::open(file)?;
+    let mut cells = Cells::default();
+    let is_wanted = |title: &str| wanted.columns.iter().any(|column| wanted.names(column, title));
+    let mut rows = table.rows(is_wanted, meter);
+    rows.header(&mut cells);
+    let positions = wanted.positions(&file.name, &cells)?;
+    while let Some((row, found)) = rows.next(&mut cells) {
+        let told = match found {
+            Ok(()) => Told::Row(Found { positions: &positions, cells: &cells }),
+            Err(fault) => Told::Quarantined(fault.reason()),
+        };
+        each(row, told)?;
     }
+    Ok(())
+}
 
-    /// Where each wanted column stands; known from the first row on.
-    pub(super) fn positions(&self) -> &[Option<usize>] {
-        &self.positions
-    }
-
-    /// Reads the next line that is no header: its number, and what stands on it. A file without a
-    /// header that can be read is one quarantined line.
-    ///
-    /// # Errors
-    /// A header that lacks a wanted column or has one twice, a file in UTF-16.
-    pub(super) fn next(&mut self, wanted: &Wanted<'_>) -> Result<Option<(u64, Told)>, ImportError> {
-        if self.ended {
-            return Ok(None);
-        }
-        if self.header.len() == 0
-            && let Some(told) = self.read_header(wanted)?
-        {
-            return Ok(Some(told));
-        }
-        let row = self.rows.next(&mut self.cells).map(|(line, row)| match row {
-            Err(fault) => (line, Told::Quarantined(fault.reason())),
-            Ok(RowKind::Blank) => (line, Told::Skipped("blank line")),
-            Ok(RowKind::Cells) if self.cells.iter().eq(self.header.iter()) => {
-                (line, Told::Skipped("repeated header"))
-            }
-            Ok(RowKind::Cells) => (line, Told::Row),
-        });
-        Ok(row)
-    }
-
-    /// Reads the first row that is not blank; what is to be told of a line when it is none.
-    fn read_header(&mut self, wanted: &Wanted<'_>) -> Result<Option<(u64, Told)>, ImportError> {
-        let (line, reason) = match self.rows.next(&mut self.cells) {
-            Some((_, Ok(RowKind::Cells))) => {
-                std::mem::swap(&mut self.header, &mut self.cells);
-                self.rows.expect_columns(self.header.len());
-                self.positions = self.find(wanted)?;
-                return Ok(None);
-            }
+fn read_csv(
+    file: &InputFile,
+    dialect: Dialect,
+    wanted: &Wanted<'_>,
+    meter: &Meter,
+    mut each: impl FnMut(u64, Told<'_>) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let mut rows = Rows::new(Lines::open(file, LINE_BYTES_MAX, meter)?, dialect);
+    let mut header = Cells::default();
+    loop {
+        let (line, reason) = match rows.next(&mut header) {
+            Some((_, Ok(RowKind::Cells))) => break,
             Some((line, Ok(RowKind::Blank))) => {
-                return Ok(Some((line, Told::Skipped("blank line"))));
+                each(line, Told::Skipped("blank line"))?;
+                continue;
             }
             Some((line, Err(fault))) => {
                 let reason = fault.reason();
@@ -107,29 +101,48 @@ impl<'m> TableFile<'m> {
             }
             None => (1, "the file holds no header".to_owned()),
         };
-        self.ended = true;
-        Ok(Some((line, Told::Quarantined(reason))))
+        return each(line, Told::Quarantined(reason));
     }
+    if matches!(header.get(0), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return Err(ImportError::Utf16 { file: file.name.to_string() });
+    }
+    rows.expect_columns(header.len());
+    let positions = wanted.positions(&file.name, &header)?;
+    let mut cells = Cells::default();
+    while let Some((line, row)) = rows.next(&mut cells) {
+        let told = match row {
+            Err(fault) => Told::Quarantined(fault.reason()),
+            Ok(RowKind::Blank) => Told::Skipped("blank line"),
+            Ok(RowKind::Cells) if cells.iter().eq(header.iter()) => {
+                Told::Skipped("repeated header")
+            }
+            Ok(RowKind::Cells) => Told::Row(Found { positions: &positions, cells: &cells }),
+        };
+        each(line, told)?;
+    }
+    Ok(())
+}
 
-    fn find(&self, wanted: &Wanted<'_>) -> Result<Vec<Option<usize>>, ImportError> {
-        let file = || self.file.clone();
-        if matches!(self.header.get(0), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-            return Err(ImportError::Utf16 { file: file() });
-        }
+impl Wanted<'_> {
+    /// Where each column stands under `header`.
+    fn positions(&self, file: &str, header: &Cells) -> Result<Vec<Option<usize>>, ImportError> {
         let title = |cell| String::from_utf8_lossy(cell).trim().to_owned();
-        let titles: Vec<String> = self.header.iter().map(title).collect();
-        let mut positions = Vec::with_capacity(wanted.columns.len());
-        for (place, column) in wanted.columns.iter().enumerate() {
+        let titles: Vec<String> = header.iter().map(title).collect();
+        let mut positions = Vec::with_capacity(self.columns.len());
+        for (place, column) in self.columns.iter().enumerate() {
             let mut found = (0..titles.len())
-                .filter(|at| titles.get(*at).is_some_and(|title| wanted.names(column, title)));
+                .filter(|at| titles.get(*at).is_some_and(|title| self.names(column, title)));
             let first = found.next();
             if found.next().is_some() {
-                return Err(ImportError::DoubleColumn { file: file(), column: column.clone() });
+                return Err(ImportError::DoubleColumn {
+                    file: file.to_owned(),
+                    column: column.clone(),
+                });
             }
-            if first.is_none() && !(wanted.optional)(place) {
-                let hint = hint(column, wanted, &titles);
+            if first.is_none() && !(self.optional)(place) {
+                let hint = hint(column, self, &titles);
                 return Err(ImportError::MissingColumn {
-                    file: file(),
+                    file: file.to_owned(),
                     column: column.clone(),
                     hint,
                 });
@@ -138,9 +151,7 @@ impl<'m> TableFile<'m> {
         }
         Ok(positions)
     }
-}
 
-impl Wanted<'_> {
     fn names(&self, column: &str, title: &str) -> bool {
         if self.any_case { column.eq_ignore_ascii_case(title) } else { column == title }
     }

@@ -14,4 +14,5 @@ mod properties;
 mod rpc;
 mod scoring;
 mod support;
+mod tables;
 mod tidy;

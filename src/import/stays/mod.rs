@@ -13,10 +13,9 @@ use row::Row;
 use stay_table::ColumnRef;
 pub use stay_table::StayTable;
 
-use super::csv_rows::Cells;
 use super::ids::{Seen, SeenIds};
 use super::input::{self, InputFile};
-use super::table_file::{TableFile, Told, Wanted};
+use super::table_file::{self, Found, Told, Wanted};
 use super::{Counts, ImportError, Meter, Quarantined, Received, Subject};
 
 /// Reads every file of `export` that the mapping names, in the order of their names, and gives
@@ -52,12 +51,6 @@ struct Run<'a> {
     counts: Counts,
 }
 
-/// What one file is read with.
-struct Open<'a> {
-    name: &'a Arc<str>,
-    positions: &'a [Option<usize>],
-}
-
 impl Run<'_> {
     fn file(
         &mut self,
@@ -68,29 +61,29 @@ impl Run<'_> {
         let optional = |place| self.mapping.is_optional(ColumnRef(place));
         let wanted =
             Wanted { columns: &self.mapping.columns, optional: &optional, any_case: false };
-        let mut table = TableFile::open(file, self.mapping.dialect, self.meter)?;
-        while let Some((line, told)) = table.next(&wanted)? {
-            match told {
-                Told::Quarantined(reason) => self.quarantine(name, line, None, || reason),
-                Told::Skipped(kind) => self.counts.skip_one(kind),
-                Told::Row => {
-                    let open = Open { name, positions: table.positions() };
-                    self.row(&open, line, table.cells(), each)?;
-                }
+        let (dialect, meter) = (self.mapping.dialect, self.meter);
+        table_file::read(file, dialect, &wanted, meter, |line, told| match told {
+            Told::Row(found) => self.row(name, found, line, each),
+            Told::Skipped(kind) => {
+                self.counts.skip_one(kind);
+                Ok(())
             }
-        }
-        Ok(())
+            Told::Quarantined(reason) => {
+                self.quarantine(name, line, None, || reason);
+                Ok(())
+            }
+        })
     }
 
     fn row(
         &mut self,
-        open: &Open<'_>,
+        name: &Arc<str>,
+        found: Found<'_>,
         line: u64,
-        cells: &Cells,
         each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
-        let name = open.name;
-        let row = Row { mapping: self.mapping, positions: open.positions, cells };
+        let Found { positions, cells } = found;
+        let row = Row { mapping: self.mapping, positions, cells };
         let subject = row.exclusion().and_then(|reason| match reason {
             Some(reason) => Ok(Err(reason)),
             None => row.subject(name, line).map(Ok),

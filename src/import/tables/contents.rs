@@ -1,8 +1,10 @@
 //! What one row gives: a part of the person, encounters, events and coverage.
 
-use super::check::rank;
 use super::row::{Fault, Row};
-use super::table_set::{Birth, Cell, CoverageMap, EncounterMap, EventMap, PersonMap, TimeRule};
+use super::table_check::rank;
+use super::table_set::{
+    Birth, Cell, ColumnRef, CoverageMap, EncounterMap, EventMap, PersonMap, TimeRule,
+};
 use crate::import::fact::{Content, Doubt, Item, Kind, Person};
 use crate::record::{
     AuditAttributes, Comparator, Encounter, EncounterClass, Event, EventKind, EventStatus,
@@ -121,8 +123,7 @@ fn birth_date(
 ) -> Result<Option<PartialDate>, Fault> {
     let date = match birth {
         Birth::Date(rule) => {
-            let Some((_, date)) = row.date(rule)? else { return Ok(None) };
-            return Ok(PartialDate::parse(&date.to_string()));
+            return Ok(row.date(rule)?.and_then(|date| PartialDate::parse(&date.to_string())));
         }
         Birth::AgeYears { age, at } => {
             let (Some(text), Some(at)) = (row.text(age)?, row.moment(at)?) else { return Ok(None) };
@@ -181,7 +182,7 @@ fn span(
 }
 
 /// The column that stands for a time in messages.
-fn column(row: &Row<'_>, rule: &TimeRule) -> super::table_set::ColumnRef {
+fn column(row: &Row<'_>, rule: &TimeRule) -> ColumnRef {
     match rule {
         TimeRule::Cells { cells, .. } => {
             let there = |cell: &&Cell| matches!(row.text(cell), Ok(Some(_)));

@@ -135,6 +135,9 @@ pub(super) struct EncounterFile {
     /// Rows with another value in one of these columns give no such encounter.
     #[serde(default)]
     pub only: BTreeMap<String, Vec<String>>,
+    /// Rows with such a value in one of these columns give no such encounter.
+    #[serde(default)]
+    pub except: BTreeMap<String, Vec<String>>,
     /// Text with cells in braces.
     pub id: String,
     pub class: FieldFile,
@@ -154,6 +157,8 @@ pub(super) struct EventFile {
     pub needs: Vec<String>,
     #[serde(default)]
     pub only: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub except: BTreeMap<String, Vec<String>>,
     pub kind: FieldFile,
     /// `SYSTEM//code` with cells in braces; the first whose cells are all there counts.
     pub code: OneOrMany,

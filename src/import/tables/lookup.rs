@@ -1,9 +1,8 @@
 //! `Lookup`: a table in memory that other tables refer to by a key, packed into one buffer.
 
 use super::table_set::LookupMap;
-use crate::import::csv_rows::Cells;
 use crate::import::input::InputFile;
-use crate::import::table_file::{TableFile, Told, Wanted};
+use crate::import::table_file::{self, Found, Told, Wanted};
 use crate::import::{Counts, ImportError, Meter, Quarantined};
 use crate::record::TEXT_BYTES_MAX;
 
@@ -56,29 +55,27 @@ impl Lookup {
             any_case: true,
         };
         for file in files {
-            let mut table = TableFile::open(file, map.form.dialect, meter)?;
-            while let Some((line, told)) = table.next(&wanted)? {
+            table_file::read(file, map.form.dialect, &wanted, meter, |line, told| {
                 match told {
                     Told::Skipped(kind) => counts.skip_one(kind),
                     Told::Quarantined(reason) => {
                         counts.quarantine_one(|| row(file, line, None, reason));
                     }
-                    Told::Row => {
-                        match lookup.add(map, missing, table.positions(), table.cells()) {
-                            Ok(true) => counts.use_one(),
-                            Ok(false) => counts.skip_one("lookup row not kept"),
-                            Err((column, reason)) => {
-                                let column = map.form.columns.get(column).cloned();
-                                counts.quarantine_one(|| row(file, line, column, reason));
-                            }
+                    Told::Row(found) => match lookup.add(map, missing, found) {
+                        Ok(true) => counts.use_one(),
+                        Ok(false) => counts.skip_one("lookup row not kept"),
+                        Err((column, reason)) => {
+                            let column = map.form.columns.get(column).cloned();
+                            counts.quarantine_one(|| row(file, line, column, reason.to_owned()));
                         }
-                        if lookup.is_full() {
-                            let file = file.name.to_string();
-                            return Err(ImportError::LookupTooLarge { file, rows: ROWS_MAX });
-                        }
-                    }
+                    },
                 }
-            }
+                if lookup.is_full() {
+                    let file = file.name.to_string();
+                    return Err(ImportError::LookupTooLarge { file, rows: ROWS_MAX });
+                }
+                Ok(())
+            })?;
         }
         lookup.sort();
         Ok(lookup)
@@ -97,15 +94,14 @@ impl Lookup {
         &mut self,
         map: &LookupMap,
         missing: &[String],
-        positions: &[Option<usize>],
-        cells: &Cells,
-    ) -> Result<bool, (usize, String)> {
+        found: Found<'_>,
+    ) -> Result<bool, (usize, &'static str)> {
         let text = |column: usize| {
-            let place = positions.get(column).copied().flatten();
-            let bytes = place.map_or(&b""[..], |place| cells.get(place));
-            let text = str::from_utf8(bytes).map_err(|_| (column, "not UTF-8".to_owned()))?.trim();
+            let place = found.positions.get(column).copied().flatten();
+            let bytes = place.map_or(&b""[..], |place| found.cells.get(place));
+            let text = str::from_utf8(bytes).map_err(|_| (column, "not UTF-8"))?.trim();
             if text.len() > TEXT_BYTES_MAX {
-                return Err((column, "longer than 1024 bytes".to_owned()));
+                return Err((column, "longer than 1024 bytes"));
             }
             Ok(if missing.iter().any(|one| one == text) { "" } else { text })
         };
@@ -117,7 +113,7 @@ impl Lookup {
         }
         let key = text(0)?;
         if key.is_empty() {
-            return Err((0, "missing".to_owned()));
+            return Err((0, "missing"));
         }
         let rest = (1..self.width).map(text).collect::<Result<Vec<_>, _>>()?;
         for cell in std::iter::once(key).chain(rest) {

@@ -8,6 +8,7 @@ mod file;
 mod lookup;
 mod moment;
 mod row;
+mod table_check;
 mod table_set;
 
 use lookup::Lookup;
@@ -18,7 +19,7 @@ pub use table_set::TableSet;
 use super::export::Export;
 use super::gather::{self, Sink};
 use super::input::{self, InputFile};
-use super::table_file::{TableFile, Told, Wanted};
+use super::table_file::{self, Found, Told, Wanted};
 use super::{Counts, ImportError, Meter, Received, Subject};
 
 /// Reads the lookups, then all tables of `export`, and gives the patients to `each` one by one. A file
@@ -110,25 +111,19 @@ impl Reader<'_> {
         let form = &self.table.form;
         let optional = |place| form.optional_columns.iter().any(|column| column.0 == place);
         let wanted = Wanted { columns: &form.columns, optional: &optional, any_case: true };
-        let mut lines = TableFile::open(file, form.dialect, self.meter)?;
-        while let Some((line, told)) = lines.next(&wanted)? {
+        table_file::read(file, form.dialect, &wanted, self.meter, |line, told| {
             match told {
-                Told::Row => {
-                    let row = Row {
-                        set: self.set,
-                        table: self.table,
-                        lookups: self.lookups,
-                        zone: &self.export.reading.timezone,
-                        positions: lines.positions(),
-                        cells: lines.cells(),
-                    };
+                Told::Row(Found { positions, cells }) => {
+                    let (set, table, lookups) = (self.set, self.table, self.lookups);
+                    let zone = &self.export.reading.timezone;
+                    let row = Row { set, table, lookups, zone, positions, cells };
                     self.row(line, &row, sink);
                 }
                 Told::Skipped(kind) => sink.skip(kind),
                 Told::Quarantined(reason) => sink.quarantine(line, None, &reason),
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn row(&self, line: u64, row: &Row<'_>, sink: &mut Sink<'_>) {

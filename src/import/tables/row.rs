@@ -82,6 +82,12 @@ impl<'a> Row<'a> {
                 return Ok(false);
             }
         }
+        for (cell, values) in &condition.except {
+            let text = self.text(cell)?;
+            if text.is_some_and(|text| values.iter().any(|value| value == text)) {
+                return Ok(false);
+            }
+        }
         Ok(true)
     }
 
@@ -188,10 +194,10 @@ impl<'a> Row<'a> {
     }
 
     /// The calendar day of a time, as it is written.
-    pub(super) fn date(&self, rule: &TimeRule) -> Result<Option<(ColumnRef, Date)>, Fault> {
+    pub(super) fn date(&self, rule: &TimeRule) -> Result<Option<Date>, Fault> {
         let Some((column, written)) = self.written(rule)? else { return Ok(None) };
         self.place(column, written)?;
-        Ok(Some((column, written.date())))
+        Ok(Some(written.date()))
     }
 
     fn place(&self, column: ColumnRef, written: Written) -> Result<Moment, Fault> {

@@ -150,6 +150,7 @@ pub(super) enum TimeRule {
 pub(super) struct Condition {
     pub needs: Vec<Cell>,
     pub only: Vec<(Cell, Vec<String>)>,
+    pub except: Vec<(Cell, Vec<String>)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
