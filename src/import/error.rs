@@ -27,6 +27,14 @@ pub enum ImportError {
          need a mapping: --mapping FILE"
     )]
     NoMapping { folder: PathBuf },
+    #[error(
+        "the export does not fit into 1 GiB of memory, packed: name a folder for it with --work"
+    )]
+    NeedsWork,
+    #[error("{path}: the work folder cannot be used: {source}")]
+    Work { path: PathBuf, source: io::Error },
+    #[error("{path}: another run is using it; wait for it, or name another --work folder")]
+    WorkInUse { path: PathBuf },
     #[error("{file} line {line}: another source id has the same subject id")]
     Collision { file: String, line: u64 },
 }

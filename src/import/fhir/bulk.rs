@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::resource::{self, Context, Told};
 use crate::import::export::Export;
-use crate::import::gather::{self, Sink};
+use crate::import::gather::{self, Keep, Sink};
 use crate::import::input::{self, InputFile};
 use crate::import::lines::{LineFault, Lines};
 use crate::import::{Counts, ImportError, Meter, Reading, Received, Subject};
@@ -35,7 +35,9 @@ pub(in crate::import) fn read(
 ) -> Result<Counts, ImportError> {
     let read_file =
         |file: &InputFile, sink: &mut Sink<'_>| read_file(file, &export.reading, meter, sink);
-    gather::import(files, export.work.as_deref(), meter, read_file, each)
+    let read_as = format!("fhir {:?}", export.reading);
+    let keep = Keep { work: export.work.as_deref(), read_as: &read_as };
+    gather::import(files, keep, meter, read_file, each)
 }
 
 fn read_file(
@@ -48,6 +50,9 @@ fn read_file(
     let context = Context { known_as: None, reading };
     let mut text = Vec::new();
     while let Some((line, found)) = lines.next_into(&mut text) {
+        if sink.has_failed() {
+            break;
+        }
         match found {
             Ok(()) => read_line(line, &text, context, sink),
             Err(fault) => sink.quarantine(line, None, line_reason(fault)),

@@ -1,5 +1,7 @@
 //! `Lookup`: a table in memory that other tables refer to by a key, packed into one buffer.
 
+use sha2::{Digest, Sha256};
+
 use super::table_set::LookupMap;
 use crate::import::input::InputFile;
 use crate::import::table_file::{self, Found, Told, Wanted};
@@ -28,6 +30,13 @@ impl Lookup {
         let place = self.order.binary_search_by(|row| self.cell(*row, 0).cmp(key)).ok()?;
         let row = self.order.get(place)?;
         Some(self.cell(*row, value + 1)).filter(|text| !text.is_empty())
+    }
+
+    /// A fingerprint of all that the lookup says.
+    pub(super) fn digest(&self) -> String {
+        let ends = self.ends.iter().flat_map(|end| end.to_le_bytes()).collect::<Vec<u8>>();
+        let digest = Sha256::new().chain_update(&self.text).chain_update(&ends).finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn cell(&self, row: u32, column: usize) -> &str {

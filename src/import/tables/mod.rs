@@ -17,7 +17,7 @@ use table_set::Table;
 pub use table_set::TableSet;
 
 use super::export::Export;
-use super::gather::{self, Sink};
+use super::gather::{self, Keep, Sink};
 use super::input::{self, InputFile};
 use super::table_file::{self, Found, Told, Wanted};
 use super::{Counts, ImportError, Meter, Received, Subject};
@@ -53,7 +53,11 @@ pub(super) fn read(
         };
         Reader { set, table, lookups: &lookups, export, meter }.file(file, sink)
     };
-    counts.add(gather::import(&files, export.work.as_deref(), meter, read_file, each)?);
+    // What a lookup says decides what the lines of a table tell.
+    let digests: Vec<String> = lookups.iter().map(Lookup::digest).collect();
+    let read_as = format!("tables {set:?} {:?} {digests:?}", export.reading);
+    let keep = Keep { work: export.work.as_deref(), read_as: &read_as };
+    counts.add(gather::import(&files, keep, meter, read_file, each)?);
     Ok(counts)
 }
 
@@ -113,6 +117,7 @@ impl Reader<'_> {
         let wanted = Wanted { columns: &form.columns, optional: &optional, any_case: true };
         table_file::read(file, form.dialect, &wanted, self.meter, |line, told| {
             match told {
+                _ if sink.has_failed() => {}
                 Told::Row(Found { positions, cells }) => {
                     let (set, table, lookups) = (self.set, self.table, self.lookups);
                     let zone = &self.export.reading.timezone;
