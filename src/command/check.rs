@@ -14,6 +14,8 @@ use crate::train::{Findings, Section, Survey};
 
 /// The most kinds of quarantined rows in the text; the JSON has all that are kept by name.
 const QUARANTINE_MAX: usize = 10;
+/// So many quarantined rows in a hundred are worse than whatever is said of the rest.
+const QUARANTINED_PERCENT_MUCH: f64 = 5.0;
 
 /// What `check` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -226,16 +228,17 @@ fn look_at(findings: &Findings, lines: &Counts, tasks: usize) -> Vec<String> {
     if lines.used() == 0 {
         look_at.push("nothing at all could be used".to_owned());
     }
+    let share = 100.0 * lines.quarantined() as f64 / lines.read().max(1) as f64;
+    let line = format!("{} of {} rows are quarantined", lines.quarantined(), lines.read());
+    let quarantined = (lines.quarantined() > 0).then(|| format!("{line} ({share:.1}%)"));
+    let is_much = share >= QUARANTINED_PERCENT_MUCH;
+    look_at.extend(quarantined.iter().filter(|_| is_much).cloned());
     look_at.extend(findings.look_at());
     let lost = [IssueKind::UnknownUnit, IssueKind::ImplausibleValue];
     for (kind, count) in findings.issues.iter().filter(|(kind, _)| lost.contains(kind)) {
         look_at.push(format!("{count} times {}", kind.text()));
     }
-    if lines.quarantined() > 0 {
-        let share = 100.0 * lines.quarantined() as f64 / lines.read() as f64;
-        let line = format!("{} of {} rows are quarantined", lines.quarantined(), lines.read());
-        look_at.push(format!("{line} ({share:.1}%)"));
-    }
+    look_at.extend(quarantined.into_iter().filter(|_| !is_much));
     if tasks == 0 {
         look_at.push("there is no task to check: name one with --task".to_owned());
     }

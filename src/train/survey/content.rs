@@ -153,9 +153,9 @@ impl Content {
         }
     }
 
-    /// How many events of `kinds` there are.
-    pub(super) fn events_of(&self, kinds: &[EventKind]) -> u64 {
-        kinds.iter().filter_map(|kind| self.kinds.get(kind)).map(Footprint::count).sum()
+    /// Whether there is an event of one of `kinds`.
+    pub(super) fn has_events_of(&self, kinds: &[EventKind]) -> bool {
+        kinds.iter().any(|kind| self.kinds.contains_key(kind))
     }
 
     /// How many subjects have this fact, of those named in `people`.

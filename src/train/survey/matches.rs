@@ -64,8 +64,8 @@ pub enum Why {
     NoCodes,
     SystemsAbsent(BTreeSet<String>),
     CodesAbsent(BTreeSet<String>),
-    /// It is a count, made of so many events.
-    CountedFrom(u64),
+    /// It is a count that is not sent; the events it counts are.
+    Counted,
 }
 
 impl Why {
@@ -82,13 +82,13 @@ impl Why {
             Why::CodesAbsent(systems) => {
                 format!("codes of {} occur, but none of its own", names(systems))
             }
-            Why::CountedFrom(events) => format!("not sent; counted from {events} events"),
+            Why::Counted => "not sent; counted from events".to_owned(),
         }
     }
 
     /// Whether something is missing.
     pub fn is_gap(&self) -> bool {
-        !matches!(self, Why::CountedFrom(_))
+        !matches!(self, Why::Counted)
     }
 }
 
@@ -144,9 +144,8 @@ impl Matches {
         if self.subjects(id) > 0 {
             return None;
         }
-        let events = concept.count.as_ref().map_or(0, |rule| content.events_of(&rule.kinds));
-        if events > 0 {
-            return Some(Why::CountedFrom(events));
+        if concept.count.as_ref().is_some_and(|rule| content.has_events_of(&rule.kinds)) {
+            return Some(Why::Counted);
         }
         let systems = concept.systems();
         if systems.is_empty() {

@@ -135,7 +135,13 @@ impl<'a> TaskSurvey<'a> {
             (true, _) if least < EACH_CLASS_MIN as u64 => Verdict::TooFew,
             (true, _) => Verdict::Trainable,
         };
-        let why = self.why(seen);
+        let mut why = self.why(seen);
+        if verdict == Verdict::TooFew {
+            why.push(format!(
+                "a fit needs {EACH_CLASS_MIN} index times with and {EACH_CLASS_MIN} without the \
+                 outcome among the patients it learns from"
+            ));
+        }
         let task = self.task.params().name.clone();
         TaskFinding { task, verdict, attrition: self.attrition.shown(), faults, doubts, why }
     }
@@ -264,6 +270,11 @@ fn of_discharges(concepts: &[ConceptId], seen: Seen<'_>) -> Ability {
         _ if !lists_codes => {
             Ability::Never(format!("{names} cannot match: no {system} code is listed; {ADD_CODES}"))
         }
+        (sent, known) if known * 2 < sent => Ability::Doubtful(format!(
+            "concepts know {:.0}% of the discharge dispositions sent: the others are in codes of \
+             your own or mean nothing; {ADD_CODES}",
+            100.0 * known as f64 / sent as f64
+        )),
         _ if matched == 0 => Ability::Doubtful(format!("{names} matches no discharge disposition")),
         _ => Ability::Works,
     }
