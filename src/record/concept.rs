@@ -1,6 +1,6 @@
 //! Concepts: named sets of codes in any system, with the unit and plausible range of their values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,15 @@ pub struct Concept {
     /// Where the codes come from, or why a system has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl Concept {
+    /// The code systems it has codes in, each once.
+    pub fn systems(&self) -> BTreeSet<String> {
+        // A pattern is read without its `*` and its range: neither is part of the system's name.
+        let system = |pattern: &String| Some(Code::new(pattern.split_once("//")?.0, "").system);
+        self.codes.iter().filter_map(system).collect()
+    }
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -249,6 +258,12 @@ impl ConceptSet {
     pub fn with_count_rule(&self) -> impl Iterator<Item = ConceptId> {
         let each = self.concepts.iter().enumerate();
         each.filter(|(_, c)| c.count.is_some()).map(|(place, _)| ConceptId(place as u32))
+    }
+
+    /// All concepts with their names, in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (ConceptId, &str, &Concept)> {
+        let each = self.names.iter().zip(&self.concepts).enumerate();
+        each.map(|(place, (name, concept))| (ConceptId(place as u32), name.as_str(), concept))
     }
 
     /// Whether there is no concept at all.

@@ -4,6 +4,7 @@
 
 mod bundle;
 mod canary;
+mod check;
 mod command;
 mod features;
 mod fhir;
