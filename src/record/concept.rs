@@ -195,20 +195,21 @@ impl ConceptSet {
 
     fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
         for pattern in &concept.codes {
-            let Some(code) = Code::parse(pattern.trim_end_matches('*')) else {
+            let Some(exact) = Code::parse(pattern.trim_end_matches('*')) else {
                 return Err(format!("`{pattern}` is not SYSTEM//code"));
             };
             let is_prefix = pattern.ends_with('*');
             // Normalising removes the dots of an ICD code, so a range is split before it.
             let (_, stem) = pattern.trim_end_matches('*').split_once("//").unwrap_or_default();
             let range = stem.split_once("..").map(|(first, last)| {
-                let end = |end: &str| Code::new(&code.system, end).code;
+                let end = |end: &str| Code::beginning(&exact.system, end).code;
                 (end(first), end(last))
             });
-            let index = self.systems.entry(code.system).or_default();
+            let beginning = Code::beginning(&exact.system, stem).code;
+            let index = self.systems.entry(exact.system).or_default();
             match range {
-                None if is_prefix => index.prefixes.push((code.code, id)),
-                None => index.exact.entry(code.code).or_default().push(id),
+                None if is_prefix => index.prefixes.push((beginning, id)),
+                None => index.exact.entry(exact.code).or_default().push(id),
                 Some((first, last)) if is_prefix && first.len() == last.len() && first <= last => {
                     index.ranges.push((first, last, id));
                 }
