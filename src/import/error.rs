@@ -14,6 +14,12 @@ pub enum ImportError {
     MissingColumn { file: String, column: String, hint: String },
     #[error("{file}: more than one column is called `{column}`")]
     DoubleColumn { file: String, column: String },
+    #[error("{file}: a lookup of more than {rows} rows or 1 GiB; use `keep` to hold fewer")]
+    LookupTooLarge { file: String, rows: usize },
+    #[error("{file}: column `{column}` must hold {wanted}")]
+    ColumnType { file: String, column: String, wanted: &'static str },
+    #[error("{file}: cannot be read as Parquet: {reason}")]
+    NoParquet { file: String, reason: &'static str },
     #[error("{file}: is UTF-16; it must be UTF-8")]
     Utf16 { file: String },
     #[error(

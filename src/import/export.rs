@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, stays};
+use super::{Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, stays, tables};
 
 /// A folder of exported records, and how to read it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,7 @@ impl Export {
     ) -> Result<Counts, ImportError> {
         match &self.mapping {
             Some(Mapping::Stays(table)) => stays::read(&self.folder, table, meter, each),
+            Some(Mapping::Tables(set)) => tables::read(set, self, meter, each),
             None => {
                 let files = fhir::files(&self.folder)?;
                 if files.is_empty() {

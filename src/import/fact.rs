@@ -64,6 +64,8 @@ pub(super) enum Content {
         /// The payer, in words; not a feature.
         insurance: Option<String>,
     },
+    /// A row of a table may say several things.
+    Several(Vec<Content>),
     /// Withdrawn or never done; an earlier version of it does not count either.
     Withdrawn(Withdrawal),
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::stays::StayTable;
+use super::tables::TableSet;
 
 /// What is wrong with a mapping file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,8 @@ pub struct TableSource {
 pub enum Mapping {
     /// One table with one row per stay (`kind = "stays"`, which need not be said).
     Stays(Box<StayTable>),
+    /// Several tables that are joined by the patient's id (`kind = "tables"`).
+    Tables(Box<TableSet>),
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -38,6 +41,7 @@ pub enum Mapping {
 enum Kind {
     #[default]
     Stays,
+    Tables,
 }
 
 /// The one key that is read before the rest of the file is.
@@ -57,6 +61,7 @@ impl Mapping {
             toml::from_str(text).map_err(|error| MappingError::Syntax(error.to_string()))?;
         match kind {
             Kind::Stays => StayTable::parse(text).map(Box::new).map(Mapping::Stays),
+            Kind::Tables => TableSet::parse(text).map(Box::new).map(Mapping::Tables),
         }
     }
 
@@ -64,6 +69,7 @@ impl Mapping {
     pub fn source(&self) -> &TableSource {
         match self {
             Mapping::Stays(table) => &table.source,
+            Mapping::Tables(set) => &set.source,
         }
     }
 }

@@ -20,12 +20,16 @@ mod input;
 mod lines;
 mod mapping;
 mod meter;
+#[allow(dead_code, unused_imports, reason = "read by MEDS and by tables, which come next")]
+mod parquet_in;
 mod parquet_out;
 #[doc(hidden)]
 pub mod probe;
 mod reading;
 mod stays;
 mod subject;
+mod table_file;
+mod tables;
 
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
@@ -38,3 +42,4 @@ pub use parquet_out::{Column, ColumnType, ParquetWriter, WriteError};
 pub use reading::{Reading, RegionFrom, Timezone};
 pub use stays::StayTable;
 pub use subject::{Label, Subject};
+pub use tables::TableSet;

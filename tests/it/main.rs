@@ -4,6 +4,7 @@
 
 mod bundle;
 mod canary;
+mod check;
 mod command;
 mod features;
 mod fhir;
@@ -15,5 +16,6 @@ mod properties;
 mod rpc;
 mod scoring;
 mod support;
+mod tables;
 mod tidy;
 mod units;
