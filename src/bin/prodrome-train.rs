@@ -3,13 +3,16 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
-    self, CommandError, EvaluateRequest, FitRequest, ScoreRequest, Source, with_threads,
+    self, CheckRequest, CommandError, EvaluateRequest, FitRequest, ScoreRequest, Source,
+    with_threads,
 };
+use prodrome::import::{Meter, Reading, RegionFrom, Timezone};
 use prodrome::train::HeldOut;
 use serde::Serialize;
 
@@ -18,6 +21,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How many warnings are shown unless more are asked for.
 const WARNINGS_SHOWN: usize = 20;
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Fits, judges and applies clinical risk models.
 ///
@@ -43,6 +49,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what is in an export, what is wrong with it, and why a task finds no cohort.
+    Check {
+        #[command(flatten)]
+        records: Records,
+        /// A task file; may be given more than once. All of the models folder by default.
+        #[arg(long)]
+        task: Vec<PathBuf>,
+        /// The models folder, with the tasks to check.
+        #[arg(long, default_value = "models")]
+        models: PathBuf,
+    },
     /// Fit a task's models on an export; a new version folder, not yet in service.
     Fit {
         /// The task file; `concepts.toml` beside its folder is read with it.
@@ -110,6 +127,16 @@ struct Records {
     /// How the rows of a table become records; a FHIR export (*.ndjson) needs none.
     #[arg(long)]
     mapping: Option<PathBuf>,
+    /// A folder for what does not fit into memory. It gets patient data, readable by you alone, and
+    /// is emptied at the end; after an interruption the same command goes on from it.
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// The part of an address that is the patient's region.
+    #[arg(long, value_name = "PART", default_value = "postal-prefix", value_parser = region_from)]
+    region_from: RegionFrom,
+    /// The zone of times that come without one, such as Europe/Berlin.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = timezone)]
+    timezone: Timezone,
     /// Concept files of your site, added to the task's own; may be given more than once.
     #[arg(long)]
     concepts: Vec<PathBuf>,
@@ -117,8 +144,19 @@ struct Records {
 
 impl Records {
     fn parts(self) -> (Source, Vec<PathBuf>) {
-        (Source { export: self.export, mapping: self.mapping }, self.concepts)
+        let Records { export, mapping, work, region_from, timezone, concepts } = self;
+        let reading = Reading { region_from, timezone };
+        (Source { export, mapping, reading, work }, concepts)
     }
+}
+
+fn region_from(text: &str) -> Result<RegionFrom, String> {
+    let names = RegionFrom::NAMES.map(|(name, _)| name).join(", ");
+    RegionFrom::parse(text).ok_or_else(|| format!("must be one of {names}"))
+}
+
+fn timezone(text: &str) -> Result<Timezone, String> {
+    Timezone::parse(text).ok_or_else(|| "must be an IANA name such as Europe/Berlin".to_owned())
 }
 
 fn held_out(text: &str) -> Result<HeldOut, String> {
@@ -134,11 +172,14 @@ fn main() -> ExitCode {
         (false, false) => WARNINGS_SHOWN,
         (false, true) => usize::MAX,
     };
-    let result = with_threads(threads, || run(arguments.command, &bar)).and_then(|result| result);
+    let meter = Arc::new(Meter::default());
+    watch(&bar, &meter);
+    let result = with_threads(threads, || run(arguments.command, &bar, &meter));
+    let result = result.and_then(|result| result);
     bar.finish_and_clear();
     match result {
         Ok(answer) => match print(&answer, json, warnings_max) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::from(answer.exit_code),
             Err(_) => ExitCode::from(4),
         },
         Err(error) => {
@@ -153,10 +194,43 @@ fn bar(arguments: &Arguments) -> ProgressBar {
     if arguments.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
     let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_millis(200));
-    style.map_or(bar.clone(), |style| bar.clone().with_style(style))
+    bar.enable_steady_tick(TICK);
+    styled(bar, "{spinner} {elapsed} {msg}")
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Shows on the bar how far the reading has come, from a thread that ends with the bar.
+fn watch(bar: &ProgressBar, meter: &Arc<Meter>) {
+    if bar.is_hidden() {
+        return;
+    }
+    let (bar, meter) = (bar.clone(), Arc::clone(meter));
+    std::thread::spawn(move || {
+        let reading = "{spinner} {elapsed} {msg} {bar:30} {bytes} of {total_bytes}, \
+                       {bytes_per_sec}, {eta} left";
+        let mut begun = false;
+        while !bar.is_finished() {
+            std::thread::sleep(TICK);
+            let (total, read) = (meter.total_bytes(), meter.read_bytes());
+            if total > 0 && !begun {
+                begun = true;
+                styled(bar.clone(), reading).set_length(total);
+            }
+            if begun && read < total {
+                bar.set_position(read);
+            } else if begun {
+                styled(bar.clone(), "{spinner} {elapsed} {msg}");
+                return;
+            }
+        }
+    });
 }
 
 /// What a command says: an object for programs, sentences for people, warnings for both.
@@ -164,26 +238,36 @@ struct Answer {
     json: serde_json::Value,
     text: String,
     warnings: Vec<String>,
+    exit_code: u8,
 }
 
-fn run(command: Command, bar: &ProgressBar) -> Result<Answer, CommandError> {
+fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
     match command {
+        Command::Check { records, task, models } => {
+            let (source, concepts) = records.parts();
+            let request = CheckRequest { source, tasks: task, models, concepts };
+            let checked = command::check(&request, meter)?;
+            let exit_code = checked.exit_code();
+            // The answer itself says what is wrong.
+            Ok(Answer { exit_code, ..answer(&checked, checked.text(), Vec::new())? })
+        }
         Command::Fit { task, records, models, seed, held_out, dump_matrix } => {
             let (source, concepts) = records.parts();
             let request =
                 FitRequest { task, source, models, concepts, seed, held_out, dump_matrix };
-            let fitted = command::fit(&request, &|step| bar.set_message(step.to_owned()))?;
+            let fitted = command::fit(&request, meter, &|step| bar.set_message(step.to_owned()))?;
             answer(&fitted, fitted.summary(), fitted.warnings())
         }
         Command::Evaluate { bundle, records, out, only_held_out } => {
             let (source, concepts) = records.parts();
             let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
-            let evaluated = command::evaluate(&request)?;
+            let evaluated = command::evaluate(&request, meter)?;
             answer(&evaluated, evaluated.summary(), evaluated.lines.warnings())
         }
         Command::Score { bundle, records, out } => {
             let (source, concepts) = records.parts();
-            let scored = command::score(&ScoreRequest { bundle, source, concepts, out })?;
+            let request = ScoreRequest { bundle, source, concepts, out };
+            let scored = command::score(&request, meter)?;
             answer(&scored, scored.summary(), scored.lines.warnings())
         }
         Command::Promote { task, version, models } => {
@@ -200,7 +284,7 @@ fn answer<T: Serialize>(
     warnings: Vec<String>,
 ) -> Result<Answer, CommandError> {
     let json = serde_json::to_value(value).map_err(|e| CommandError::Json(e.to_string()))?;
-    Ok(Answer { json, text, warnings })
+    Ok(Answer { json, text, warnings, exit_code: 0 })
 }
 
 fn print(answer: &Answer, json: bool, warnings_max: usize) -> std::io::Result<()> {

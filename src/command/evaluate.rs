@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
-use crate::import::{Counts, Received, read_export};
+use crate::import::{Counts, Meter, Received};
 use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
 
 /// What `evaluate` is asked to do.
@@ -61,9 +61,9 @@ impl Evaluated {
 ///
 /// # Errors
 /// A bundle that is refused, files that cannot be read or written, a cohort without both outcomes.
-pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
+pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
-    let mapping = records::mapping(&request.source)?;
+    let export = records::export(&request.source)?;
     let part = &bundle.manifest().development.held_out_part;
     let held_out = match request.only_held_out {
         true => Some(HeldOut::parse(part).filter(|held_out| held_out.of > 1).ok_or_else(|| {
@@ -75,7 +75,7 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<Evaluated, CommandError> {
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
     let mut probabilities = HashMap::new();
-    let lines = read_export(&request.source.export, mapping.as_ref(), |subject| {
+    let lines = export.read(meter, |subject| {
         if held_out.is_some_and(|held_out| !held_out.holds(&subject.group)) {
             return Received::Skipped("not held out".to_owned());
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::records::{self, Source};
-use crate::import::{Column, ColumnType, Counts, ParquetWriter};
+use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter};
 use crate::registry;
 use crate::train::{self, Cohort, Dump, FitParams, HeldOut, Report};
 
@@ -83,20 +83,20 @@ impl FitOutcome {
 /// Files that cannot be read or written, a cohort too small, a fault of a model library.
 pub fn fit(
     request: &FitRequest,
+    meter: &Meter,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<FitOutcome, CommandError> {
     let concepts = records::concepts(&request.task, &request.concepts)?;
     let task = records::task(&request.task, &concepts)?;
-    let mapping = records::mapping(&request.source)?;
+    let export = records::export(&request.source)?;
     progress("reading records");
-    let mapping = mapping.as_ref();
-    let (cohort, lines) = records::cohort(&task, &concepts, &request.source, mapping, |_| true)?;
+    let (cohort, lines) = records::cohort(&task, &concepts, &export, meter, |_| true)?;
     let name = task.params().name.as_str();
     let params = FitParams {
         version: registry::next_version(&request.models, name)?,
         seed: request.seed,
         held_out: request.held_out,
-        source: records::source_params(mapping),
+        source: records::source_params(&export),
     };
     let fitted = train::fit(&cohort, &params, progress)?;
     if let Some(path) = &request.dump_matrix {

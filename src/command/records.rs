@@ -4,18 +4,28 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Mapping, Received, Subject, read_export};
+use crate::import::{Counts, Export, Mapping, Meter, Reading, Received, Subject};
 use crate::record::ConceptSet;
 use crate::registry;
 use crate::task::Task;
 use crate::train::{Case, Cohort, GivenLabel, SourceNote};
 
 /// Where the records are, and how they are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub export: PathBuf,
     /// Tables need one; FHIR exports have none.
     pub mapping: Option<PathBuf>,
+    pub reading: Reading,
+    /// A folder for what does not fit into memory.
+    pub work: Option<PathBuf>,
+}
+
+impl Source {
+    /// The export in `export`, read without a mapping and in memory.
+    pub fn new(export: PathBuf) -> Source {
+        Source { export, mapping: None, reading: Reading::default(), work: None }
+    }
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
@@ -27,6 +37,11 @@ pub(super) fn concepts(task: &Path, site: &[PathBuf]) -> Result<ConceptSet, Comm
     let folder = task.parent().map(Path::to_owned).unwrap_or_default();
     let models =
         if folder.as_os_str().is_empty() { PathBuf::from("..") } else { folder.join("..") };
+    concepts_in(&models, site)
+}
+
+/// The concepts of a models folder, and the site's files.
+pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet, CommandError> {
     let path = models.join("concepts.toml");
     let fault = |path: &Path| {
         let path = path.to_owned();
@@ -44,11 +59,17 @@ pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandEr
         .map_err(|error| CommandError::Task { path: path.to_owned(), error: Box::new(error) })
 }
 
-pub(super) fn mapping(source: &Source) -> Result<Option<Mapping>, CommandError> {
-    let Some(path) = &source.mapping else { return Ok(None) };
+/// The export that `source` names, with its mapping read.
+pub(super) fn export(source: &Source) -> Result<Export, CommandError> {
+    let mapping = source.mapping.as_deref().map(mapping).transpose()?;
+    let Source { export, mapping: _, reading, work } = source;
+    let (folder, reading, work) = (export.clone(), reading.clone(), work.clone());
+    Ok(Export { folder, mapping, reading, work })
+}
+
+fn mapping(path: &Path) -> Result<Mapping, CommandError> {
     Mapping::parse(&read_text(path)?)
-        .map(Some)
-        .map_err(|error| CommandError::Mapping { path: path.clone(), error: Box::new(error) })
+        .map_err(|error| CommandError::Mapping { path: path.to_owned(), error: Box::new(error) })
 }
 
 /// The bundle in a version folder, with the site's concepts added to its own.
@@ -58,8 +79,8 @@ pub(super) fn bundle(path: &Path, site: &[PathBuf]) -> Result<Bundle, CommandErr
 }
 
 /// What the card says of the source.
-pub(super) fn source_params(mapping: Option<&Mapping>) -> SourceNote {
-    let Some(mapping) = mapping else {
+pub(super) fn source_params(export: &Export) -> SourceNote {
+    let Some(mapping) = &export.mapping else {
         let title = "FHIR R4 Bulk Data export".to_owned();
         return SourceNote { title, citation: None, years: None };
     };
@@ -84,12 +105,12 @@ pub(super) fn case(subject: Subject) -> Case {
 pub(super) fn cohort<'a>(
     task: &'a Task,
     concepts: &'a ConceptSet,
-    source: &Source,
-    mapping: Option<&Mapping>,
+    export: &Export,
+    meter: &Meter,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(Cohort<'a>, Counts), CommandError> {
     let mut cohort = Cohort::new(task, concepts);
-    let counts = read_export(&source.export, mapping, |subject| {
+    let counts = export.read(meter, |subject| {
         if !wanted(&subject.group) {
             return Received::Skipped("not asked for".to_owned());
         }

@@ -8,7 +8,7 @@ use super::CommandError;
 use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Received, Subject, read_export};
+use crate::import::{Counts, Meter, Received, Subject};
 use crate::record::{History, RecordError};
 use crate::task::{Label, index_times, label};
 
@@ -51,12 +51,12 @@ impl Scored {
 ///
 /// # Errors
 /// A bundle that is refused, files that cannot be read or written.
-pub fn score(request: &ScoreRequest) -> Result<Scored, CommandError> {
+pub fn score(request: &ScoreRequest, meter: &Meter) -> Result<Scored, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
-    let mapping = records::mapping(&request.source)?;
+    let export = records::export(&request.source)?;
     let mut file = PredictionFile::create(&request.out)?;
     let (mut scored, mut not_scored) = (0, 0);
-    let lines = read_export(&request.source.export, mapping.as_ref(), |subject| {
+    let lines = export.read(meter, |subject| {
         let rows = match rows(&bundle, &subject) {
             Ok(rows) => rows,
             Err(error) => return Received::Quarantined(error.to_string()),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A row that could not be used. It names a place and a reason, never a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
     /// The name of the file, without its folder.
     pub file: String,
@@ -37,7 +37,8 @@ pub enum Received {
 
 /// Rows read and what became of them. Read = used + skipped + quarantined at all times, because
 /// a row is counted as read in the same step that says what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     read: u64,
     used: u64,
@@ -102,6 +103,18 @@ impl Counts {
         }
         lines.extend(self.issues.iter().map(|(kind, count)| format!("{count} times {kind}")));
         lines
+    }
+
+    /// Adds the counts of another part of the same export.
+    pub(super) fn add(&mut self, other: Counts) {
+        let Counts { read, used, skipped, quarantined, examples, issues } = other;
+        self.read += read;
+        self.used += used;
+        self.quarantined += quarantined;
+        skipped.iter().for_each(|(kind, count)| add(&mut self.skipped, kind, *count));
+        issues.iter().for_each(|(kind, count)| add(&mut self.issues, kind, *count));
+        let room = Counts::EXAMPLES_MAX - self.examples.len().min(Counts::EXAMPLES_MAX);
+        self.examples.extend(examples.into_iter().take(room));
     }
 
     pub(super) fn use_one(&mut self) {

@@ -1,27 +1,47 @@
 //! One door to an export: its kind is found by looking.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::table::{self, ImportError};
-use super::{Counts, Mapping, Received, Subject, fhir};
+use super::{Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, stays, tables};
 
-/// Reads an export of any kind and gives each subject to `each`, which says what it did with it. A
-/// mapping says that the export is tables; without one it must be FHIR R4 Bulk Data.
-///
-/// # Errors
-/// A folder or file that cannot be opened, no file of a known kind, a table without its columns, two
-/// source ids with one subject id. Bad rows and lines are counted and never end the run.
-pub fn read_export(
-    export: &Path,
-    mapping: Option<&Mapping>,
-    each: impl FnMut(Subject) -> Received,
-) -> Result<Counts, ImportError> {
-    if let Some(mapping) = mapping {
-        return table::read(export, mapping, each);
+/// A folder of exported records, and how to read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    pub folder: PathBuf,
+    /// Tables need one; it may say how the codes of a MEDS export are meant. A FHIR export has none.
+    pub mapping: Option<Mapping>,
+    pub reading: Reading,
+    /// A folder for what does not fit into memory. Without one all is kept in memory.
+    pub work: Option<PathBuf>,
+}
+
+impl Export {
+    /// The export in `folder`, read without a mapping, with the usual reading, in memory.
+    pub fn new(folder: &Path) -> Export {
+        let (mapping, reading, work) = (None, Reading::default(), None);
+        Export { folder: folder.to_owned(), mapping, reading, work }
     }
-    let files = fhir::files(export)?;
-    if files.is_empty() {
-        return Err(ImportError::NoMapping { folder: export.to_owned() });
+
+    /// Gives each subject to `each`, which says what it did with it.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be opened, no file of a known kind, a table without its columns,
+    /// two source ids with one subject id. Bad rows and lines are counted and never end the run.
+    pub fn read(
+        &self,
+        meter: &Meter,
+        each: impl FnMut(Subject) -> Received,
+    ) -> Result<Counts, ImportError> {
+        match &self.mapping {
+            Some(Mapping::Stays(table)) => stays::read(&self.folder, table, meter, each),
+            Some(Mapping::Tables(set)) => tables::read(set, self, meter, each),
+            None => {
+                let files = fhir::files(&self.folder)?;
+                if files.is_empty() {
+                    return Err(ImportError::NoMapping { folder: self.folder.clone() });
+                }
+                fhir::read(&files, self, meter, each)
+            }
+        }
     }
-    fhir::read(&files, each)
 }

@@ -1,11 +1,9 @@
-//! `Mapping`: how the rows of a table with one row per stay become records, checked.
-
-use std::collections::BTreeMap;
+//! `Mapping`: how an export that does not explain itself is to be read, from a TOML file.
 
 use serde::Deserialize;
 
-use super::mapping_file::EventTime;
-use crate::record::{Code, Comparator, EncounterClass, EventKind, Sex, Time, Value};
+use super::stays::StayTable;
+use super::tables::TableSet;
 
 /// What is wrong with a mapping file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,34 +12,6 @@ pub enum MappingError {
     Syntax(String),
     #[error("{place}: {reason}")]
     Invalid { place: String, reason: String },
-}
-
-/// A column, by its place in `Mapping::columns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ColumnRef(pub(super) usize);
-
-/// A checked mapping. One row becomes one subject with one index stay and its events.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mapping {
-    pub(super) source: TableSource,
-    pub(super) files: FilePattern,
-    pub(super) delimiter: u8,
-    pub(super) missing: Vec<String>,
-    /// Every column the mapping reads, once each.
-    pub(super) columns: Vec<String>,
-    pub(super) id_bytes_max: usize,
-    pub(super) anchor: Anchor,
-    pub(super) subject_id: ColumnRef,
-    pub(super) group: Option<ColumnRef>,
-    pub(super) birth: Option<Birth>,
-    pub(super) sex: Option<CodedColumn<Sex>>,
-    pub(super) exclusions: Vec<Exclusion>,
-    pub(super) stay: StayMap,
-    pub(super) coverage_days: Option<i64>,
-    pub(super) earlier: Vec<Earlier>,
-    pub(super) events: Vec<EventTemplate>,
-    pub(super) label: Option<LabelMap>,
-    pub(super) audit: AuditColumns,
 }
 
 /// Where a table comes from.
@@ -57,170 +27,49 @@ pub struct TableSource {
     pub years: Option<[i32; 2]>,
 }
 
-/// A file name with `*` for any characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FilePattern(pub(super) String);
-
-/// The index time of a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Anchor {
-    Fixed(Time),
-    Column(ColumnRef),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Birth {
-    AgeBand(ColumnRef),
-    AgeYears(ColumnRef),
-}
-
-/// A column whose values stand for others.
+/// A checked mapping, by the kind of export it explains.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct CodedColumn<T> {
-    pub column: ColumnRef,
-    /// `None`: the values are taken as they are.
-    pub values: Option<BTreeMap<String, T>>,
-    pub unknown: Vec<String>,
+pub enum Mapping {
+    /// One table with one row per stay (`kind = "stays"`, which need not be said).
+    Stays(Box<StayTable>),
+    /// Several tables that are joined by the patient's id (`kind = "tables"`).
+    Tables(Box<TableSet>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Exclusion {
-    pub column: ColumnRef,
-    pub values: Vec<String>,
-    pub reason: String,
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Stays,
+    Tables,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct StayMap {
-    pub class: EncounterClass,
-    pub id: ColumnRef,
-    pub length_days: ColumnRef,
-    pub admission_type: Option<CodedColumn<String>>,
-    pub admission_source: Option<CodedColumn<String>>,
-    pub discharge_disposition: Option<CodedColumn<String>>,
-    pub service: Option<CodedColumn<String>>,
-}
-
-/// A count of encounters in the year before, expanded into synthetic encounters.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Earlier {
-    pub class: EncounterClass,
-    pub count: ColumnRef,
-}
-
-/// One event that a row may give.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct EventTemplate {
-    pub kind: EventKind,
-    pub code: CodeTemplate,
-    pub value: Option<ValueColumn>,
-    pub unit: Option<String>,
-    pub rank: Option<u32>,
-    pub time: EventTime,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum CodeTemplate {
-    Fixed(Code),
-    Parts { system: String, parts: Vec<CodePart> },
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum CodePart {
-    Text(String),
-    Cell(ColumnRef),
-}
-
-/// The column an event takes its value from. A missing cell means that there is no event.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ValueColumn {
-    pub column: ColumnRef,
-    pub no_event: Vec<String>,
-    pub form: CellForm,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum CellForm {
-    /// Read for `no_event` and for the code alone.
-    Unused,
-    Number,
-    Coded,
-    Listed(BTreeMap<String, MappedValue>),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct MappedValue {
-    pub value: Value,
-    pub comparator: Option<Comparator>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct LabelMap {
-    pub column: ColumnRef,
-    pub positive: Vec<String>,
-    pub negative: Vec<String>,
-    pub column_optional: bool,
-}
-
-/// Columns for subgroup figures. They are never features.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct AuditColumns {
-    pub race: Option<ColumnRef>,
-    pub ethnicity: Option<ColumnRef>,
-    pub language: Option<ColumnRef>,
-    pub insurance: Option<ColumnRef>,
-    pub gender_identity: Option<ColumnRef>,
+/// The one key that is read before the rest of the file is.
+#[derive(Debug, Deserialize)]
+struct Head {
+    #[serde(default)]
+    kind: Kind,
 }
 
 impl Mapping {
-    /// Where the table comes from.
+    /// Reads a mapping file and checks it.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key with the nearest known one, or the place of a rule that is broken.
+    pub fn parse(text: &str) -> Result<Mapping, MappingError> {
+        let Head { kind } =
+            toml::from_str(text).map_err(|error| MappingError::Syntax(error.to_string()))?;
+        match kind {
+            Kind::Stays => StayTable::parse(text).map(Box::new).map(Mapping::Stays),
+            Kind::Tables => TableSet::parse(text).map(Box::new).map(Mapping::Tables),
+        }
+    }
+
+    /// Where the records come from.
     pub fn source(&self) -> &TableSource {
-        &self.source
-    }
-
-    /// The pattern of the names of the files it reads.
-    pub fn files(&self) -> &str {
-        &self.files.0
-    }
-
-    /// Whether a file may lack the column.
-    pub(super) fn is_optional(&self, column: ColumnRef) -> bool {
-        self.label.as_ref().is_some_and(|label| label.column_optional && label.column == column)
-    }
-}
-
-impl FilePattern {
-    /// Whether `name` fits; `*` alone is special, and case counts.
-    pub(super) fn fits(&self, name: &str) -> bool {
-        let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name };
-        let Some(mut name) = name.strip_prefix(first) else { return false };
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        // The earliest place for each part leaves the most room for the next.
-        for part in middle.split('*') {
-            match name.find(part) {
-                Some(place) => name = name.get(place + part.len()..).unwrap_or_default(),
-                None => return false,
-            }
+        match self {
+            Mapping::Stays(table) => &table.source,
+            Mapping::Tables(set) => &set.source,
         }
-        name.ends_with(last)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_in_a_file_name_stands_for_any_characters() {
-        let fits = |pattern: &str, name: &str| FilePattern(pattern.to_owned()).fits(name);
-        for name in ["diabetic_data.csv", "diabetic_data.train.csv.gz", "diabetic_data2.csv"] {
-            assert!(fits("diabetic_data*.csv*", name), "{name}");
-        }
-        for name in ["IDs_mapping.csv", "diabetic_data.txt", "x_diabetic_data.csv", ""] {
-            assert!(!fits("diabetic_data*.csv*", name), "{name}");
-        }
-        assert!(fits("a.csv", "a.csv") && !fits("a.csv", "a.csv.gz"));
-        assert!(fits("*", "") && fits("a*a", "aa") && !fits("a*a", "a"));
-        assert!(fits("*b*c*", "abxc") && !fits("*b*c*", "acb"));
     }
 }

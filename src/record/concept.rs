@@ -1,6 +1,6 @@
 //! Concepts: named sets of codes in any system, with the unit and plausible range of their values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,15 @@ pub struct Concept {
     /// Where the codes come from, or why a system has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl Concept {
+    /// The code systems it has codes in, each once.
+    pub fn systems(&self) -> BTreeSet<String> {
+        // A pattern is read without its `*` and its range: neither is part of the system's name.
+        let system = |pattern: &String| Some(Code::new(pattern.split_once("//")?.0, "").system);
+        self.codes.iter().filter_map(system).collect()
+    }
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -186,20 +195,21 @@ impl ConceptSet {
 
     fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
         for pattern in &concept.codes {
-            let Some(code) = Code::parse(pattern.trim_end_matches('*')) else {
+            let Some(exact) = Code::parse(pattern.trim_end_matches('*')) else {
                 return Err(format!("`{pattern}` is not SYSTEM//code"));
             };
             let is_prefix = pattern.ends_with('*');
             // Normalising removes the dots of an ICD code, so a range is split before it.
             let (_, stem) = pattern.trim_end_matches('*').split_once("//").unwrap_or_default();
             let range = stem.split_once("..").map(|(first, last)| {
-                let end = |end: &str| Code::new(&code.system, end).code;
+                let end = |end: &str| Code::beginning(&exact.system, end).code;
                 (end(first), end(last))
             });
-            let index = self.systems.entry(code.system).or_default();
+            let beginning = Code::beginning(&exact.system, stem).code;
+            let index = self.systems.entry(exact.system).or_default();
             match range {
-                None if is_prefix => index.prefixes.push((code.code, id)),
-                None => index.exact.entry(code.code).or_default().push(id),
+                None if is_prefix => index.prefixes.push((beginning, id)),
+                None => index.exact.entry(exact.code).or_default().push(id),
                 Some((first, last)) if is_prefix && first.len() == last.len() && first <= last => {
                     index.ranges.push((first, last, id));
                 }
@@ -249,6 +259,12 @@ impl ConceptSet {
     pub fn with_count_rule(&self) -> impl Iterator<Item = ConceptId> {
         let each = self.concepts.iter().enumerate();
         each.filter(|(_, c)| c.count.is_some()).map(|(place, _)| ConceptId(place as u32))
+    }
+
+    /// All concepts with their names, in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (ConceptId, &str, &Concept)> {
+        let each = self.names.iter().zip(&self.concepts).enumerate();
+        each.map(|(place, (name, concept))| (ConceptId(place as u32), name.as_str(), concept))
     }
 
     /// Whether there is no concept at all.

@@ -22,6 +22,8 @@ mod ucum;
 mod unit;
 mod view;
 
+use serde::{Deserialize, Serialize};
+
 pub use code::Code;
 pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
@@ -35,7 +37,7 @@ pub(crate) use view::Future;
 pub use view::{Evidence, Stay, View};
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Sex {
     Female,
     Male,
@@ -57,14 +59,14 @@ impl Sex {
 }
 
 /// A span of time in which the source would have seen the patient's care; an open end is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     pub start: Option<Time>,
     pub end: Option<Time>,
 }
 
 /// Attributes for subgroup figures only. They are never features.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AuditAttributes {
     pub race: Option<String>,
     pub ethnicity: Option<String>,

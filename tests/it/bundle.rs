@@ -4,6 +4,8 @@ use prodrome::bundle::{Bundle, BundleError, Files};
 use prodrome::command::{self, with_threads};
 use prodrome::registry::{self, RegistryError};
 
+use prodrome::import::Meter;
+
 use crate::support::{fit_request, fit_sample, root, shipped_files};
 
 fn refusal(files: &Files) -> BundleError {
@@ -120,7 +122,10 @@ fn the_same_seed_gives_the_same_digest_with_one_thread_and_with_two() {
         let export = root().join("tests/data/diabetes130");
         let mut request = fit_request(export, models.path().to_owned());
         request.seed = seed;
-        with_threads(Some(threads), || command::fit(&request, &|_| {})).unwrap().unwrap().digest
+        with_threads(Some(threads), || command::fit(&request, &Meter::default(), &|_| {}))
+            .unwrap()
+            .unwrap()
+            .digest
     };
     let one = fit(1, 1);
     assert_eq!(one, fit(2, 1));

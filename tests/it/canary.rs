@@ -5,6 +5,8 @@ use std::fs;
 use prodrome::command;
 use prodrome::registry;
 
+use prodrome::import::Meter;
+
 use crate::support::{fit_request, root};
 
 /// How many patients the planted codes have: one fewer than may be shown.
@@ -72,7 +74,7 @@ fn marks_of_ten_patients_are_nowhere_in_bundle_card_or_metrics() {
     assert!(planted.texts.len() + planted.numbers.len() >= 50);
     let models = tempfile::tempdir().unwrap();
     let request = fit_request(planted.export.path().to_owned(), models.path().to_owned());
-    let fitted = command::fit(&request, &|_| {}).unwrap();
+    let fitted = command::fit(&request, &Meter::default(), &|_| {}).unwrap();
     assert_eq!(fitted.lines.used(), 2_000, "the marked rows were used");
     let mut files = registry::read_files(&fitted.bundle).unwrap();
     files.insert("what the command says".into(), serde_json::to_vec(&fitted).unwrap());

@@ -1,6 +1,7 @@
 //! FHIR: one patient by both doors, hostile lines, and that every line is accounted for.
 
 mod hostile;
+mod reading;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,14 +9,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use prodrome::command::{self, ScoreRequest, Source};
-use prodrome::import::{BundleRecord, Counts, Received, Subject, read_bundle, read_export};
+use prodrome::import::{BundleRecord, Counts, Meter, Received, Subject, read_bundle};
 use prodrome::record::{
     Comparator, Event, EventKind, History, Record, Sex, TimePrecision, Value, Violation,
 };
 use prodrome::score;
 use serde_json::{Value as Json, json};
 
-use crate::support::{self, root, time};
+use crate::support::{self, read_export, root, time};
 
 fn folder() -> PathBuf {
     root().join("tests/data/fhir")
@@ -28,7 +29,7 @@ fn skipped(counts: &Counts) -> u64 {
 /// Reads an export, and holds that its counts add up.
 fn read_all(folder: &Path) -> (Vec<Subject>, Counts) {
     let mut subjects = Vec::new();
-    let counts = read_export(folder, None, |subject| {
+    let counts = read_export(folder, |subject| {
         subjects.push(subject);
         Received::Used
     });
@@ -226,12 +227,12 @@ fn a_later_version_replaces_or_withdraws_an_earlier_one() {
 
 #[test]
 fn what_the_receiver_says_of_a_patient_counts_for_all_its_lines() {
-    let counts = read_export(&folder(), None, |_| Received::Skipped("not held out".into()));
+    let counts = read_export(&folder(), |_| Received::Skipped("not held out".into()));
     let counts = counts.unwrap();
     // The Medication is nobody's line.
     assert_eq!((counts.used(), counts.skipped()["not held out"]), (1, 17));
     let reason = "events: more than 200000 events".to_owned();
-    let counts = read_export(&folder(), None, |_| Received::Quarantined(reason.clone())).unwrap();
+    let counts = read_export(&folder(), |_| Received::Quarantined(reason.clone())).unwrap();
     assert_eq!((counts.used(), counts.quarantined(), counts.examples().len()), (1, 17, 1));
 }
 
@@ -240,14 +241,14 @@ fn a_whole_export_is_scored_without_a_mapping() {
     let folder_out = tempfile::tempdir().unwrap();
     let mut request = ScoreRequest {
         bundle: support::task_folder().join("1"),
-        source: Source { export: folder(), mapping: None },
+        source: Source::new(folder()),
         concepts: Vec::new(),
         out: folder_out.path().join("predictions.parquet"),
     };
-    let scored = command::score(&request).unwrap();
+    let scored = command::score(&request, &Meter::default()).unwrap();
     assert_eq!((scored.scored, scored.not_scored), (1, 0));
     request.source.export = folder_out.path().to_owned();
-    assert_eq!(command::score(&request).unwrap_err().exit_code(), 2);
+    assert_eq!(command::score(&request, &Meter::default()).unwrap_err().exit_code(), 2);
 }
 
 /// How many lines a file has, by another road than the importer's.
@@ -269,7 +270,7 @@ fn all_files_of_the_public_exports_are_read_without_loss() {
         let expected: u64 = files.map(|path| lines(&path)).sum();
         let began = std::time::Instant::now();
         let (mut subjects, mut events) = (0, 0);
-        let counts = read_export(&folder, None, |subject| {
+        let counts = read_export(&folder, |subject| {
             subjects += 1;
             events += subject.record.events.len();
             let built = History::build(&subject.record, &concepts, &Default::default());

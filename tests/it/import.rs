@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use prodrome::import::{Counts, Mapping, Received, Subject, read};
+use prodrome::import::{Counts, Mapping, Received, Subject};
+
+use crate::support::read;
 use prodrome::record::{
     Comparator, ConceptSet, Encounter, EncounterClass, Event, EventKind, History, KnownAfter, Sex,
     Time, Value,

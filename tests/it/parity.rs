@@ -7,7 +7,7 @@ use std::path::Path;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use prodrome::command::{self, ScoreRequest, Source};
-use prodrome::import::Subject;
+use prodrome::import::{Meter, Subject};
 use prodrome::record::{
     Comparator, Encounter, EncounterClass, Event, EventKind, Sex, Time, TimePrecision, Value,
 };
@@ -125,13 +125,13 @@ fn offline(out: &Path) -> Answers {
     let request = ScoreRequest {
         bundle: task_folder().join("1"),
         source: Source {
-            export: root().join("tests/data/diabetes130"),
             mapping: Some(task_folder().join("diabetes130.toml")),
+            ..Source::new(root().join("tests/data/diabetes130"))
         },
         concepts: Vec::new(),
         out: out.to_owned(),
     };
-    command::score(&request).unwrap();
+    command::score(&request, &Meter::default()).unwrap();
     let reader = SerializedFileReader::new(File::open(out).unwrap()).unwrap();
     let names: Vec<String> = reader
         .metadata()

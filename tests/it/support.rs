@@ -1,11 +1,11 @@
 //! What many tests share: the repository's files, the sample, the shipped model, a fit on the sample.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use prodrome::bundle::{Bundle, Files};
 use prodrome::command::{self, FitOutcome, FitRequest, Source};
-use prodrome::import::{Mapping, Received, Subject, read};
+use prodrome::import::{Counts, Export, ImportError, Mapping, Meter, Received, Subject};
 use prodrome::record::{
     Code, ConceptSet, Encounter, EncounterClass, Event, EventKind, Record, Time,
 };
@@ -43,6 +43,24 @@ pub(crate) fn mapping() -> Mapping {
     Mapping::parse(&text).unwrap()
 }
 
+/// Reads the tables in `folder` by `mapping`.
+pub(crate) fn read(
+    folder: &Path,
+    mapping: &Mapping,
+    each: impl FnMut(Subject) -> Received,
+) -> Result<Counts, ImportError> {
+    let export = Export { mapping: Some(mapping.clone()), ..Export::new(folder) };
+    export.read(&Meter::default(), each)
+}
+
+/// Reads the export in `folder` without a mapping.
+pub(crate) fn read_export(
+    folder: &Path,
+    each: impl FnMut(Subject) -> Received,
+) -> Result<Counts, ImportError> {
+    Export::new(folder).read(&Meter::default(), each)
+}
+
 /// All rows of the committed sample.
 pub(crate) fn sample() -> &'static [Subject] {
     static SAMPLE: OnceLock<Vec<Subject>> = OnceLock::new();
@@ -77,7 +95,10 @@ pub(crate) fn service() -> Arc<Service> {
 pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
     FitRequest {
         task: task_folder().join("task.toml"),
-        source: Source { export, mapping: Some(task_folder().join("diabetes130.toml")) },
+        source: Source {
+            mapping: Some(task_folder().join("diabetes130.toml")),
+            ..Source::new(export)
+        },
         models,
         concepts: Vec::new(),
         seed: 1,
@@ -89,7 +110,7 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
 /// Fits the shipped task on the committed sample.
 pub(crate) fn fit_sample(models: PathBuf) -> FitOutcome {
     let request = fit_request(root().join("tests/data/diabetes130"), models);
-    command::fit(&request, &|_| {}).unwrap()
+    command::fit(&request, &Meter::default(), &|_| {}).unwrap()
 }
 
 pub(crate) fn time(text: &str) -> Time {

@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use prodrome::import::{Received, read_export};
+use prodrome::import::Received;
 use prodrome::record::{
     Built, Code, ConceptSet, Event, EventKind, History, IssueKind, Joined, Record, Time, Value,
 };
 
-use crate::support::{self, full_data, time};
+use crate::support::{self, full_data, read_export, time};
 
 fn concepts() -> &'static ConceptSet {
     static CONCEPTS: OnceLock<ConceptSet> = OnceLock::new();
@@ -120,7 +120,7 @@ fn within_another(record: &Record) -> u32 {
 fn overlapping_stays_of_the_full_data_are_merged_and_no_length_is_negative() {
     let Some(folder) = full_data("fhir-pysynthea") else { return };
     let (mut joined, mut began_within) = (Joined::default(), 0);
-    let counts = read_export(&folder, None, |subject| {
+    let counts = read_export(&folder, |subject| {
         let built = History::build(&subject.record, concepts(), &Default::default());
         let history = built.unwrap().history;
         joined.add(history.joined());

@@ -1,178 +1,99 @@
 //! A folder of FHIR R4 Bulk Data: `*.ndjson` files, plain or packed, one resource a line.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use super::fact::{self, Told};
-use super::gather::{Gather, Gathered, LeftOut, Place};
-use crate::import::ids::{Seen, SeenIds, subject_id};
+use super::resource::{self, Context, Told};
+use crate::import::export::Export;
+use crate::import::gather::{self, Keep, Sink};
+use crate::import::input::{self, InputFile};
 use crate::import::lines::{LineFault, Lines};
-use crate::import::{Counts, ImportError, Quarantined, Received, Subject};
+use crate::import::{Counts, ImportError, Meter, Reading, Received, Subject};
 
 /// The longest line, in bytes: a resource may carry whole documents.
 const LINE_BYTES_MAX: usize = 16 << 20;
 const ENDINGS: [&str; 3] = [".ndjson", ".ndjson.gz", ".ndjson.zst"];
-const WHOLE_PATIENT: &str = "the patient this line is about cannot be used: ";
 
 /// The files of an export by name; none where it is no FHIR export. What is in them their lines say:
 /// names and numbers of parts do not matter.
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub(in crate::import) fn files(export: &Path) -> Result<Vec<(Arc<str>, PathBuf)>, ImportError> {
-    let unreadable = |source| ImportError::Unreadable { path: export.to_owned(), source };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(export).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let is_ours = |name: &&str| ENDINGS.iter().any(|ending| name.ends_with(ending));
-        if let Some(name) = name.filter(is_ours).filter(|_| path.is_file()) {
-            found.push((Arc::from(name), path));
-        }
-    }
-    found.sort();
-    Ok(found)
+pub(in crate::import) fn files(export: &Path) -> Result<Vec<InputFile>, ImportError> {
+    input::files(export, |name| ENDINGS.iter().any(|ending| name.ends_with(ending)))
 }
 
-/// Reads all files, then gives the patients to `each` one by one, by id. What `each` says of a
-/// patient counts for all lines about the patient.
+/// Reads all files, then gives the patients to `each` one by one. What `each` says of a patient
+/// counts for all lines about the patient.
 ///
 /// # Errors
 /// A file that cannot be opened, two patients with one subject id.
 pub(in crate::import) fn read(
-    files: &[(Arc<str>, PathBuf)],
-    mut each: impl FnMut(Subject) -> Received,
+    files: &[InputFile],
+    export: &Export,
+    meter: &Meter,
+    each: impl FnMut(Subject) -> Received,
 ) -> Result<Counts, ImportError> {
-    let mut run = Run { files, counts: Counts::default(), gather: Gather::default() };
-    for (file, (_, path)) in files.iter().enumerate() {
-        run.file(file, path)?;
-    }
-    let Run { files: _, mut counts, gather } = run;
-    let report = Report { files };
-    let mut seen = SeenIds::default();
-    for gathered in gather.drain() {
-        report.patient(gathered, &mut counts, &mut seen, &mut each)?;
-    }
-    Ok(counts)
+    let read_file =
+        |file: &InputFile, sink: &mut Sink<'_>| read_file(file, &export.reading, meter, sink);
+    let read_as = format!("fhir {:?}", export.reading);
+    let keep = Keep { work: export.work.as_deref(), read_as: &read_as };
+    gather::import(files, keep, meter, read_file, each)
 }
 
-struct Run<'a> {
-    files: &'a [(Arc<str>, PathBuf)],
-    counts: Counts,
-    gather: Gather,
+fn read_file(
+    file: &InputFile,
+    reading: &Reading,
+    meter: &Meter,
+    sink: &mut Sink<'_>,
+) -> Result<(), ImportError> {
+    each_line(file, reading, meter, |line, said| {
+        match said {
+            Ok(Told::Item(item)) => sink.item(line, *item),
+            Ok(Told::Medication { id, code }) => sink.medication(id, code),
+            Ok(Told::Nothing(kind)) => sink.skip(kind),
+            Err((path, reason)) => sink.quarantine(line, path, reason),
+        }
+        if sink.has_failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
 }
 
-impl Run<'_> {
-    fn file(&mut self, file: usize, path: &Path) -> Result<(), ImportError> {
-        let mut lines = Lines::open(path, LINE_BYTES_MAX)
-            .map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
-        let mut text = Vec::new();
-        while let Some((line, found)) = lines.next_into(&mut text) {
-            let place = Place { file, line };
-            match found {
-                Ok(()) => self.line(place, &text),
-                Err(fault) => self.quarantine(place, None, line_reason(fault)),
-            }
-        }
-        Ok(())
-    }
+/// What a line says, or the field at fault, where one is, and what is wrong.
+pub(in crate::import) type Said = Result<Told, (Option<&'static str>, &'static str)>;
 
-    fn line(&mut self, place: Place, bytes: &[u8]) {
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return self.counts.skip_one("blank line");
-        }
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return self.quarantine(place, None, "not UTF-8");
+/// Gives each line of `file` to `each`, with its number, until `each` has enough.
+pub(in crate::import) fn each_line(
+    file: &InputFile,
+    reading: &Reading,
+    meter: &Meter,
+    mut each: impl FnMut(u64, Said) -> ControlFlow<()>,
+) -> Result<(), ImportError> {
+    let mut lines = Lines::open(file, LINE_BYTES_MAX, meter)?;
+    let context = Context { known_as: None, reading };
+    let mut text = Vec::new();
+    while let Some((line, found)) = lines.next_into(&mut text) {
+        let said = match found {
+            Ok(()) => read_line(&text, context),
+            Err(fault) => Err((None, line_reason(fault))),
         };
-        match fact::read(text, None) {
-            // Counted with its patient.
-            Ok(Told::Item(item)) => self.gather.add(place, *item),
-            Ok(Told::Medication { id, code }) => {
-                self.gather.add_medication(id, code);
-                self.counts.use_one();
-            }
-            Ok(Told::Nothing(kind)) => self.counts.skip_one(kind),
-            Err(fault) => {
-                let (path, reason) = fault.parts();
-                self.quarantine(place, path, reason);
-            }
+        if each(line, said).is_break() {
+            break;
         }
     }
-
-    fn quarantine(&mut self, place: Place, path: Option<&'static str>, reason: &'static str) {
-        let report = Report { files: self.files };
-        self.counts.quarantine_one(|| report.row(place, path, reason.to_owned()));
-    }
+    Ok(())
 }
 
-/// What the report calls the places of an export.
-#[derive(Clone, Copy)]
-struct Report<'a> {
-    files: &'a [(Arc<str>, PathBuf)],
+/// Reads one line that stands alone.
+pub(in crate::import) fn read_one(bytes: &[u8], reading: &Reading) -> Said {
+    read_line(bytes, Context { known_as: None, reading })
 }
 
-impl Report<'_> {
-    fn name(&self, place: Place) -> Arc<str> {
-        self.files.get(place.file).map_or_else(|| Arc::from(""), |(name, _)| Arc::clone(name))
+fn read_line(bytes: &[u8], context: Context<'_>) -> Said {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Told::Nothing("blank line"));
     }
-
-    fn row(&self, place: Place, path: Option<&str>, reason: String) -> Quarantined {
-        let (file, column) = (self.name(place).to_string(), path.map(str::to_owned));
-        Quarantined { file, line: place.line, column, reason }
-    }
-
-    /// Counts the lines about one patient, and gives the patient to `each`.
-    fn patient(
-        &self,
-        gathered: Gathered,
-        counts: &mut Counts,
-        seen: &mut SeenIds,
-        each: &mut impl FnMut(Subject) -> Received,
-    ) -> Result<(), ImportError> {
-        let Gathered { record, used, left_out, doubts, patient, .. } = gathered;
-        for (place, why) in left_out {
-            match why {
-                LeftOut::Skipped(kind) => counts.skip_one(kind),
-                LeftOut::Quarantined { path, reason } => {
-                    counts.quarantine_one(|| self.row(place, Some(path), reason.to_owned()));
-                }
-            }
-        }
-        for (_, kind, doubt) in doubts {
-            counts.count_issue(&format!("{kind:?}.{}: {}", doubt.path, doubt.reason));
-        }
-        let Some(place) = patient.or_else(|| used.first().copied()) else { return Ok(()) };
-        if patient.is_none() {
-            counts.count_issue("a patient without a Patient resource");
-        }
-        let source_id = record.patient_id.clone();
-        let subject = Subject {
-            subject_id: subject_id(&source_id),
-            group: source_id.clone(),
-            source_id,
-            record,
-            label: None,
-            file: self.name(place),
-            line: place.line,
-        };
-        if seen.add(subject.subject_id, &subject.source_id) == Seen::Collision {
-            return Err(ImportError::Collision {
-                file: subject.file.to_string(),
-                line: subject.line,
-            });
-        }
-        let lines = used.len() as u64;
-        match each(subject) {
-            Received::Used => counts.use_many(lines),
-            Received::Skipped(kind) => counts.skip_many(&kind, lines),
-            Received::Quarantined(reason) => {
-                let reason = format!("{WHOLE_PATIENT}{reason}");
-                counts.quarantine_many(lines, || self.row(place, None, reason));
-            }
-        }
-        Ok(())
-    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Err((None, "not UTF-8")) };
+    resource::read(text, context).map_err(|fault| fault.parts())
 }
 
 fn line_reason(fault: LineFault) -> &'static str {

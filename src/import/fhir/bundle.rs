@@ -6,8 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::element::{Many, Text, target, text};
-use super::fact::{self, Content, Fault, Item, Told};
-use super::gather::{Gather, Gathered, LeftOut, Place};
+use super::resource::{self, Context, Fault, Told};
+use crate::import::Reading;
+use crate::import::fact::{Content, Item};
+use crate::import::gather::{Gathered, LeftOut, Place, gathered};
 use crate::record::{Record, Violation};
 
 /// The most entries of a Bundle, as of any request.
@@ -57,7 +59,7 @@ pub struct BundleRecord {
 pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
     let fault = |path: &str, reason| vec![Violation { path: path.to_owned(), reason }];
     let json = std::str::from_utf8(json).map_err(|_| fault("", "not UTF-8"))?;
-    let bundle: Bundle<'_> = fact::parse(json).map_err(|found| fault("", found.parts().1))?;
+    let bundle: Bundle<'_> = resource::parse(json).map_err(|found| fault("", found.parts().1))?;
     if text(&bundle.resource_type) != Some("Bundle") {
         return Err(fault("resourceType", "must be Bundle"));
     }
@@ -66,16 +68,20 @@ pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
         return Err(fault("entry", "more than 250000 entries"));
     }
     let aliases = aliases(&entries);
-    let (mut gather, mut violations) = (Gather::default(), Vec::new());
+    let reading = Reading::default();
+    let (mut items, mut medications) = (Vec::new(), HashMap::new());
+    let mut violations = Vec::new();
     for (place, Entry { full_url, resource }) in entries.iter().enumerate() {
         let Some(resource) = resource else { continue };
         let known_as = text(full_url).and_then(target).map(|target| target.id);
-        match fact::read(resource.get(), known_as) {
+        match resource::read(resource.get(), Context { known_as, reading: &reading }) {
             Ok(Told::Item(mut item)) => {
                 rename(&mut item, &aliases);
-                gather.add(Place { file: 0, line: place as u64 }, *item);
+                items.push((Place { file: 0, line: place as u64 }, *item));
             }
-            Ok(Told::Medication { id, code }) => gather.add_medication(id, code),
+            Ok(Told::Medication { id, code }) => {
+                medications.insert(id, code);
+            }
             Ok(Told::Nothing(_)) => {}
             Err(found) => violations.push(violation(place, &found)),
         }
@@ -83,7 +89,7 @@ pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
             return Err(violations);
         }
     }
-    let mut patients = gather.drain().filter(|gathered| !gathered.used.is_empty());
+    let mut patients = gathered(items, &medications).filter(|gathered| !gathered.used.is_empty());
     let only = match (patients.next(), patients.next()) {
         (Some(only), None) => only,
         (Some(_), Some(_)) => return Err(fault("entry", "more than one patient")),
@@ -99,7 +105,7 @@ pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
 fn aliases(entries: &[Entry<'_>]) -> HashMap<String, String> {
     let alias = |entry: &Entry<'_>| {
         let known_as = target(text(&entry.full_url)?)?.id;
-        let Named { id } = fact::parse(entry.resource?.get()).ok()?;
+        let Named { id } = resource::parse(entry.resource?.get()).ok()?;
         let id = text(&id).filter(|id| *id != known_as)?;
         Some((known_as.to_owned(), id.to_owned()))
     };
@@ -125,7 +131,11 @@ fn rename(item: &mut Item, aliases: &HashMap<String, String>) {
             event.encounter_id.as_mut().into_iter().for_each(&rename);
             rename(medication);
         }
-        Content::Person(_) | Content::Coverage(_) | Content::Withdrawn(_) => {}
+        // Only a row of a table says several things.
+        Content::Person(_)
+        | Content::Coverage { .. }
+        | Content::Withdrawn(_)
+        | Content::Several(_) => {}
     }
 }
 

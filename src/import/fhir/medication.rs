@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::clinical::{Times, event, when};
 use super::element::{Concept, Many, Meta, Reference, Span, Text, text};
-use super::fact::{Content, Fault, Head, Kind, Told, fits, moment, parse, withdrawn};
+use super::resource::{Context, Fault, Head, Told, fits, moment, parse, withdrawn};
+use crate::import::fact::{Content, Kind, Withdrawal};
 use crate::record::{Code, EventKind};
 
 #[derive(Deserialize)]
@@ -85,41 +86,41 @@ impl Given<'_> {
     }
 }
 
-pub(super) fn request(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
-    told(json, known_as, Kind::MedicationRequest, EventKind::DrugOrder)
+pub(super) fn request(json: &str, context: Context<'_>) -> Result<Told, Fault> {
+    told(json, context, Kind::MedicationRequest, EventKind::DrugOrder)
 }
 
-pub(super) fn dispense(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
-    told(json, known_as, Kind::MedicationDispense, EventKind::DrugDispensed)
+pub(super) fn dispense(json: &str, context: Context<'_>) -> Result<Told, Fault> {
+    told(json, context, Kind::MedicationDispense, EventKind::DrugDispensed)
 }
 
-pub(super) fn administration(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
-    told(json, known_as, Kind::MedicationAdministration, EventKind::DrugGiven)
+pub(super) fn administration(json: &str, context: Context<'_>) -> Result<Told, Fault> {
+    told(json, context, Kind::MedicationAdministration, EventKind::DrugGiven)
 }
 
 fn told(
     json: &str,
-    known_as: Option<&str>,
+    context: Context<'_>,
     kind: Kind,
     event_kind: EventKind,
 ) -> Result<Told, Fault> {
     let given: Given<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as);
-    let head = Head { kind, id, meta: &given.meta, patient: ("subject", &given.subject) };
-    let no_order = given.is_no_order().then_some("a drug proposed, planned or forbidden");
+    let id = text(&given.id).or(context.known_as);
+    let head = Head { context, kind, id, meta: &given.meta, patient: ("subject", &given.subject) };
+    let no_order = given.is_no_order().then_some(Withdrawal::NoOrder);
     if let Some(reason) = withdrawn(text(&given.status)).or(no_order) {
         return head.item(Content::Withdrawn(reason), Vec::new());
     }
     let mut doubts = Vec::new();
     let (start, end) = match event_kind {
-        EventKind::DrugOrder => (moment("authoredOn", text(&given.authored_on))?, None),
+        EventKind::DrugOrder => (moment("authoredOn", text(&given.authored_on), context)?, None),
         EventKind::DrugDispensed => {
-            let handed_over = moment("whenHandedOver", text(&given.when_handed_over))?;
-            (handed_over.or(moment("whenPrepared", text(&given.when_prepared))?), None)
+            let handed_over = moment("whenHandedOver", text(&given.when_handed_over), context)?;
+            (handed_over.or(moment("whenPrepared", text(&given.when_prepared), context)?), None)
         }
         _ => {
             let fields = ["effectiveDateTime", "effectivePeriod"];
-            when(fields, &given.effective_date_time, &given.effective_period, &mut doubts)?
+            when(context, fields, &given.effective_date_time, &given.effective_period, &mut doubts)?
         }
     };
     let times = Times { start, end, recorded: None };
@@ -143,9 +144,9 @@ struct Medication<'a> {
     code: Option<Concept<'a>>,
 }
 
-pub(super) fn medication(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn medication(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Medication<'_> = parse(json)?;
-    let id = text(&given.id).or(known_as).ok_or(Fault::at("id", "missing"))?;
+    let id = text(&given.id).or(context.known_as).ok_or(Fault::at("id", "missing"))?;
     let Some(code) = given.code.as_ref().and_then(Concept::chosen) else {
         return Ok(Told::Nothing("a drug without a code in a system"));
     };

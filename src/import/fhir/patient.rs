@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::element::{Coding, Concept, Many, Meta, Text, text};
-use super::fact::{
-    Content, Doubt, Fault, Item, Kind, Person, Told, fits, last_updated, parse, softly,
-};
-use crate::record::{AuditAttributes, PartialDate, Sex, Time, TimePrecision};
+use super::resource::{Context, Fault, Told, fits, last_updated, parse, softly};
+use crate::import::RegionFrom;
+use crate::import::fact::{Content, Doubt, Item, Kind, Person};
+use crate::record::{AuditAttributes, PartialDate, Sex, TEXT_BYTES_MAX, Time, TimePrecision};
 
 /// How much of a postal code makes the region: three characters name an area, not a neighbourhood.
 const REGION_CHARS: usize = 3;
@@ -38,6 +38,12 @@ struct Patient<'a> {
 struct Address<'a> {
     #[serde(borrow)]
     postal_code: Option<Text<'a>>,
+    #[serde(borrow)]
+    district: Option<Text<'a>>,
+    #[serde(borrow)]
+    state: Option<Text<'a>>,
+    #[serde(borrow)]
+    country: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -69,24 +75,23 @@ struct Part<'a> {
     value_coding: Option<Coding<'a>>,
 }
 
-pub(super) fn patient(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn patient(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let patient: Patient<'_> = parse(json)?;
-    let id = text(&patient.id).or(known_as).ok_or(Fault::at("id", "missing"))?;
+    let id = text(&patient.id).or(context.known_as).ok_or(Fault::at("id", "missing"))?;
     fits("id", Some(id))?;
     let mut doubts = Vec::new();
     let birth_date = birth_date(text(&patient.birth_date), &mut doubts);
-    let mut death_time = death_time(&patient, &mut doubts);
+    let mut death_time = death_time(&patient, context, &mut doubts);
     let birth = birth_date.and_then(PartialDate::earliest);
     if birth.zip(death_time).is_some_and(|(birth, death)| death < birth) {
         doubts.push(Doubt { path: "deceasedDateTime".into(), reason: "before birthDate" });
         death_time = None;
     }
-    let codes = patient.address.0.iter().find_map(|address| text(&address.postal_code));
     let person = Person {
         birth_date,
-        sex: text(&patient.gender).map(Sex::parse).unwrap_or_default(),
+        sex: text(&patient.gender).map(Sex::parse),
         death_time,
-        region: codes.map(|code| code.chars().take(REGION_CHARS).collect()),
+        region: region(&patient, context.reading.region_from),
         audit_attributes: AuditAttributes {
             race: attribute(&patient, "us-core-race"),
             ethnicity: attribute(&patient, "us-core-ethnicity"),
@@ -95,7 +100,7 @@ pub(super) fn patient(json: &str, known_as: Option<&str>) -> Result<Told, Fault>
             gender_identity: attribute(&patient, "genderIdentity"),
         },
     };
-    let updated = softly("meta.lastUpdated", last_updated(&patient.meta), &mut doubts);
+    let updated = softly("meta.lastUpdated", last_updated(&patient.meta), context, &mut doubts);
     Ok(Told::Item(Box::new(Item {
         patient: id.to_owned(),
         kind: Kind::Patient,
@@ -106,6 +111,22 @@ pub(super) fn patient(json: &str, known_as: Option<&str>) -> Result<Told, Fault>
     })))
 }
 
+fn region(patient: &Patient<'_>, from: RegionFrom) -> Option<String> {
+    let part = |address: &'_ Address<'_>| {
+        let field = match from {
+            RegionFrom::PostalPrefix | RegionFrom::PostalCode => &address.postal_code,
+            RegionFrom::District => &address.district,
+            RegionFrom::State => &address.state,
+            RegionFrom::Country => &address.country,
+            RegionFrom::Nothing => return None,
+        };
+        let chars = if from == RegionFrom::PostalPrefix { REGION_CHARS } else { TEXT_BYTES_MAX };
+        let whole = text(field).filter(|whole| whole.len() <= TEXT_BYTES_MAX)?;
+        Some(whole.chars().take(chars).collect())
+    };
+    patient.address.0.iter().find_map(part)
+}
+
 fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDate> {
     // Some exports write a dateTime here: its day is the date.
     let given = given?;
@@ -113,7 +134,7 @@ fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDat
     let believable = |date: &PartialDate| date.earliest().is_some_and(Time::is_believable);
     let reason = match date {
         Some(date) if believable(&date) => return Some(date),
-        Some(_) => super::element::OUTSIDE,
+        Some(_) => super::moment::OUTSIDE,
         None => "not a date YYYY, YYYY-MM or YYYY-MM-DD",
     };
     doubts.push(Doubt { path: "birthDate".into(), reason });
@@ -121,9 +142,13 @@ fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDat
 }
 
 /// When the patient died: noon where only the day is known, as for every outcome of a day.
-fn death_time(patient: &Patient<'_>, doubts: &mut Vec<Doubt>) -> Option<Time> {
+fn death_time(
+    patient: &Patient<'_>,
+    context: Context<'_>,
+    doubts: &mut Vec<Doubt>,
+) -> Option<Time> {
     let given = text(&patient.deceased_date_time);
-    let moment = softly("deceasedDateTime", given, doubts);
+    let moment = softly("deceasedDateTime", given, context, doubts);
     let doubt = match moment.map(|moment| (moment.time, moment.precision)) {
         Some((time, TimePrecision::Instant)) => return Some(time),
         Some((time, TimePrecision::Day)) => return Some(time.plus_hours(12)),

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::Write;
 
-use prodrome::import::{Counts, Received, Subject, read_bundle, read_export};
+use prodrome::import::{Counts, Received, Subject, read_bundle};
 use serde_json::json;
 
 use super::{bundle, read_all, read_violations, resources};
+use crate::support::read_export;
 
 /// Reads one file of these bytes.
 fn read_bytes(name: &str, bytes: &[u8]) -> (Vec<Subject>, Counts) {
@@ -177,6 +178,6 @@ fn a_bundle_that_cannot_be_used_is_refused_with_its_paths() {
 #[test]
 fn a_folder_of_neither_kind_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let error = read_export(folder.path(), None, |_| Received::Used).unwrap_err().to_string();
-    assert!(error.contains("no *.ndjson file"), "{error}");
+    let error = read_export(folder.path(), |_| Received::Used).unwrap_err().to_string();
+    assert!(error.contains("neither a FHIR export (*.ndjson)"), "{error}");
 }

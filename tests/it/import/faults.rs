@@ -6,10 +6,11 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use prodrome::import::{ImportError, Received, read};
+use prodrome::import::{ImportError, Received};
 use proptest::prelude::*;
 
 use super::{folder, joined, mapping, read_all, read_bytes, sample_lines, skipped, with_cell};
+use crate::support::read;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

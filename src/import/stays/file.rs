@@ -1,10 +1,11 @@
-//! A mapping as its TOML file gives it, unchecked; `mapping_check` turns it into a `Mapping`.
+//! A `StayTable` as its TOML file gives it, unchecked; `check` makes the checked one of it.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::mapping::TableSource;
+use crate::import::mapping::TableSource;
 use crate::record::{EncounterClass, EventKind};
 
 /// The longest id, in bytes, where the file sets no limit.
@@ -18,7 +19,10 @@ fn comma() -> char {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MappingFile {
+pub(super) struct TableFile {
+    /// Which kind of mapping this is; read by `Mapping::parse`.
+    #[serde(default, rename = "kind")]
+    pub _kind: IgnoredAny,
     /// Where the table comes from, for the model card.
     pub source: TableSource,
     /// Names of files inside the export folder; `*` stands for any characters.

@@ -1,28 +1,30 @@
-//! From a mapping file to a checked `Mapping`: every rule a file can break is named here.
+//! From a mapping file to a checked `StayTable`: every rule a file can break is named here.
 
 use std::collections::BTreeMap;
 
-use super::mapping::{
-    Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
-    EventTemplate, Exclusion, FilePattern, LabelMap, MappedValue, Mapping, MappingError, StayMap,
-    ValueColumn,
-};
-use super::mapping_file::{
+use super::file::{
     AnchorFile, AuditFile, BirthFile, CodedFile, EventFile, ExcludeFile, LabelFile, MappedFile,
-    MappingFile, StayFile, ValueForm,
+    StayFile, TableFile, ValueForm,
 };
+use super::stay_table::{
+    Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
+    EventTemplate, Exclusion, LabelMap, MappedValue, StayMap, StayTable, ValueColumn,
+};
+use crate::import::csv_rows::Dialect;
+use crate::import::file_pattern::FilePattern;
+use crate::import::mapping::MappingError;
 use crate::record::{Code, Comparator, Sex, TEXT_BYTES_MAX, Time, Value};
 use crate::strict_toml;
 
 const COVERAGE_DAYS_MAX: i64 = 36_525;
 
-impl Mapping {
+impl StayTable {
     /// Reads a mapping file and checks it.
     ///
     /// # Errors
     /// Syntax, an unknown key with the nearest known one, or the place of a rule that is broken.
-    pub fn parse(text: &str) -> Result<Mapping, MappingError> {
-        let file: MappingFile = strict_toml::parse(text).map_err(MappingError::Syntax)?;
+    pub(in crate::import) fn parse(text: &str) -> Result<StayTable, MappingError> {
+        let file: TableFile = strict_toml::parse(text).map_err(MappingError::Syntax)?;
         Check { columns: Vec::new(), missing: file.missing.clone() }.mapping(file)
     }
 }
@@ -38,9 +40,12 @@ fn invalid<T>(place: &str, reason: impl Into<String>) -> Result<T, MappingError>
 }
 
 impl Check {
-    fn mapping(mut self, file: MappingFile) -> Result<Mapping, MappingError> {
-        let files = file_pattern(file.files)?;
-        let delimiter = delimiter(file.delimiter)?;
+    fn mapping(mut self, file: TableFile) -> Result<StayTable, MappingError> {
+        let files = FilePattern::parse(&file.files).or_else(|reason| invalid("files", reason))?;
+        let Some(dialect) = Dialect::new(file.delimiter, true) else {
+            let reason = "must be one ASCII character that is no letter, digit or quote";
+            return invalid("delimiter", reason);
+        };
         if file.coverage_days.is_some_and(|days| !(1..=COVERAGE_DAYS_MAX).contains(&days)) {
             return invalid("coverage_days", format!("must be 1 to {COVERAGE_DAYS_MAX}"));
         }
@@ -69,10 +74,10 @@ impl Check {
         }
         let label = file.label.map(|label| self.label(label)).transpose()?;
         let audit = self.audit(&file.audit_attributes)?;
-        Ok(Mapping {
+        Ok(StayTable {
             source: file.source,
             files,
-            delimiter,
+            dialect,
             missing: self.missing,
             columns: self.columns,
             id_bytes_max: file.subject.id_bytes_max,
@@ -311,21 +316,6 @@ impl Check {
             insurance: column(&file.insurance)?,
             gender_identity: column(&file.gender_identity)?,
         })
-    }
-}
-
-fn file_pattern(files: String) -> Result<FilePattern, MappingError> {
-    if files.is_empty() || files.contains(['/', '\\']) {
-        return invalid("files", "must be a file name inside the export folder, `*` for any part");
-    }
-    Ok(FilePattern(files))
-}
-
-fn delimiter(delimiter: char) -> Result<u8, MappingError> {
-    match u8::try_from(delimiter) {
-        Ok(byte) if byte.is_ascii_punctuation() && byte != b'"' => Ok(byte),
-        Ok(b'\t') => Ok(b'\t'),
-        _ => invalid("delimiter", "must be one ASCII character that is no letter, digit or quote"),
     }
 }
 

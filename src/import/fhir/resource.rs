@@ -1,43 +1,36 @@
 //! From the JSON of one resource to the fact it tells of a patient: the one road for the lines of an
 //! export and the entries of a Bundle.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::error::Category;
 
 use super::codes;
-use super::element::{Meta, Moment, Reference, Text, target, text};
-use super::{clinical, encounter, medication, patient};
-use crate::record::{
-    AuditAttributes, Code, Encounter, Event, PartialDate, Period, Sex, TEXT_BYTES_MAX, Time,
-};
+use super::element::{Meta, Reference, Text, target, text};
+use super::moment::Moment;
+use super::{clinical, encounter, medication, patient, plain};
+use crate::import::Reading;
+use crate::import::fact::{Content, Doubt, Item, Kind, Withdrawal};
+use crate::record::{Code, TEXT_BYTES_MAX};
 
 /// A longer resource with a field of a wrong type is not searched for that field: taking JSON apart
 /// in full needs many times its length in memory.
 const MENDED_BYTES_MAX: usize = 1 << 20;
 
-pub(super) const ENTERED_IN_ERROR: &str = "entered in error";
-pub(super) const NOT_DONE: &str = "planned or cancelled, not done";
 const MISSING: &str = "missing";
 
-/// The types of resource that facts come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Patient,
-    Encounter,
-    Condition,
-    Observation,
-    Procedure,
-    MedicationRequest,
-    MedicationDispense,
-    MedicationAdministration,
-    AllergyIntolerance,
-    Immunization,
-    Coverage,
+/// What a resource is read with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// Its id, where it names none itself.
+    pub known_as: Option<&'a str>,
+    pub reading: &'a Reading,
 }
 
-/// Reads one resource; the second text is the id it is known by where it names none.
-type Mapper = fn(&str, Option<&str>) -> Result<Told, Fault>;
+/// Reads one resource.
+type Mapper = fn(&str, Context<'_>) -> Result<Told, Fault>;
 
 /// All types that are read, by name.
 const MAPPERS: [(&str, Mapper); 12] = [
@@ -55,64 +48,9 @@ const MAPPERS: [(&str, Mapper); 12] = [
     ("Patient", patient::patient),
 ];
 
-/// A field that is left out of a resource that is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
-    pub path: String,
-    pub reason: &'static str,
-}
-
-/// Who the patient is, as far as a record wants to know.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Person {
-    pub birth_date: Option<PartialDate>,
-    pub sex: Sex,
-    pub death_time: Option<Time>,
-    pub region: Option<String>,
-    pub audit_attributes: AuditAttributes,
-}
-
-/// The place of a condition among the diagnoses of an encounter.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ranked {
-    pub condition: String,
-    pub rank: Option<u32>,
-}
-
-/// What a resource says.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
-    Person(Box<Person>),
-    Encounter {
-        encounter: Box<Encounter>,
-        diagnoses: Vec<Ranked>,
-    },
-    Events(Vec<Event>),
-    /// An event whose code stands in a Medication elsewhere.
-    Drug {
-        event: Box<Event>,
-        medication: String,
-    },
-    Coverage(Period),
-    /// Withdrawn or never done, for this reason; an earlier version of it does not count either.
-    Withdrawn(&'static str),
-}
-
-/// One resource about one patient.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Item {
-    pub patient: String,
-    pub kind: Kind,
-    pub id: Option<String>,
-    /// `meta.lastUpdated`.
-    pub updated: Option<Time>,
-    pub content: Content,
-    pub doubts: Vec<Doubt>,
-}
-
 /// What a resource tells.
-#[derive(Debug)]
-pub(super) enum Told {
+#[derive(Debug, PartialEq)]
+pub(in crate::import) enum Told {
     Item(Box<Item>),
     /// A drug, for orders that refer to it.
     Medication {
@@ -152,28 +90,28 @@ impl Fault {
     }
 }
 
-/// Reads one resource. `known_as` is its id where it names none.
+/// Reads one resource.
 ///
 /// # Errors
 /// Why it cannot be used at all. A field of a wrong type costs that field alone.
-pub(super) fn read(json: &str, known_as: Option<&str>) -> Result<Told, Fault> {
+pub(super) fn read(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     if !json.trim_start().starts_with('{') {
         // serde would read an array as the fields of a struct, in order.
         return Err(Fault::NotJson);
     }
     let kind = match leading_type(json) {
-        Some(kind) => kind.to_owned(),
+        Some(kind) => Cow::Borrowed(kind),
         None => {
             let Typed { resource_type } = parse(json)?;
-            let kind = text(&resource_type).map(str::to_owned);
-            kind.ok_or(Fault::at("resourceType", MISSING))?
+            let kind = text(&resource_type).ok_or(Fault::at("resourceType", MISSING))?;
+            Cow::Owned(kind.to_owned())
         }
     };
     let Some((_, mapper)) = MAPPERS.iter().find(|(name, _)| *name == kind) else {
         return Ok(Told::Nothing(codes::other_type(&kind)));
     };
-    match mapper(json, known_as) {
-        Err(Fault::WrongType) if json.len() <= MENDED_BYTES_MAX => mended(json, known_as, *mapper),
+    match mapper(json, context) {
+        Err(Fault::WrongType) if json.len() <= MENDED_BYTES_MAX => mended(json, context, *mapper),
         told => told,
     }
 }
@@ -186,17 +124,18 @@ struct Typed<'a> {
 
 /// The type, where it is the first thing said, as nearly every exporter has it.
 fn leading_type(json: &str) -> Option<&str> {
-    let (kind, _) = json.trim_start().strip_prefix("{\"resourceType\":\"")?.split_once('"')?;
-    kind.bytes().all(|byte| byte.is_ascii_alphabetic()).then_some(kind)
+    let rest = json.trim_start().strip_prefix("{\"resourceType\":\"")?;
+    let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+    rest.get(letters..)?.starts_with('"').then(|| rest.get(..letters)).flatten()
 }
 
 /// Leaves out every field that cannot be read by itself, and reads the rest.
-fn mended(json: &str, known_as: Option<&str>, mapper: Mapper) -> Result<Told, Fault> {
+fn mended(json: &str, context: Context<'_>, mapper: Mapper) -> Result<Told, Fault> {
     let Json::Object(mut fields) = parse(json)? else { return Err(Fault::WrongType) };
     let mut doubts = Vec::new();
     fields.retain(|name, value| {
         let alone = serde_json::Map::from_iter([(name.clone(), value.clone())]);
-        let readable = mapper(&Json::Object(alone).to_string(), None);
+        let readable = mapper(&Json::Object(alone).to_string(), context);
         let keeps = !matches!(readable, Err(Fault::WrongType));
         if !keeps {
             // Only a field that is read can have a wrong type, so that its name is one of ours.
@@ -204,7 +143,7 @@ fn mended(json: &str, known_as: Option<&str>, mapper: Mapper) -> Result<Told, Fa
         }
         keeps
     });
-    let mut told = mapper(&Json::Object(fields).to_string(), known_as)?;
+    let mut told = mapper(&Json::Object(fields).to_string(), context)?;
     if let Told::Item(item) = &mut told {
         item.doubts.append(&mut doubts);
     }
@@ -213,6 +152,13 @@ fn mended(json: &str, known_as: Option<&str>, mapper: Mapper) -> Result<Told, Fa
 
 /// Reads a resource, or an element, as `T`.
 pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
+    match plain::read(json) {
+        Some(value) => Ok(value),
+        None => parse_any(json),
+    }
+}
+
+fn parse_any<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
     serde_json::from_str(json).map_err(|error| match error.classify() {
         // The library's own text is not kept: it repeats values.
         Category::Data => Fault::WrongType,
@@ -222,6 +168,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
 
 /// What every resource about a patient begins with.
 pub(super) struct Head<'t> {
+    pub context: Context<'t>,
     pub kind: Kind,
     pub id: Option<&'t str>,
     pub meta: &'t Option<Meta<'t>>,
@@ -241,7 +188,8 @@ impl Head<'_> {
         }
         fits(path, Some(target.id))?;
         fits("id", self.id)?;
-        let updated = softly("meta.lastUpdated", last_updated(self.meta), &mut doubts);
+        let updated =
+            softly("meta.lastUpdated", last_updated(self.meta), self.context, &mut doubts);
         Ok(Told::Item(Box::new(Item {
             patient: target.id.to_owned(),
             kind: self.kind,
@@ -258,8 +206,12 @@ pub(super) fn last_updated<'t>(meta: &'t Option<Meta<'_>>) -> Option<&'t str> {
 }
 
 /// The moment of a field without which the resource is of no use.
-pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<Moment>, Fault> {
-    let read = given.map(Moment::parse).transpose();
+pub(super) fn moment(
+    path: &'static str,
+    given: Option<&str>,
+    context: Context<'_>,
+) -> Result<Option<Moment>, Fault> {
+    let read = given.map(|given| Moment::parse(given, &context.reading.timezone)).transpose();
     read.map_err(|reason| Fault::at(path, reason))
 }
 
@@ -267,9 +219,10 @@ pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<M
 pub(super) fn softly(
     path: &'static str,
     given: Option<&str>,
+    context: Context<'_>,
     doubts: &mut Vec<Doubt>,
 ) -> Option<Moment> {
-    let read = given.map(Moment::parse)?;
+    let read = Moment::parse(given?, &context.reading.timezone);
     read.map_err(|reason| doubts.push(Doubt { path: path.to_owned(), reason })).ok()
 }
 
@@ -279,19 +232,22 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
     if given.len() > TEXT_BYTES_MAX {
         return Err(Fault::at(path, "longer than 1024 bytes"));
     }
-    if given.chars().any(char::is_control) {
+    // All control characters that are not ASCII begin with the same byte.
+    let may_be = |byte: u8| byte.is_ascii_control() || byte == 0xc2;
+    if given.bytes().any(may_be) && given.chars().any(char::is_control) {
         return Err(Fault::at(path, "holds a control character"));
     }
     Ok(())
 }
 
 /// Why a resource with this status does not count, if it does not.
-pub(super) fn withdrawn(status: Option<&str>) -> Option<&'static str> {
-    match status?.to_ascii_lowercase().as_str() {
-        "entered-in-error" => Some(ENTERED_IN_ERROR),
-        "not-done" | "cancelled" | "preparation" | "draft" | "refuted" | "declined" => {
-            Some(NOT_DONE)
-        }
-        _ => None,
+pub(super) fn withdrawn(status: Option<&str>) -> Option<Withdrawal> {
+    const NOT_DONE: [&str; 6] =
+        ["not-done", "cancelled", "preparation", "draft", "refuted", "declined"];
+    let status = status?;
+    if status.eq_ignore_ascii_case("entered-in-error") {
+        return Some(Withdrawal::EnteredInError);
     }
+    let not_done = NOT_DONE.iter().any(|known| status.eq_ignore_ascii_case(known));
+    not_done.then_some(Withdrawal::NotDone)
 }

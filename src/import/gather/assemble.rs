@@ -1,33 +1,25 @@
-//! The facts of each patient, put together from resources in any order, and the record made of them.
+//! The record of one patient, made of facts that came in any order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::fact::{Content, Doubt, Item, Kind, Ranked};
-use crate::record::{Code, Event, EventKind, Record, Time};
+use super::Place;
+use crate::import::fact::{Content, Doubt, Item, Kind, Person, Ranked};
+use crate::record::{AuditAttributes, Code, Event, EventKind, Record, Sex, Time};
 
 /// A `meta.lastUpdated` so many days after the event is a reload of the source or a late correction,
 /// and says nothing of when the fact became known.
 const RELOAD_DAYS: i64 = 31;
 
-/// Where a resource stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// The number of the file; 0 for a Bundle.
-    pub file: usize,
-    /// The line, from 1; for a Bundle the entry, from 0.
-    pub line: u64,
-}
-
 /// Why a resource is not in its patient's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeftOut {
+pub(in crate::import) enum LeftOut {
     Skipped(&'static str),
     Quarantined { path: &'static str, reason: &'static str },
 }
 
 /// A patient's record, and what became of every resource about the patient.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(in crate::import) struct Gathered {
     pub record: Record,
     /// The places of those that are in the record: at least one.
     pub used: Vec<Place>,
@@ -40,39 +32,9 @@ pub(super) struct Gathered {
     pub encounters: Vec<Place>,
 }
 
-/// All facts so far, by patient, in memory. Facts go in one by one and patients come out one by one,
-/// so that a store on disk can take its place.
-#[derive(Debug, Default)]
-pub(super) struct Gather {
-    patients: BTreeMap<String, Vec<(Place, Item)>>,
-    medications: HashMap<String, Code>,
-}
-
-impl Gather {
-    pub(super) fn add(&mut self, place: Place, item: Item) {
-        match self.patients.get_mut(&item.patient) {
-            Some(items) => items.push((place, item)),
-            None => {
-                self.patients.insert(item.patient.clone(), vec![(place, item)]);
-            }
-        }
-    }
-
-    pub(super) fn add_medication(&mut self, id: String, code: Code) {
-        self.medications.insert(id, code);
-    }
-
-    /// The patients one by one, by id.
-    pub(super) fn drain(self) -> impl Iterator<Item = Gathered> {
-        let Gather { patients, medications } = self;
-        let each = patients.into_iter();
-        each.map(move |(patient, items)| assemble(patient, items, &medications))
-    }
-}
-
 /// Makes the record of one patient. The order of its entries is that of types and ids, so that the
 /// order of lines and files cannot matter.
-fn assemble(
+pub(super) fn assemble(
     patient: String,
     mut items: Vec<(Place, Item)>,
     medications: &HashMap<String, Code>,
@@ -121,14 +83,10 @@ impl Gathered {
         ranks: &mut HashMap<String, (String, Option<u32>)>,
     ) -> Option<LeftOut> {
         match content {
-            Content::Withdrawn(reason) => return Some(LeftOut::Skipped(reason)),
+            Content::Withdrawn(why) => return Some(LeftOut::Skipped(why.text())),
             Content::Person(person) => {
-                self.record.birth_date = person.birth_date;
-                self.record.sex = person.sex;
-                self.record.death_time = person.death_time;
-                self.record.region = person.region;
-                self.record.audit_attributes = person.audit_attributes;
-                self.patient = Some(place);
+                self.take_person(*person);
+                self.patient.get_or_insert(place);
             }
             Content::Encounter { encounter, diagnoses } => {
                 for Ranked { condition, rank } in diagnoses {
@@ -154,9 +112,41 @@ impl Gathered {
                 self.record.events.push(*event);
                 self.events.push(place);
             }
-            Content::Coverage(period) => self.record.coverage.push(period),
+            Content::Several(contents) => {
+                for content in contents {
+                    let left_out = self.take(place, content, medications, ranks);
+                    if left_out.is_some() {
+                        return left_out;
+                    }
+                }
+            }
+            Content::Coverage { period, insurance } => {
+                self.record.coverage.push(period);
+                let known = &mut self.record.audit_attributes.insurance;
+                *known = known.take().or(insurance);
+            }
         }
         None
+    }
+
+    /// Adds what is said of the person and was not said before.
+    fn take_person(&mut self, person: Person) {
+        let Person { birth_date, sex, death_time, region, audit_attributes } = person;
+        let record = &mut self.record;
+        record.birth_date = record.birth_date.or(birth_date);
+        if record.sex == Sex::Unknown {
+            record.sex = sex.unwrap_or_default();
+        }
+        record.death_time = record.death_time.or(death_time);
+        record.region = record.region.take().or(region);
+        let known = &mut record.audit_attributes;
+        let AuditAttributes { race, ethnicity, language, insurance, gender_identity } =
+            audit_attributes;
+        known.race = known.race.take().or(race);
+        known.ethnicity = known.ethnicity.take().or(ethnicity);
+        known.language = known.language.take().or(language);
+        known.insurance = known.insurance.take().or(insurance);
+        known.gender_identity = known.gender_identity.take().or(gender_identity);
     }
 
     /// Says of each event what other resources know of it: its rank, its encounter, its time.

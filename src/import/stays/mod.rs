@@ -1,0 +1,133 @@
+//! A table with one row per hospital stay, by a `StayTable`: one row at a time becomes a subject, and
+//! of each it is said what became of it.
+
+mod check;
+mod file;
+mod row;
+mod stay_table;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use row::Row;
+use stay_table::ColumnRef;
+pub use stay_table::StayTable;
+
+use super::ids::{Seen, SeenIds};
+use super::input::{self, InputFile};
+use super::table_file::{self, Found, Told, Wanted};
+use super::{Counts, ImportError, Meter, Quarantined, Received, Subject};
+
+/// Reads every file of `export` that the mapping names, in the order of their names, and gives
+/// each subject to `each`, which says what it did with it. Holds one row at a time, and 16 bytes
+/// for each id seen.
+///
+/// # Errors
+/// A folder or file that cannot be opened, no file with a fitting name, a header that lacks a
+/// column, two source ids with one subject id. Bad rows are counted and never end the run.
+pub(super) fn read(
+    export: &Path,
+    mapping: &StayTable,
+    meter: &Meter,
+    mut each: impl FnMut(Subject) -> Received,
+) -> Result<Counts, ImportError> {
+    let files = input::files(export, |name| mapping.files.fits(name))?;
+    if files.is_empty() {
+        let (folder, pattern) = (export.to_owned(), mapping.files.0.clone());
+        return Err(ImportError::NoFile { folder, pattern });
+    }
+    input::announce(&files, meter);
+    let mut run = Run { mapping, meter, seen: SeenIds::default(), counts: Counts::default() };
+    for file in &files {
+        run.file(file, &mut each)?;
+    }
+    Ok(run.counts)
+}
+
+struct Run<'a> {
+    mapping: &'a StayTable,
+    meter: &'a Meter,
+    seen: SeenIds,
+    counts: Counts,
+}
+
+impl Run<'_> {
+    fn file(
+        &mut self,
+        file: &InputFile,
+        each: &mut impl FnMut(Subject) -> Received,
+    ) -> Result<(), ImportError> {
+        let name = &file.name;
+        let optional = |place| self.mapping.is_optional(ColumnRef(place));
+        let wanted =
+            Wanted { columns: &self.mapping.columns, optional: &optional, any_case: false };
+        let (dialect, meter) = (self.mapping.dialect, self.meter);
+        table_file::read(file, dialect, &wanted, meter, |line, told| match told {
+            Told::Row(found) => self.row(name, found, line, each),
+            Told::Skipped(kind) => {
+                self.counts.skip_one(kind);
+                Ok(())
+            }
+            Told::Quarantined(reason) => {
+                self.quarantine(name, line, None, || reason);
+                Ok(())
+            }
+        })
+    }
+
+    fn row(
+        &mut self,
+        name: &Arc<str>,
+        found: Found<'_>,
+        line: u64,
+        each: &mut impl FnMut(Subject) -> Received,
+    ) -> Result<(), ImportError> {
+        let Found { positions, cells } = found;
+        let row = Row { mapping: self.mapping, positions, cells };
+        let subject = row.exclusion().and_then(|reason| match reason {
+            Some(reason) => Ok(Err(reason)),
+            None => row.subject(name, line).map(Ok),
+        });
+        let subject = match subject {
+            Ok(Ok(subject)) => subject,
+            Ok(Err(reason)) => {
+                self.counts.skip_one(reason);
+                return Ok(());
+            }
+            Err(fault) => {
+                self.quarantine(name, line, Some(fault.column), || fault.reason.to_owned());
+                return Ok(());
+            }
+        };
+        match self.seen.add(subject.subject_id, &subject.source_id) {
+            Seen::New => {}
+            Seen::Again => {
+                let column = Some(self.mapping.subject_id);
+                let reason = || "this id stands on an earlier row".to_owned();
+                self.quarantine(name, line, column, reason);
+                return Ok(());
+            }
+            Seen::Collision => {
+                return Err(ImportError::Collision { file: name.to_string(), line });
+            }
+        }
+        match each(subject) {
+            Received::Used => self.counts.use_one(),
+            Received::Skipped(kind) => self.counts.skip_one(&kind),
+            Received::Quarantined(reason) => self.quarantine(name, line, None, || reason),
+        }
+        Ok(())
+    }
+
+    fn quarantine(
+        &mut self,
+        name: &Arc<str>,
+        line: u64,
+        column: Option<ColumnRef>,
+        reason: impl FnOnce() -> String,
+    ) {
+        let column = column.and_then(|column| self.mapping.columns.get(column.0).cloned());
+        let file = name.to_string();
+        self.counts.quarantine_one(|| Quarantined { file, line, column, reason: reason() });
+    }
+}
