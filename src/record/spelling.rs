@@ -179,6 +179,7 @@ const AS_WRITTEN: &[(&str, &[&str])] = &[
     ("/min", &["1/min", "1/MIN"]),
     ("mL/min/{1.73_m2}", &["mL/min/1.73.m2", "ml/min/1.73.m2"]),
     ("mosm/kg", &["mOsm/kg"]),
+    ("mm[Hg]", &["mmHg", "mm Hg", "MMHG"]),
     ("{count}", &["count", "1"]),
     ("Cel", &["deg.C", "Deg.C", "deg. C", "Deg. C", "C", "deg C"]),
     ("[degF]", &["deg.F", "Deg.F", "deg. F", "Deg. F", "F", "deg F"]),
@@ -242,9 +243,10 @@ fn index(table: &'static [(&'static str, &'static [&'static str])]) -> Index {
 static IN_ANY_CASE: LazyLock<Index> = LazyLock::new(|| index(ANY_CASE));
 static WRITTEN_SO: LazyLock<Index> = LazyLock::new(|| index(AS_WRITTEN));
 
-/// The UCUM codes that have an everyday spelling, in the order of the tables; some twice.
-pub(super) fn codes() -> impl Iterator<Item = &'static str> {
-    ANY_CASE.iter().chain(AS_WRITTEN).map(|(ucum, _)| *ucum)
+/// Every spelling of the tables with its UCUM code, in their order.
+pub(super) fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let tables = ANY_CASE.iter().chain(AS_WRITTEN);
+    tables.flat_map(|(ucum, all)| all.iter().map(move |spelling| (*spelling, *ucum)))
 }
 
 /// The UCUM code of an everyday spelling; any other text as it is.
@@ -297,18 +299,15 @@ mod tests {
 
     #[test]
     fn every_spelling_means_a_ucum_code_that_stays_as_it_is() {
-        for ucum in codes() {
+        for (_, ucum) in spellings() {
             assert!(Term::parse(ucum).is_some(), "{ucum} is no UCUM");
             assert_eq!(normal(ucum), ucum);
         }
-        let tables = ANY_CASE.iter().chain(AS_WRITTEN);
-        let spellings: Vec<&str> = tables.flat_map(|(_, all)| all.iter().copied()).collect();
-        assert!(spellings.len() > 250);
-        let once: std::collections::HashSet<&str> = spellings.iter().copied().collect();
-        assert_eq!(once.len(), spellings.len(), "a spelling stands twice");
-        for (ucum, all) in ANY_CASE.iter().chain(AS_WRITTEN) {
-            all.iter().for_each(|spelling| assert_eq!(normal(spelling), *ucum, "{spelling}"));
-        }
+        let all: Vec<&str> = spellings().map(|(spelling, _)| spelling).collect();
+        assert!(all.len() > 250);
+        let once: std::collections::HashSet<&str> = all.iter().copied().collect();
+        assert_eq!(once.len(), all.len(), "a spelling stands twice");
+        spellings().for_each(|(spelling, ucum)| assert_eq!(normal(spelling), ucum, "{spelling}"));
     }
 
     /// No way of writing a spelling in capitals is a UCUM code of another meaning.

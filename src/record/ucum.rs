@@ -25,6 +25,9 @@ pub(super) struct Linear {
 }
 
 impl Linear {
+    /// The way from a unit to itself.
+    pub(super) const SAME: Linear = Linear { scale: 1.0, offset: 0.0 };
+
     /// First this, then `next`.
     pub(super) fn then(self, next: Linear) -> Linear {
         let offset = self.offset * next.scale + next.offset;

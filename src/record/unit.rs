@@ -4,13 +4,15 @@
 //! conversions of its analyte (by its LOINC codes), and UCUM for units of the same quantity. What
 //! none of them knows is unknown: a number is never guessed to be in some unit.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::Code;
-use super::analyte::{Analyte, of_loinc};
-use super::spelling::{codes, normal};
+use super::analyte::{Link, of_loinc};
+use super::spelling::{normal, spellings};
 use super::ucum::{Linear, Term};
 
 /// One more unit that a concept's values may come in: `value * scale + offset` is in its own unit.
@@ -36,10 +38,11 @@ pub(super) enum Converted {
 }
 
 /// Units that need no reading at the time of a request: those with an everyday spelling, and others
-/// in common use.
+/// in common use. In order, each once.
 static COMMON: LazyLock<Vec<(&'static str, Term)>> = LazyLock::new(|| {
-    let further = ["m", "mg", "K", "Pa", "ukat/L", "mU/L", "ng/mL", "mmol/L", "10*9/L", "mmol/mol"];
-    let mut units: Vec<&'static str> = codes().chain(further).collect();
+    let further = ["m", "mg", "K", "Pa", "ukat/L", "mU/L"];
+    let spelt = spellings().map(|(_, unit)| unit);
+    let mut units: Vec<&'static str> = spelt.chain(further).collect();
     units.sort_unstable();
     units.dedup();
     units.into_iter().filter_map(|unit| Some((unit, Term::parse(unit)?))).collect()
@@ -49,10 +52,11 @@ static COMMON: LazyLock<Vec<(&'static str, Term)>> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub(super) struct Units {
     own: String,
-    own_term: Term,
-    analyte: Option<&'static Analyte>,
-    /// Conversions that are ready: `accept` first, then common units.
-    ready: Vec<Accepted>,
+    /// The unit itself and those that its analyte is reported in, each with its way into the unit;
+    /// the analyte's come first.
+    ways: Vec<(Term, Linear)>,
+    /// Conversions that are ready, by UCUM code and by spelling: `accept`, and common units.
+    ready: HashMap<Cow<'static, str>, Linear>,
     /// LOINC codes whose own unit is of another kind than the concept's: without a unit their
     /// numbers say nothing.
     not_assumed: &'static [&'static str],
@@ -73,17 +77,32 @@ impl Units {
                 _ => &[],
             }
         });
-        let mut units =
-            Units { own: own.to_owned(), own_term, analyte, ready: accept.to_vec(), not_assumed };
-        for (unit, term) in COMMON.iter().filter(|(unit, _)| *unit != own) {
-            if accept.iter().any(|accepted| accepted.unit == *unit) {
-                continue;
-            }
-            if let Some(Linear { scale, offset }) = units.derived(term) {
-                units.ready.push(Accepted { unit: (*unit).to_owned(), scale, offset });
+        let links = analyte.map_or(&[][..], |analyte| analyte.links);
+        let mut ways: Vec<(Term, Linear)> =
+            links.iter().filter_map(|link| way_through(link, &own_term)).collect();
+        ways.push((own_term, Linear::SAME));
+        let ready = HashMap::new();
+        let mut units = Units { own: own.to_owned(), ways, ready, not_assumed };
+        units.make_ready(accept);
+        Some(units)
+    }
+
+    fn make_ready(&mut self, accept: &[Accepted]) {
+        for (unit, term) in COMMON.iter() {
+            let linear = if *unit == self.own { Some(Linear::SAME) } else { self.derived(term) };
+            if let Some(linear) = linear {
+                self.ready.insert(Cow::Borrowed(unit), linear);
             }
         }
-        Some(units)
+        for Accepted { unit, scale, offset } in accept.iter().rev() {
+            let linear = Linear { scale: *scale, offset: *offset };
+            self.ready.insert(Cow::Owned(unit.clone()), linear);
+        }
+        for (spelling, unit) in spellings() {
+            if let Some(linear) = self.ready.get(unit).copied() {
+                self.ready.insert(Cow::Borrowed(spelling), linear);
+            }
+        }
     }
 
     /// Puts `number` with `unit`, measured under `code`, into the concept's own unit.
@@ -96,14 +115,12 @@ impl Units {
         if unit == self.own {
             return Converted::Value(number);
         }
-        let unit = normal(unit);
-        if unit == self.own {
-            return Converted::Value(number);
-        }
-        if let Some(ready) = self.ready.iter().find(|ready| ready.unit == unit) {
-            return Converted::Value(number * ready.scale + ready.offset);
-        }
-        match Term::parse(&unit).and_then(|term| self.derived(&term)) {
+        let ready = self.ready.get(unit).copied().or_else(|| {
+            let unit = normal(unit);
+            let ready = self.ready.get(&unit).copied();
+            ready.or_else(|| self.derived(&Term::parse(&unit)?))
+        });
+        match ready {
             Some(Linear { scale, offset }) => Converted::Value(number * scale + offset),
             None => Converted::Unknown,
         }
@@ -111,23 +128,26 @@ impl Units {
 
     /// The way from `unit` to the concept's own, through the analyte or by UCUM alone.
     fn derived(&self, unit: &Term) -> Option<Linear> {
-        let links = self.analyte.map_or(&[][..], |analyte| analyte.links);
-        let through = |link: &super::analyte::Link| {
-            let along = |from: &str, to: &str, step: Linear| {
-                let entry = unit.linear_to(&Term::parse(from)?)?;
-                Some(entry.then(step).then(linear(to, &self.own_term)?))
-            };
-            along(link.from, link.to, link.linear())
-                .or_else(|| along(link.to, link.from, link.linear().inverse()))
-        };
-        links.iter().find_map(through).or_else(|| unit.linear_to(&self.own_term))
+        self.ways.iter().find_map(|(entry, way)| Some(unit.linear_to(entry)?.then(*way)))
     }
 
-    /// Every unit but its own that needs no reading, with its conversion.
+    /// Every unit but its own that needs no reading, in order, with its conversion.
     #[cfg(test)]
-    pub(super) fn ready(&self) -> &[Accepted] {
-        &self.ready
+    pub(super) fn ready(&self) -> Vec<(&str, Linear)> {
+        let others = self.ready.iter().filter(|(unit, _)| normal(unit) != self.own);
+        let mut ready: Vec<_> = others.map(|(unit, linear)| (unit.as_ref(), *linear)).collect();
+        ready.sort_unstable_by_key(|(unit, _)| *unit);
+        ready
     }
+}
+
+/// The end of `link` that does not lead to `own` by itself, with the way through the link.
+fn way_through(link: &Link, own: &Term) -> Option<(Term, Linear)> {
+    let along = |from: &str, to: &str, step: Linear| {
+        Some((Term::parse(from)?, step.then(linear(to, own)?)))
+    };
+    along(link.from, link.to, link.linear())
+        .or_else(|| along(link.to, link.from, link.linear().inverse()))
 }
 
 fn linear(from: &str, to: &Term) -> Option<Linear> {
@@ -200,11 +220,13 @@ mod tests {
     #[test]
     fn units_in_common_use_are_ready_and_say_what_a_reading_would() {
         let weight = units("kg", &["29463-7"]);
-        assert!(weight.ready().iter().any(|ready| ready.unit == "[lb_av]"));
-        assert!(weight.ready().iter().all(|ready| ready.unit != "kg"));
-        for ready in weight.ready() {
-            let read = weight.derived(&Term::parse(&ready.unit).unwrap()).unwrap();
-            assert_eq!((ready.scale, ready.offset), (read.scale, read.offset));
+        let ready = weight.ready();
+        assert!(ready.iter().any(|(unit, _)| *unit == "lbs"));
+        for (unit, ready) in ready {
+            let read = weight.derived(&Term::parse(&normal(unit)).unwrap()).unwrap();
+            assert_eq!(ready, read, "{unit}");
         }
+        let pressure = units("mm[Hg]", &[]);
+        assert_eq!(pressure.ready.get("mmHg"), Some(&Linear::SAME));
     }
 }

@@ -102,14 +102,29 @@ fn a_hundred_thousand_values_of_one_instant_are_paired_at_once() {
     assert_eq!(count(&built, IssueKind::SwappedPressure), 100_000);
 }
 
+/// How many stays of a record began before all earlier ones had ended.
+fn within_another(record: &Record) -> u32 {
+    let mut stays: Vec<(Time, Time)> = record
+        .encounters
+        .iter()
+        .filter(|encounter| encounter.class.is_stay())
+        .map(|stay| (stay.start, stay.end.unwrap_or(Time::LATEST)))
+        .collect();
+    stays.sort_unstable();
+    let earlier_end = |place: usize| stays[..place].iter().map(|stay| stay.1).max();
+    let within = |place: &usize| earlier_end(*place).is_some_and(|end| stays[*place].0 <= end);
+    (0..stays.len()).filter(within).count() as u32
+}
+
 #[test]
 fn overlapping_stays_of_the_full_data_are_merged_and_no_length_is_negative() {
     let Some(folder) = full_data("fhir-pysynthea") else { return };
-    let mut joined = Joined::default();
+    let (mut joined, mut began_within) = (Joined::default(), 0);
     let counts = read_export(&folder, |subject| {
         let built = History::build(&subject.record, concepts(), &Default::default());
         let history = built.unwrap().history;
         joined.add(history.joined());
+        began_within += within_another(&subject.record);
         let mut ends = history.episode_ends();
         ends.dedup();
         for end in ends {
@@ -120,7 +135,8 @@ fn overlapping_stays_of_the_full_data_are_merged_and_no_length_is_negative() {
         Received::Used
     });
     assert!(counts.unwrap().used() > 0);
-    assert!(joined.overlapping + joined.nested > 0, "{joined:?}");
+    assert!(began_within > 15);
+    assert_eq!(joined.overlapping + joined.nested, began_within, "{joined:?}");
     eprintln!("fhir-pysynthea: {joined:?}");
 }
 
