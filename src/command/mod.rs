@@ -1,5 +1,6 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
+mod convert;
 mod evaluate;
 mod fit;
 mod predictions;
@@ -9,6 +10,7 @@ mod score;
 
 use std::path::PathBuf;
 
+pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::meds::Convention;
 use super::stays::StayTable;
 
 /// What is wrong with a mapping file.
@@ -31,6 +32,8 @@ pub struct TableSource {
 pub enum Mapping {
     /// One table with one row per stay (`kind = "stays"`, which need not be said).
     Stays(Box<StayTable>),
+    /// What the codes of a MEDS export mean (`kind = "meds"`).
+    Meds(Box<Convention>),
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -38,6 +41,7 @@ pub enum Mapping {
 enum Kind {
     #[default]
     Stays,
+    Meds,
 }
 
 /// The one key that is read before the rest of the file is.
@@ -57,6 +61,7 @@ impl Mapping {
             toml::from_str(text).map_err(|error| MappingError::Syntax(error.to_string()))?;
         match kind {
             Kind::Stays => StayTable::parse(text).map(Box::new).map(Mapping::Stays),
+            Kind::Meds => Convention::parse(text).map(Box::new).map(Mapping::Meds),
         }
     }
 
@@ -64,6 +69,7 @@ impl Mapping {
     pub fn source(&self) -> &TableSource {
         match self {
             Mapping::Stays(table) => &table.source,
+            Mapping::Meds(convention) => &convention.source,
         }
     }
 }

@@ -25,4 +25,4 @@ pub use metrics::{
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
-pub use split::{HeldOut, part_of};
+pub use split::{HeldOut, Split, part_of};

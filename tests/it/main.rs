@@ -9,6 +9,7 @@ mod features;
 mod fhir;
 mod import;
 mod labels;
+mod meds;
 mod parity;
 mod properties;
 mod rpc;

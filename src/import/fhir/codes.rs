@@ -87,17 +87,17 @@ pub(super) fn system(uri: &str) -> &str {
     look_up(&SYSTEMS, uri).unwrap_or(uri)
 }
 
-pub(super) fn class(code: &str) -> Option<EncounterClass> {
+pub(in crate::import) fn class(code: &str) -> Option<EncounterClass> {
     EncounterClass::parse(code).or_else(|| look_up(&CLASSES, code))
 }
 
 /// How urgent an admission was; `None` for a code that says nothing of it.
-pub(super) fn admission_type(code: &str) -> Option<&'static str> {
+pub(in crate::import) fn admission_type(code: &str) -> Option<&'static str> {
     look_up(&ADMISSION_TYPES, code)
 }
 
 /// Whether an admission of this type was planned, where the type says so.
-pub(super) fn is_planned(admission_type: &str) -> Option<bool> {
+pub(in crate::import) fn is_planned(admission_type: &str) -> Option<bool> {
     match admission_type {
         "elective" => Some(true),
         "emergency" | "urgent" | "trauma" => Some(false),
@@ -105,11 +105,11 @@ pub(super) fn is_planned(admission_type: &str) -> Option<bool> {
     }
 }
 
-pub(super) fn admission_source(code: &str) -> &str {
+pub(in crate::import) fn admission_source(code: &str) -> &str {
     look_up(&ADMISSION_SOURCES, code).unwrap_or(code)
 }
 
-pub(super) fn disposition(code: &str) -> &str {
+pub(in crate::import) fn disposition(code: &str) -> &str {
     look_up(&DISPOSITIONS, code).unwrap_or(code)
 }
 

@@ -163,6 +163,7 @@ impl Report<'_> {
             source_id,
             record,
             label: None,
+            split: None,
             file: file.name.clone(),
             line: place.line,
         };
