@@ -113,6 +113,22 @@ pub(in crate::import) fn disposition(code: &str) -> &str {
     look_up(&DISPOSITIONS, code).unwrap_or(code)
 }
 
+/// MIMIC-IV's word for a FHIR code, or the code as it is.
+fn word(table: &[(&str, &str)], code: &str) -> String {
+    let found = table.iter().find(|(_, meaning)| *meaning == code);
+    found.map_or_else(|| code.to_owned(), |(word, _)| word.to_ascii_uppercase())
+}
+
+/// MIMIC-IV's word for a source of admission, or the code as it is.
+pub(in crate::import) fn admission_source_word(code: &str) -> String {
+    word(&ADMISSION_SOURCES, code)
+}
+
+/// MIMIC-IV's word for a discharge disposition, or the code as it is.
+pub(in crate::import) fn disposition_word(code: &str) -> String {
+    word(&DISPOSITIONS, code)
+}
+
 /// The resource types of R4 that hold nothing a record takes. A type that is none of R4 may be any
 /// text, so that only these are named in reports.
 const OTHER_TYPES: &str = " Account ActivityDefinition AdverseEvent Appointment \

@@ -1,12 +1,15 @@
 //! `OutRow`: what a record says, row by row, as it is written.
 
 use super::layout::{COLUMNS, Field, kind_name};
+use crate::import::fhir::codes;
 use crate::import::{Column, ParquetWriter, WriteError};
 use crate::record::{
     Comparator, Encounter, EncounterClass, Event, EventStatus, Record, Sex, Time, TimePrecision,
     Value,
 };
 
+/// MIMIC-IV's type of an admission for observation.
+const OBSERVATION: &str = "EU OBSERVATION";
 /// What stands in a code where the source says nothing, as MIMIC-IV's export has it.
 const NOTHING_SAID: &str = "UNK";
 
@@ -130,13 +133,23 @@ pub(super) fn encounter_rows(encounter: &Encounter, rows: &mut Vec<OutRow>) {
         planned,
         synthetic,
     } = encounter;
-    let said = |text: &Option<String>| text.clone().unwrap_or_else(|| NOTHING_SAID.to_owned());
+    let said = |text: &Option<String>, word: fn(&str) -> String| {
+        text.as_deref().map_or_else(|| NOTHING_SAID.to_owned(), word)
+    };
+    let kind = match class {
+        EncounterClass::Observation => OBSERVATION.to_owned(),
+        _ => said(admission_type, str::to_ascii_uppercase),
+    };
+    let in_hospital = class.is_stay() || *class == EncounterClass::Observation;
     let class_code = class_code(*class);
     let (begin, finish) = match class {
         // A visit of which only the count is known must not look like an admission to others.
-        class if class.is_stay() && !synthetic => (
-            format!("HOSPITAL_ADMISSION//{}//{}", said(admission_type), said(admission_source)),
-            format!("HOSPITAL_DISCHARGE//{}", said(discharge_disposition)),
+        _ if in_hospital && !synthetic => (
+            format!(
+                "HOSPITAL_ADMISSION//{kind}//{}",
+                said(admission_source, codes::admission_source_word)
+            ),
+            format!("HOSPITAL_DISCHARGE//{}", said(discharge_disposition, codes::disposition_word)),
         ),
         EncounterClass::Emergency if !synthetic => {
             ("ED_REGISTRATION".to_owned(), "ED_OUT".to_owned())

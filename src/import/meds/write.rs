@@ -159,7 +159,6 @@ impl MedsWriter {
         }
         let dataset = serde_json::json!({
             "dataset_name": title,
-            "dataset_version": null,
             "etl_name": "prodrome-train convert",
             "etl_version": env!("CARGO_PKG_VERSION"),
             "meds_version": MEDS_VERSION,
