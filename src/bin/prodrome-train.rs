@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
-    self, CheckRequest, CommandError, EvaluateRequest, FitRequest, ScoreRequest, Source,
-    with_threads,
+    self, CheckRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest, ScoreRequest,
+    Source, with_threads,
 };
 use prodrome::import::{Meter, Reading, RegionFrom, Timezone};
 use prodrome::train::HeldOut;
@@ -73,7 +73,8 @@ enum Command {
         /// Seed of every draw: same seed, same records, same bundle.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Part of the patients to judge on and not to learn from: `k/n`, or `none`.
+        /// Part of the patients to judge on and not to learn from: `k/n`, or `none`. A source that
+        /// splits its subjects itself (MEDS) goes before `k/n`.
         #[arg(long, default_value = "0/5", value_parser = held_out)]
         held_out: HeldOut,
         /// Write the fitted matrix as Parquet. It holds patient data.
@@ -93,6 +94,18 @@ enum Command {
         /// Only the patients that the fit held out: an export that the fit has seen judges nothing.
         #[arg(long)]
         only_held_out: bool,
+    },
+    /// Write an export as MEDS 0.4, for pandas, ACES or MEDS-Tab, and for this program.
+    Convert {
+        #[command(flatten)]
+        records: Records,
+        /// The folder to write to; it must be empty or not there.
+        #[arg(long)]
+        out: PathBuf,
+        /// Leave out the source's patient ids where they are no integers. They are kept (column
+        /// patient_id) unless you say so: without them predictions cannot be joined back.
+        #[arg(long)]
+        drop_ids: bool,
     },
     /// Score every index time of an export by the same road as the server.
     Score {
@@ -263,6 +276,12 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
             let evaluated = command::evaluate(&request, meter)?;
             answer(&evaluated, evaluated.summary(), evaluated.lines.warnings())
+        }
+        Command::Convert { records, out, drop_ids } => {
+            let (source, _) = records.parts();
+            let request = ConvertRequest { source, out, keep_ids: !drop_ids };
+            let converted = command::convert(&request, meter)?;
+            answer(&converted, converted.summary(), converted.lines.warnings())
         }
         Command::Score { bundle, records, out } => {
             let (source, concepts) = records.parts();

@@ -50,7 +50,8 @@ pub struct Development {
     pub index_times: u64,
     pub patients: u64,
     pub outcomes: u64,
-    /// Which part of the patients was held out, such as `0/5`.
+    /// Which part of the patients was held out, such as `0/5`; `source` where the source itself says
+    /// who is.
     pub held_out_part: String,
 }
 

@@ -66,7 +66,7 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     let export = records::export(&request.source)?;
     let part = &bundle.manifest().development.held_out_part;
     let held_out = match request.only_held_out {
-        true => Some(HeldOut::parse(part).filter(|held_out| held_out.of > 1).ok_or_else(|| {
+        true => Some(HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody).ok_or_else(|| {
             CommandError::Data("the fit of this bundle held nobody out: nothing to judge on".into())
         })?),
         false => None,
@@ -76,7 +76,7 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
     let mut probabilities = HashMap::new();
     let lines = export.read(meter, |subject| {
-        if held_out.is_some_and(|held_out| !held_out.holds(&subject.group)) {
+        if held_out.is_some_and(|held_out| !held_out.holds(&subject.group, subject.split)) {
             return Received::Skipped("not held out".to_owned());
         }
         let rows = match super::score::rows(&bundle, &subject) {

@@ -1,6 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
 mod check;
+mod convert;
 mod evaluate;
 mod fit;
 mod predictions;
@@ -11,6 +12,7 @@ mod score;
 use std::path::PathBuf;
 
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
+pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};

@@ -81,7 +81,7 @@ pub(super) fn bundle(path: &Path, site: &[PathBuf]) -> Result<Bundle, CommandErr
 /// What the card says of the source.
 pub(super) fn source_params(export: &Export) -> SourceNote {
     let Some(mapping) = &export.mapping else {
-        let title = "FHIR R4 Bulk Data export".to_owned();
+        let title = export.title().to_owned();
         return SourceNote { title, citation: None, years: None };
     };
     let source = mapping.source();
@@ -93,12 +93,13 @@ pub(super) fn source_params(export: &Export) -> SourceNote {
 }
 
 pub(super) fn case(subject: Subject) -> Case {
-    let Subject { subject_id, source_id: _, group, record, label, file: _, line: _ } = subject;
+    let Subject { subject_id, source_id: _, group, record, label, split, file: _, line: _ } =
+        subject;
     let label = label.map(|label| GivenLabel {
         prediction_time: label.prediction_time,
         boolean_value: label.boolean_value,
     });
-    Case { subject_id, group, record, label }
+    Case { subject_id, group, record, label, split }
 }
 
 /// Reads the cohort of `task`; `wanted` chooses by group.

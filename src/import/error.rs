@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::MappingError;
+
 /// Why an export cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -35,6 +37,13 @@ pub enum ImportError {
     Work { path: PathBuf, source: io::Error },
     #[error("{path}: another run is using it; wait for it, or name another --work folder")]
     WorkInUse { path: PathBuf },
+    #[error(
+        "{file} row {row}: this subject has rows before another subject's; sort by subject_id and \
+         time, and keep each subject in one file"
+    )]
+    SubjectParted { file: String, row: u64 },
+    #[error(transparent)]
+    Convention(#[from] MappingError),
     #[error("{file} line {line}: another source id has the same subject id")]
     Collision { file: String, line: u64 },
 }

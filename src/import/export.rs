@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, stays, tables};
+use super::{
+    Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, meds, stays, tables,
+};
 
 /// A folder of exported records, and how to read it.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,14 @@ impl Export {
         Export { folder: folder.to_owned(), mapping, reading, work }
     }
 
+    /// What the export is, in words, where no mapping says it.
+    pub fn title(&self) -> &'static str {
+        match meds::files(&self.folder) {
+            Ok(files) if !files.is_empty() => "MEDS export",
+            _ => "FHIR R4 Bulk Data export",
+        }
+    }
+
     /// Gives each subject to `each`, which says what it did with it.
     ///
     /// # Errors
@@ -35,7 +45,19 @@ impl Export {
         match &self.mapping {
             Some(Mapping::Stays(table)) => stays::read(&self.folder, table, meter, each),
             Some(Mapping::Tables(set)) => tables::read(set, self, meter, each),
+            Some(Mapping::Meds(_)) => {
+                let files = meds::files(&self.folder)?;
+                if files.is_empty() {
+                    let (folder, pattern) = (self.folder.clone(), "data/**/*.parquet".to_owned());
+                    return Err(ImportError::NoFile { folder, pattern });
+                }
+                meds::read(self, &files, meter, each)
+            }
             None => {
+                let files = meds::files(&self.folder)?;
+                if !files.is_empty() {
+                    return meds::read(self, &files, meter, each);
+                }
                 let files = fhir::files(&self.folder)?;
                 if files.is_empty() {
                     return Err(ImportError::NoMapping { folder: self.folder.clone() });

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::meds::Convention;
 use super::stays::StayTable;
 use super::tables::TableSet;
 
@@ -34,6 +35,8 @@ pub enum Mapping {
     Stays(Box<StayTable>),
     /// Several tables that are joined by the patient's id (`kind = "tables"`).
     Tables(Box<TableSet>),
+    /// What the codes of a MEDS export mean (`kind = "meds"`).
+    Meds(Box<Convention>),
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -42,6 +45,7 @@ enum Kind {
     #[default]
     Stays,
     Tables,
+    Meds,
 }
 
 /// The one key that is read before the rest of the file is.
@@ -62,6 +66,7 @@ impl Mapping {
         match kind {
             Kind::Stays => StayTable::parse(text).map(Box::new).map(Mapping::Stays),
             Kind::Tables => TableSet::parse(text).map(Box::new).map(Mapping::Tables),
+            Kind::Meds => Convention::parse(text).map(Box::new).map(Mapping::Meds),
         }
     }
 
@@ -70,6 +75,7 @@ impl Mapping {
         match self {
             Mapping::Stays(table) => &table.source,
             Mapping::Tables(set) => &set.source,
+            Mapping::Meds(convention) => &convention.source,
         }
     }
 }

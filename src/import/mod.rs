@@ -1,7 +1,8 @@
 //! Import: exports of a source's records read as `Record`s, and Parquet files written.
 //!
-//! `Export::read` looks what an export is: a folder of FHIR R4 Bulk Data (`*.ndjson`), or tables with
-//! one row per hospital stay, which a mapping file explains (`Mapping`). One FHIR Bundle is read by
+//! `Export::read` looks what an export is: a folder of FHIR R4 Bulk Data (`*.ndjson`), a MEDS one
+//! (`data/**/*.parquet`), or tables with one row per hospital stay, which a mapping file explains
+//! (`Mapping`). One FHIR Bundle is read by
 //! `read_bundle`, by the same road as the lines of an export. A bad
 //! row never ends a run and is never lost without a word: `Counts` says of every row whether it was
 //! used, skipped or quarantined, and a quarantined row is named by file, line and reason, never by
@@ -19,8 +20,9 @@ mod ids;
 mod input;
 mod lines;
 mod mapping;
+mod meds;
 mod meter;
-#[allow(dead_code, unused_imports, reason = "read by MEDS and by tables, which come next")]
+#[allow(dead_code, unused_imports, reason = "its rows of text are for tables")]
 mod parquet_in;
 mod parquet_out;
 #[doc(hidden)]
@@ -37,6 +39,7 @@ pub use export::Export;
 pub use fhir::{BundleRecord, read_bundle};
 pub use ids::subject_id;
 pub use mapping::{Mapping, MappingError, TableSource};
+pub use meds::{Convention, MedsSummary, MedsWriter};
 pub use meter::Meter;
 pub use parquet_out::{Column, ColumnType, ParquetWriter, WriteError};
 pub use reading::{Reading, RegionFrom, Timezone};

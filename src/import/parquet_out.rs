@@ -37,8 +37,12 @@ pub enum ColumnType {
     Double,
     /// 32 bits; `NaN` stands for missing.
     Float,
+    /// 32 bits; may be null.
+    NullableFloat,
     /// May be null.
     Text,
+    /// A list of texts that is null in every row.
+    NoTexts,
 }
 
 /// The values of one column in one batch.
@@ -49,7 +53,10 @@ pub enum Column<'a> {
     Boolean(&'a [Option<bool>]),
     Double(&'a [Option<f64>]),
     Float(&'a [f32]),
+    NullableFloat(&'a [Option<f32>]),
     Text(&'a [Option<&'a str>]),
+    /// So many rows.
+    NoTexts(usize),
 }
 
 /// Why a file was not written. Nothing stands under its name then that was not there before.
@@ -177,9 +184,11 @@ impl ColumnType {
             ColumnType::Boolean => (PhysicalType::BOOLEAN, None, Repetition::OPTIONAL),
             ColumnType::Double => (PhysicalType::DOUBLE, None, Repetition::OPTIONAL),
             ColumnType::Float => (PhysicalType::FLOAT, None, Repetition::REQUIRED),
+            ColumnType::NullableFloat => (PhysicalType::FLOAT, None, Repetition::OPTIONAL),
             ColumnType::Text => {
                 (PhysicalType::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL)
             }
+            ColumnType::NoTexts => return list_of_texts(name),
         };
         let field = Type::primitive_type_builder(name, physical).with_repetition(repetition);
         field.with_logical_type(logical).build()
@@ -194,7 +203,9 @@ impl Column<'_> {
             Column::Boolean(_) => ColumnType::Boolean,
             Column::Double(_) => ColumnType::Double,
             Column::Float(_) => ColumnType::Float,
+            Column::NullableFloat(_) => ColumnType::NullableFloat,
             Column::Text(_) => ColumnType::Text,
+            Column::NoTexts(_) => ColumnType::NoTexts,
         }
     }
 
@@ -205,7 +216,9 @@ impl Column<'_> {
             Column::Boolean(values) => values.len(),
             Column::Double(values) => values.len(),
             Column::Float(values) => values.len(),
+            Column::NullableFloat(values) => values.len(),
             Column::Text(values) => values.len(),
+            Column::NoTexts(rows) => *rows,
         }
     }
 
@@ -230,11 +243,29 @@ impl Column<'_> {
             Column::Double(values) => {
                 write_nullable::<DoubleType, _>(&values[range], |value| value, writer)
             }
+            Column::NullableFloat(values) => {
+                write_nullable::<FloatType, _>(&values[range], |value| value, writer)
+            }
+            Column::NoTexts(_) => {
+                let levels = vec![0; range.len()];
+                let writer = &mut writer.typed::<ByteArrayType>();
+                writer.write_batch(&[], Some(&levels), Some(&levels)).map(|_| ())
+            }
             Column::Text(values) => {
                 write_nullable::<ByteArrayType, _>(&values[range], ByteArray::from, writer)
             }
         }
     }
+}
+
+/// The field of a list of texts, in the three levels that Parquet wants.
+fn list_of_texts(name: &str) -> Result<Type, ParquetError> {
+    let element = ColumnType::Text.field("element")?;
+    let list = Type::group_type_builder("list").with_repetition(Repetition::REPEATED);
+    let list = list.with_fields(vec![Arc::new(element)]).build()?;
+    let field = Type::group_type_builder(name).with_repetition(Repetition::OPTIONAL);
+    let field = field.with_logical_type(Some(LogicalType::List));
+    field.with_fields(vec![Arc::new(list)]).build()
 }
 
 fn write_nullable<D: DataType, V: Copy>(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::record::{Record, Time};
+use crate::train::Split;
 
 /// What came of a row at the end of its time at risk, as the source says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Subject {
     pub record: Record,
     /// `None` when the mapping or the file has no labels.
     pub label: Option<Label>,
+    /// The part it belongs to, where the source itself splits its subjects.
+    pub split: Option<Split>,
     /// The name of the file, without its folder.
     pub file: Arc<str>,
     /// The line it begins on.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::small_cell::{Shown, Tally, nearest_ten};
+use super::split::Split;
 use crate::SMALL_CELL_PATIENTS;
 use crate::feature::{Facts, extract};
 use crate::record::{AuditAttributes, ConceptSet, History, Record, RecordError, Sex, Time, View};
@@ -26,6 +27,8 @@ pub struct Case {
     pub record: Record,
     /// Replaces the task's own index times and outcome.
     pub label: Option<GivenLabel>,
+    /// The part the source itself puts it into.
+    pub split: Option<Split>,
 }
 
 impl Case {
@@ -47,6 +50,8 @@ pub struct Sample {
     pub group: String,
     pub prediction_time: Time,
     pub boolean_value: bool,
+    /// The part the source itself puts the subject into.
+    pub split: Option<Split>,
     pub facts: Facts,
     /// For subgroup figures only, by attribute.
     pub attributes: Vec<(&'static str, String)>,
@@ -196,6 +201,7 @@ impl<'a> Cohort<'a> {
             group: case.group.clone(),
             prediction_time,
             boolean_value,
+            split: case.split,
             facts: extract(&view, self.task.spec(), false),
             attributes: attributes(&case.record, view.age_years()),
         });

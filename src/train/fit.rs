@@ -11,7 +11,7 @@ use super::select::{
     Candidate, CandidateReport, Table, Tried, calibrator, cross_validate, inputs_of,
 };
 use super::small_cell::Count;
-use super::split::part_of;
+use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
 use crate::model::{Family, ForestParams};
@@ -48,8 +48,14 @@ pub fn fit(
     params: &FitParams,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Fitted, TrainError> {
-    let held_out: Vec<bool> =
-        cohort.samples().iter().map(|s| params.held_out.holds(&s.group)).collect();
+    let samples = cohort.samples().iter();
+    let split_by_source = samples.clone().any(|s| s.split.is_some());
+    let held_out = match params.held_out {
+        HeldOut::Part { .. } if split_by_source => HeldOut::Source,
+        asked => asked,
+    };
+    let params = &FitParams { held_out, ..params.clone() };
+    let held_out: Vec<bool> = samples.map(|s| held_out.holds(&s.group, s.split)).collect();
     let table = table(cohort, &held_out);
     check_size(cohort, &table)?;
     let spec = cohort.task().spec();

@@ -27,7 +27,7 @@ pub use metrics::{
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
-pub use split::{HeldOut, part_of};
+pub use split::{HeldOut, Split, part_of};
 pub use survey::{
     ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
     ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,

@@ -2,33 +2,74 @@
 
 use sha2::{Digest, Sha256};
 
-/// Which part of the patients is held out: part `part` of `of`.
+/// The part a source itself puts a subject into (MEDS `subject_splits.parquet`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldOut {
-    pub part: u32,
-    pub of: u32,
+pub enum Split {
+    Train,
+    /// Counts as train: models are chosen by cross-validation.
+    Tuning,
+    HeldOut,
+}
+
+impl Split {
+    /// All splits, under MEDS's names.
+    const NAMES: [(&str, Split); 3] =
+        [("train", Split::Train), ("tuning", Split::Tuning), ("held_out", Split::HeldOut)];
+
+    /// Reads MEDS's name.
+    pub fn parse(name: &str) -> Option<Split> {
+        Split::NAMES.iter().find(|(known, _)| *known == name).map(|(_, split)| *split)
+    }
+
+    /// MEDS's name.
+    pub fn name(self) -> &'static str {
+        Split::NAMES.iter().find(|(_, split)| *split == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Which patients are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldOut {
+    Nobody,
+    /// Part `part` of `of`, by a hash of the patient.
+    Part {
+        part: u32,
+        of: u32,
+    },
+    /// Those that the source itself holds out.
+    Source,
 }
 
 impl HeldOut {
-    /// Reads `k/n` with k below n, or `none`.
+    /// Reads `k/n` with k below n, `none` or `source`.
     pub fn parse(text: &str) -> Option<HeldOut> {
-        if text == "none" {
-            return Some(HeldOut { part: 1, of: 1 });
+        match text {
+            "none" => return Some(HeldOut::Nobody),
+            "source" => return Some(HeldOut::Source),
+            _ => {}
         }
         let (part, of) = text.split_once('/')?;
-        let held_out = HeldOut { part: part.parse().ok()?, of: of.parse().ok()? };
-        (held_out.of >= 2 && held_out.part < held_out.of).then_some(held_out)
+        let (part, of): (u32, u32) = (part.parse().ok()?, of.parse().ok()?);
+        (of >= 2 && part < of).then_some(HeldOut::Part { part, of })
     }
 
-    /// Whether the patient of `group` is held out.
-    pub fn holds(self, group: &str) -> bool {
-        part_of("split", group, self.of) == self.part
+    /// Whether the patient of `group`, whom the source puts into `split`, is held out.
+    pub fn holds(self, group: &str, split: Option<Split>) -> bool {
+        match self {
+            HeldOut::Nobody => false,
+            HeldOut::Part { part, of } => part_of("split", group, of) == part,
+            HeldOut::Source => split == Some(Split::HeldOut),
+        }
     }
 }
 
 impl std::fmt::Display for HeldOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.of == 1 { f.write_str("none") } else { write!(f, "{}/{}", self.part, self.of) }
+        match self {
+            HeldOut::Nobody => f.write_str("none"),
+            HeldOut::Part { part, of } => write!(f, "{part}/{of}"),
+            HeldOut::Source => f.write_str("source"),
+        }
     }
 }
 
@@ -55,8 +96,10 @@ mod tests {
 
     #[test]
     fn parts_read_as_k_of_n() {
-        assert_eq!(HeldOut::parse("0/5"), Some(HeldOut { part: 0, of: 5 }));
-        assert!(HeldOut::parse("none").is_some_and(|none| !none.holds("any")));
+        assert_eq!(HeldOut::parse("0/5"), Some(HeldOut::Part { part: 0, of: 5 }));
+        assert!(HeldOut::parse("none").is_some_and(|none| !none.holds("any", None)));
+        let source = HeldOut::parse("source").unwrap();
+        assert!(source.holds("any", Some(Split::HeldOut)) && !source.holds("any", None));
         for bad in ["5/5", "1/1", "x/4", "1", ""] {
             assert_eq!(HeldOut::parse(bad), None, "{bad}");
         }

@@ -11,6 +11,7 @@ mod fhir;
 mod gather;
 mod import;
 mod labels;
+mod meds;
 mod parity;
 mod properties;
 mod rpc;

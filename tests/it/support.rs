@@ -102,7 +102,7 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
         models,
         concepts: Vec::new(),
         seed: 1,
-        held_out: HeldOut { part: 0, of: 5 },
+        held_out: HeldOut::Part { part: 0, of: 5 },
         dump_matrix: None,
     }
 }

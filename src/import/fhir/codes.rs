@@ -87,17 +87,17 @@ pub(super) fn system(uri: &str) -> &str {
     look_up(&SYSTEMS, uri).unwrap_or(uri)
 }
 
-pub(super) fn class(code: &str) -> Option<EncounterClass> {
+pub(in crate::import) fn class(code: &str) -> Option<EncounterClass> {
     EncounterClass::parse(code).or_else(|| look_up(&CLASSES, code))
 }
 
 /// How urgent an admission was; `None` for a code that says nothing of it.
-pub(super) fn admission_type(code: &str) -> Option<&'static str> {
+pub(in crate::import) fn admission_type(code: &str) -> Option<&'static str> {
     look_up(&ADMISSION_TYPES, code)
 }
 
 /// Whether an admission of this type was planned, where the type says so.
-pub(super) fn is_planned(admission_type: &str) -> Option<bool> {
+pub(in crate::import) fn is_planned(admission_type: &str) -> Option<bool> {
     match admission_type {
         "elective" => Some(true),
         "emergency" | "urgent" | "trauma" => Some(false),
@@ -105,12 +105,28 @@ pub(super) fn is_planned(admission_type: &str) -> Option<bool> {
     }
 }
 
-pub(super) fn admission_source(code: &str) -> &str {
+pub(in crate::import) fn admission_source(code: &str) -> &str {
     look_up(&ADMISSION_SOURCES, code).unwrap_or(code)
 }
 
-pub(super) fn disposition(code: &str) -> &str {
+pub(in crate::import) fn disposition(code: &str) -> &str {
     look_up(&DISPOSITIONS, code).unwrap_or(code)
+}
+
+/// MIMIC-IV's word for a FHIR code, or the code as it is.
+fn word(table: &[(&str, &str)], code: &str) -> String {
+    let found = table.iter().find(|(_, meaning)| *meaning == code);
+    found.map_or_else(|| code.to_owned(), |(word, _)| word.to_ascii_uppercase())
+}
+
+/// MIMIC-IV's word for a source of admission, or the code as it is.
+pub(in crate::import) fn admission_source_word(code: &str) -> String {
+    word(&ADMISSION_SOURCES, code)
+}
+
+/// MIMIC-IV's word for a discharge disposition, or the code as it is.
+pub(in crate::import) fn disposition_word(code: &str) -> String {
+    word(&DISPOSITIONS, code)
 }
 
 /// The resource types of R4 that hold nothing a record takes. A type that is none of R4 may be any

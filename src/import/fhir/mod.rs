@@ -7,7 +7,7 @@
 mod bulk;
 mod bundle;
 mod clinical;
-mod codes;
+pub(super) mod codes;
 mod element;
 mod encounter;
 mod medication;

@@ -46,6 +46,7 @@ impl<'a> Report<'a> {
             source_id,
             record,
             label: None,
+            split: None,
             file: self.files.get(place.file).map(|file| file.name.clone()).unwrap_or_default(),
             line: place.line,
         };

@@ -6,11 +6,14 @@
 //! CSV file has them.
 
 mod guard;
+#[cfg(test)]
+mod tests;
 mod text_rows;
 mod values;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,7 +83,8 @@ impl ParquetFile {
         if !guard::is_footer(&footer) {
             return Err(damaged());
         }
-        let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(|_| damaged())?;
+        let metadata = caught(|| ParquetMetaDataReader::decode_metadata(&footer).ok());
+        let metadata = metadata.ok_or_else(damaged)?;
         let schema = metadata.file_metadata().schema_descr();
         let columns: Vec<ColumnInfo> = schema.columns().iter().map(|c| values::info(c)).collect();
         let fits = |group: &RowGroupMetaData| group_fits(group, columns.len(), bytes);
@@ -150,6 +154,13 @@ impl ParquetFile {
     }
 }
 
+/// What `work` makes of a file's bytes. The Parquet crate asserts some of what a file says (that the
+/// values of a dictionary lie inside its page, as seen with damaged files), and a damaged file must not
+/// end the program. What `work` was at is not used again.
+fn caught<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok().flatten()
+}
+
 /// Reads the footer, if there is one.
 fn footer(file: &mut File, bytes: u64) -> std::io::Result<Result<Vec<u8>, &'static str>> {
     let tail_bytes = 8;
@@ -215,8 +226,8 @@ impl Iterator for Batches<'_> {
             };
             self.groups_begun += 1;
             self.left = u64::try_from(group.num_rows()).unwrap_or_default();
-            let readers = self.places.iter().map(|place| self.file.open_column(group, *place));
-            match readers.collect::<Option<Vec<_>>>() {
+            let column = |place: &usize| self.file.open_column(group, *place);
+            match caught(|| self.places.iter().map(column).collect::<Option<Vec<_>>>()) {
                 Some(readers) => self.readers = readers,
                 None if self.left > 0 => return Some(Err(self.give_up())),
                 None => {}
@@ -226,7 +237,8 @@ impl Iterator for Batches<'_> {
         let mut columns = Vec::with_capacity(self.places.len());
         for (place, reader) in self.places.iter().zip(&mut self.readers) {
             let holds = self.file.columns.get(*place).and_then(|info| info.holds);
-            match holds.and_then(|holds| values::read(reader, holds, rows)) {
+            let values = holds.and_then(|holds| caught(|| values::read(reader, holds, rows)));
+            match values {
                 Some(values) => columns.push(values),
                 None => return Some(Err(self.give_up())),
             }

@@ -91,6 +91,7 @@ impl<'a> Row<'a> {
             group: group.to_owned(),
             record,
             label: label.transpose()?.flatten(),
+            split: None,
             file: Arc::clone(file),
             line,
         })
