@@ -1,5 +1,7 @@
 //! Episodes: hospital stays joined by rule, so that a transfer is one stay and not a readmission.
 
+use serde::Serialize;
+
 use super::{ConceptId, ConceptSet, Encounter, EncounterCode, Time};
 
 /// The concept whose codes say that a patient went on to another acute hospital.
@@ -26,7 +28,7 @@ pub struct Episode {
 }
 
 /// How often encounters of a whole record were joined to a stay, and by which rule; for reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Joined {
     /// Stays that began before the stay they were joined to had ended, or at its end.
     pub overlapping: u32,

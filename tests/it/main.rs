@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod features;
 mod fhir;
+mod formats;
 mod gather;
 mod import;
 mod labels;

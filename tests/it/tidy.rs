@@ -36,7 +36,7 @@ const RESERVED: [(&str, &[&str]); 17] = [
     ("smartcore", &["model"]),
     ("octofhir", &["record"]),
     // Counts over the whole of a record, what is to come included: for reports alone.
-    (".joined(", &["import", "command"]),
+    (".joined(", &["import", "train", "command"]),
     ("parquet::", &["import"]),
     ("flate2", &["import"]),
     ("zstd::", &["import"]),

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::footprint::{Footprint, Mark, Occurrence, parts};
 use crate::SMALL_CELL_PATIENTS;
 use crate::record::{
-    EncounterClass, Entry, Event, EventKind, Period, Record, Sex, Time, TimePrecision, Value,
+    EncounterClass, Entry, Event, EventKind, History, Joined, Period, Record, Sex, Time,
+    TimePrecision, Value,
 };
 
 /// What is counted of an export while its subjects pass by.
@@ -23,6 +24,7 @@ pub(super) struct Content {
     zero_length: Footprint,
     pub stays: u64,
     pub episodes_ended: u64,
+    joined: Joined,
     encounter_years: BTreeMap<i16, Footprint>,
     pub events: u64,
     pub events_used: u64,
@@ -61,6 +63,8 @@ pub struct ShownEncounters {
     /// Inpatient encounters, and the episodes they were joined into as far as those have ended.
     pub stays: u64,
     pub episodes_ended: u64,
+    /// Why stays were joined.
+    pub joined: Joined,
     /// First and last year of their starts.
     pub year_range: Option<[i16; 2]>,
     pub years: BTreeMap<i16, Occurrence>,
@@ -114,8 +118,9 @@ impl Content {
         }
     }
 
-    pub(super) fn add_encounters(&mut self, mark: Mark, record: &Record, episodes_ended: usize) {
-        self.episodes_ended += episodes_ended as u64;
+    pub(super) fn add_encounters(&mut self, mark: Mark, record: &Record, history: &History) {
+        self.episodes_ended += history.episode_ends().len() as u64;
+        self.joined.add(history.joined());
         for encounter in &record.encounters {
             self.encounters += 1;
             if encounter.synthetic {
@@ -181,6 +186,7 @@ impl Content {
                 zero_length: self.zero_length.shown(false),
                 stays: self.stays,
                 episodes_ended: self.episodes_ended,
+                joined: self.joined,
                 year_range: range(&self.encounter_years),
                 years: parts(&self.encounter_years, |year| *year),
             },

@@ -106,7 +106,7 @@ impl<'a> Survey<'a> {
             *self.issues.entry(issue.kind).or_default() += u64::from(issue.count);
         }
         self.content.add_person(mark, &case.record);
-        self.content.add_encounters(mark, &case.record, history.episode_ends().len());
+        self.content.add_encounters(mark, &case.record, &history);
         self.add_fields(mark, case);
         self.add_events(mark, case, &history);
         for survey in &mut self.tasks {

@@ -132,6 +132,14 @@ impl Findings {
         odd.for_each(|(name, found)| section.occurrence(name, found));
         section.row(["inpatient stays".to_owned(), found.stays.to_string()]);
         section.row(["episodes they were joined into".into(), found.episodes_ended.to_string()]);
+        let joined = [
+            ("joined: overlapping", found.joined.overlapping),
+            ("joined: one within another", found.joined.nested),
+            ("joined: after a transfer", found.joined.transfers),
+            ("joined: emergency or observation contacts", found.joined.leading_contacts),
+        ];
+        let joined = joined.into_iter().filter(|(_, count)| *count > 0);
+        joined.for_each(|(name, count)| section.row([name.to_owned(), count.to_string()]));
         section
     }
 
