@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
-    self, CommandError, ConvertRequest, EvaluateRequest, FitRequest, ScoreRequest, Source,
-    with_threads,
+    self, CheckRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest, ScoreRequest,
+    Source, with_threads,
 };
 use prodrome::import::{Meter, Reading, RegionFrom, Timezone};
 use prodrome::train::HeldOut;
@@ -49,6 +49,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what is in an export, what is wrong with it, and why a task finds no cohort.
+    Check {
+        #[command(flatten)]
+        records: Records,
+        /// A task file; may be given more than once. All of the models folder by default.
+        #[arg(long)]
+        task: Vec<PathBuf>,
+        /// The models folder, with the tasks to check.
+        #[arg(long, default_value = "models")]
+        models: PathBuf,
+    },
     /// Fit a task's models on an export; a new version folder, not yet in service.
     Fit {
         /// The task file; `concepts.toml` beside its folder is read with it.
@@ -181,7 +192,7 @@ fn main() -> ExitCode {
     bar.finish_and_clear();
     match result {
         Ok(answer) => match print(&answer, json, warnings_max) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::from(answer.exit_code),
             Err(_) => ExitCode::from(4),
         },
         Err(error) => {
@@ -240,10 +251,19 @@ struct Answer {
     json: serde_json::Value,
     text: String,
     warnings: Vec<String>,
+    exit_code: u8,
 }
 
 fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
     match command {
+        Command::Check { records, task, models } => {
+            let (source, concepts) = records.parts();
+            let request = CheckRequest { source, tasks: task, models, concepts };
+            let checked = command::check(&request, meter)?;
+            let exit_code = checked.exit_code();
+            // The answer itself says what is wrong.
+            Ok(Answer { exit_code, ..answer(&checked, checked.text(), Vec::new())? })
+        }
         Command::Fit { task, records, models, seed, held_out, dump_matrix } => {
             let (source, concepts) = records.parts();
             let request =
@@ -283,7 +303,7 @@ fn answer<T: Serialize>(
     warnings: Vec<String>,
 ) -> Result<Answer, CommandError> {
     let json = serde_json::to_value(value).map_err(|e| CommandError::Json(e.to_string()))?;
-    Ok(Answer { json, text, warnings })
+    Ok(Answer { json, text, warnings, exit_code: 0 })
 }
 
 fn print(answer: &Answer, json: bool, warnings_max: usize) -> std::io::Result<()> {

@@ -1,5 +1,6 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
+mod check;
 mod convert;
 mod evaluate;
 mod fit;
@@ -10,6 +11,7 @@ mod score;
 
 use std::path::PathBuf;
 
+pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};

@@ -37,6 +37,11 @@ pub(super) fn concepts(task: &Path, site: &[PathBuf]) -> Result<ConceptSet, Comm
     let folder = task.parent().map(Path::to_owned).unwrap_or_default();
     let models =
         if folder.as_os_str().is_empty() { PathBuf::from("..") } else { folder.join("..") };
+    concepts_in(&models, site)
+}
+
+/// The concepts of a models folder, and the site's files.
+pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet, CommandError> {
     let path = models.join("concepts.toml");
     let fault = |path: &Path| {
         let path = path.to_owned();

@@ -120,6 +120,30 @@ pub enum Source {
     },
 }
 
+impl Feature {
+    /// The concepts it reads, in the order of the task file.
+    pub fn concepts(&self) -> Vec<ConceptId> {
+        let mut found = match &self.source {
+            Source::StayCode { levels: concepts, .. }
+            | Source::Events { concepts, .. }
+            | Source::DaysSinceEvent { concepts, .. }
+            | Source::Concepts { concepts, .. }
+            | Source::CodedCount { concepts, .. } => concepts.clone(),
+            Source::Measurement { concept, .. }
+            | Source::StayCount { concept, .. }
+            | Source::CodedLevels { concept, .. } => vec![*concept],
+            Source::Age
+            | Source::Sex
+            | Source::StayDays
+            | Source::Encounters { .. }
+            | Source::DaysSinceEncounter { .. }
+            | Source::Learned { .. } => Vec::new(),
+        };
+        found.extend(self.observed_by.iter().flat_map(|by| &by.concepts));
+        found
+    }
+}
+
 /// A checked feature spec: the order of features is the order of columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {

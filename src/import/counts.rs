@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A row that could not be used. It names a place and a reason, never a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
     /// The name of the file, without its folder.
     pub file: String,
@@ -37,7 +37,8 @@ pub enum Received {
 
 /// Rows read and what became of them. Read = used + skipped + quarantined at all times, because
 /// a row is counted as read in the same step that says what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     read: u64,
     used: u64,

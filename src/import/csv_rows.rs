@@ -15,6 +15,23 @@ pub(super) const LINE_BYTES_MAX: usize = 65_536;
 /// The most further lines that a quoted cell may run over. Every stray quote costs as much reading.
 const ROW_LINES_MAX: usize = 16;
 
+/// How the cells of a file are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    pub delimiter: u8,
+    /// Whether a cell may stand in quotes; else a quote is a character like any other.
+    pub quotes: bool,
+}
+
+impl Dialect {
+    /// The dialect with `delimiter`; `None` for a character that cannot be one.
+    pub(super) fn new(delimiter: char, quotes: bool) -> Option<Dialect> {
+        let delimiter = u8::try_from(delimiter).ok()?;
+        let fits = delimiter == b'\t' || (delimiter.is_ascii_punctuation() && delimiter != b'"');
+        fits.then_some(Dialect { delimiter, quotes })
+    }
+}
+
 /// The cells of one row, unquoted, in one buffer.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
@@ -68,6 +85,23 @@ pub(super) enum RowFault {
     Columns(usize, usize),
 }
 
+impl RowFault {
+    /// What is wrong, in words.
+    pub(super) fn reason(self) -> String {
+        match self {
+            RowFault::Line(LineFault::TooLong) => "a line longer than 65536 bytes".to_owned(),
+            RowFault::Line(LineFault::Broken) => {
+                "the file breaks off or is damaged: it is not read from here on".to_owned()
+            }
+            RowFault::OpenQuote => "a quote is opened and not closed".to_owned(),
+            RowFault::StrayQuote => "a quote inside a quoted cell is not doubled".to_owned(),
+            RowFault::Columns(found, expected) => {
+                format!("{found} columns, where the header has {expected}")
+            }
+        }
+    }
+}
+
 /// What stands on a line that begins a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowKind {
@@ -80,7 +114,7 @@ pub(super) struct Rows<'m> {
     lines: Lines<'m>,
     /// Lines that a faulty row had taken and gave back.
     pending: VecDeque<Line>,
-    delimiter: u8,
+    dialect: Dialect,
     /// How many columns a row must have; unknown until the header is read.
     columns: Option<usize>,
     scratch: Cells,
@@ -94,9 +128,9 @@ enum Split {
 }
 
 impl<'m> Rows<'m> {
-    pub(super) fn new(lines: Lines<'m>, delimiter: u8) -> Rows<'m> {
+    pub(super) fn new(lines: Lines<'m>, dialect: Dialect) -> Rows<'m> {
         let (pending, scratch) = (VecDeque::new(), Cells::default());
-        Rows { lines, pending, delimiter, columns: None, scratch }
+        Rows { lines, pending, dialect, columns: None, scratch }
     }
 
     /// From now on every row must have `columns` columns.
@@ -123,7 +157,7 @@ impl<'m> Rows<'m> {
     fn join(&mut self, mut text: Vec<u8>, cells: &mut Cells) -> Result<(), RowFault> {
         let mut taken = Vec::new();
         let fault = loop {
-            match split(&text, self.delimiter, cells) {
+            match split(&text, self.dialect, cells) {
                 Split::StrayQuote => break RowFault::StrayQuote,
                 Split::Whole => match self.columns {
                     Some(columns) if columns != cells.len() => {
@@ -158,24 +192,24 @@ impl<'m> Rows<'m> {
 
     /// Whether a line inside an open quote is a row by itself: then the quote is a stray one.
     fn is_row(&mut self, line: &[u8]) -> bool {
-        let split = split(line, self.delimiter, &mut self.scratch);
+        let split = split(line, self.dialect, &mut self.scratch);
         split == Split::Whole && self.columns == Some(self.scratch.len())
     }
 }
 
 /// Splits one record into `cells`: a cell that begins with a quote runs to the next quote that is
 /// not doubled; a quote elsewhere in a cell is a character.
-fn split(record: &[u8], delimiter: u8, cells: &mut Cells) -> Split {
+fn split(record: &[u8], dialect: Dialect, cells: &mut Cells) -> Split {
     cells.clear();
     let mut rest = record;
     loop {
-        if let Some(quoted) = rest.strip_prefix(b"\"") {
+        if let Some(quoted) = rest.strip_prefix(b"\"").filter(|_| dialect.quotes) {
             rest = match unquote(quoted, &mut cells.bytes) {
                 Some(rest) => rest,
                 None => return Split::OpenQuote,
             };
         } else {
-            let end = rest.iter().position(|byte| *byte == delimiter).unwrap_or(rest.len());
+            let end = rest.iter().position(|byte| *byte == dialect.delimiter).unwrap_or(rest.len());
             let (cell, after) = rest.split_at(end);
             cells.bytes.extend_from_slice(cell);
             rest = after;
@@ -183,7 +217,7 @@ fn split(record: &[u8], delimiter: u8, cells: &mut Cells) -> Split {
         cells.ends.push(cells.bytes.len());
         rest = match rest.split_first() {
             None => return Split::Whole,
-            Some((byte, after)) if *byte == delimiter => after,
+            Some((byte, after)) if *byte == dialect.delimiter => after,
             Some(_) => return Split::StrayQuote,
         };
     }
@@ -212,7 +246,8 @@ mod tests {
 
     fn cells(record: &str) -> Result<Vec<String>, Split> {
         let mut cells = Cells::default();
-        match split(record.as_bytes(), b',', &mut cells) {
+        let comma = Dialect { delimiter: b',', quotes: true };
+        match split(record.as_bytes(), comma, &mut cells) {
             Split::Whole => {
                 let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).unwrap();
                 Ok(cells.iter().map(text).collect())

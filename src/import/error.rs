@@ -16,6 +16,8 @@ pub enum ImportError {
     MissingColumn { file: String, column: String, hint: String },
     #[error("{file}: more than one column is called `{column}`")]
     DoubleColumn { file: String, column: String },
+    #[error("{file}: a lookup of more than {rows} rows or 1 GiB; use `keep` to hold fewer")]
+    LookupTooLarge { file: String, rows: usize },
     #[error("{file}: column `{column}` must hold {wanted}")]
     ColumnType { file: String, column: String, wanted: &'static str },
     #[error("{file}: cannot be read as Parquet: {reason}")]
@@ -34,6 +36,14 @@ pub enum ImportError {
     SubjectParted { file: String, row: u64 },
     #[error(transparent)]
     Convention(#[from] MappingError),
+    #[error(
+        "the export does not fit into 1 GiB of memory, packed: name a folder for it with --work"
+    )]
+    NeedsWork,
+    #[error("{path}: the work folder cannot be used: {source}")]
+    Work { path: PathBuf, source: io::Error },
+    #[error("{path}: another run is using it; wait for it, or name another --work folder")]
+    WorkInUse { path: PathBuf },
     #[error("{file} line {line}: another source id has the same subject id")]
     Collision { file: String, line: u64 },
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, meds, stays};
+use super::{
+    Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, meds, stays, tables,
+};
 
 /// A folder of exported records, and how to read it.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +52,7 @@ impl Export {
                 }
                 meds::read(self, &files, meter, each)
             }
+            Some(Mapping::Tables(set)) => tables::read(set, self, meter, each),
             None => {
                 let files = meds::files(&self.folder)?;
                 if !files.is_empty() {

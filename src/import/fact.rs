@@ -1,10 +1,12 @@
 //! What one line of an export tells of a patient, whatever its format: the facts that `gather` makes
 //! records of.
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::{AuditAttributes, Encounter, Event, PartialDate, Period, Sex, Time};
 
 /// The types of resource that facts come from. Rows of tables count as the resource that they would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Kind {
     Patient,
     Encounter,
@@ -27,7 +29,7 @@ pub(super) struct Doubt {
 }
 
 /// Who the patient is, as far as a record wants to know. Several may each know a part.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Person {
     pub birth_date: Option<PartialDate>,
     pub sex: Option<Sex>,
@@ -37,14 +39,14 @@ pub(super) struct Person {
 }
 
 /// The place of a condition among the diagnoses of an encounter.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ranked {
     pub condition: String,
     pub rank: Option<u32>,
 }
 
 /// What a resource says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Content {
     Person(Box<Person>),
     Encounter {
@@ -62,6 +64,8 @@ pub(super) enum Content {
         /// The payer, in words; not a feature.
         insurance: Option<String>,
     },
+    /// A row of a table may say several things.
+    Several(Vec<Content>),
     /// Withdrawn or never done; an earlier version of it does not count either.
     Withdrawn(Withdrawal),
 }
@@ -79,7 +83,7 @@ pub(super) struct Item {
 }
 
 /// Why something that was recorded does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Withdrawal {
     EnteredInError,
     NotDone,

@@ -5,6 +5,22 @@
 pub(super) struct FilePattern(pub(super) String);
 
 impl FilePattern {
+    /// A pattern for names inside a folder.
+    ///
+    /// # Errors
+    /// An empty pattern, or one that leads out of the folder.
+    pub(super) fn parse(text: &str) -> Result<FilePattern, &'static str> {
+        if text.is_empty() || text.contains(['/', '\\']) {
+            return Err("must be a file name inside the export folder, `*` for any part");
+        }
+        Ok(FilePattern(text.to_owned()))
+    }
+
+    /// Whether `name` fits in upper or lower case.
+    pub(super) fn fits_in_any_case(&self, name: &str) -> bool {
+        FilePattern(self.0.to_ascii_lowercase()).fits(&name.to_ascii_lowercase())
+    }
+
     /// Whether `name` fits; `*` alone is special, and case counts.
     pub(super) fn fits(&self, name: &str) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name };
@@ -36,6 +52,7 @@ mod tests {
         }
         assert!(fits("a.csv", "a.csv") && !fits("a.csv", "a.csv.gz"));
         assert!(fits("*", "") && fits("a*a", "aa") && !fits("a*a", "a"));
+        assert!(FilePattern("Person.*".to_owned()).fits_in_any_case("PERSON.csv"));
         assert!(fits("*b*c*", "abxc") && !fits("*b*c*", "acb"));
     }
 }

@@ -18,6 +18,11 @@ fn first_64_bits(purpose: &str, text: &str) -> u64 {
     digest.iter().take(8).fold(0, |bits, byte| (bits << 8) | u64::from(*byte))
 }
 
+/// The number that patients of an export are sorted by: the same on every machine.
+pub(super) fn patient_hash(source_id: &str) -> u64 {
+    first_64_bits("prodrome/patient/1/", source_id)
+}
+
 /// Whether an id was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {

@@ -8,7 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::input::InputFile;
 use super::{ImportError, Meter};
 
-const BUFFER_BYTES: usize = 65_536;
+const BUFFER_BYTES: usize = 1 << 18;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const UTF8_BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
@@ -96,16 +96,31 @@ impl<'m> Lines<'m> {
     }
 
     fn read_line(&mut self, text: &mut Vec<u8>) -> io::Result<Option<Result<(), LineFault>>> {
-        let limit = self.line_bytes_max as u64 + 1;
-        self.source.by_ref().take(limit).read_until(b'\n', text)?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        if text.last() == Some(&b'\n') {
-            text.pop();
-        } else if text.len() > self.line_bytes_max {
-            self.source.skip_until(b'\n')?;
-            return Ok(Some(Err(LineFault::TooLong)));
+        let mut begun = false;
+        loop {
+            let found = match self.source.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                found => found?,
+            };
+            if found.is_empty() {
+                if !begun {
+                    return Ok(None);
+                }
+                break;
+            }
+            begun = true;
+            let end = memchr::memchr(b'\n', found);
+            let piece = found.get(..end.unwrap_or(found.len())).unwrap_or_default();
+            if text.len() + piece.len() > self.line_bytes_max {
+                self.source.skip_until(b'\n')?;
+                return Ok(Some(Err(LineFault::TooLong)));
+            }
+            text.extend_from_slice(piece);
+            let taken = piece.len() + usize::from(end.is_some());
+            self.source.consume(taken);
+            if end.is_some() {
+                break;
+            }
         }
         if text.last() == Some(&b'\r') {
             text.pop();
@@ -124,5 +139,48 @@ impl Iterator for Lines<'_> {
         let mut text = Vec::new();
         let (number, found) = self.next_into(&mut text)?;
         Some(Line { number, text: found.map(|()| text) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_100_mb_is_passed_over_and_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ndjson.gz");
+        let file = File::create(&path).unwrap();
+        let mut file = GzEncoder::new(file, flate2::Compression::fast());
+        let piece = vec![b'x'; 1 << 20];
+        (0..100).for_each(|_| file.write_all(&piece).unwrap());
+        file.write_all(b"\nnext\r\n").unwrap();
+        file.finish().unwrap();
+        let file = InputFile { name: Arc::from("a"), path, bytes: 0 };
+        let meter = Meter::default();
+        let mut lines = Lines::open(&file, 1 << 20, &meter).unwrap();
+        let mut text = Vec::new();
+        assert_eq!(lines.next_into(&mut text), Some((1, Err(LineFault::TooLong))));
+        assert!(text.capacity() <= 2 << 20, "{}", text.capacity());
+        assert_eq!(lines.next_into(&mut text), Some((2, Ok(()))));
+        assert_eq!(text, b"next");
+        assert_eq!(lines.next_into(&mut text), None);
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_the_limit_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ndjson");
+        std::fs::write(&path, "12345\n\n123456\n1234\r\n12345").unwrap();
+        let file = InputFile { name: Arc::from("a"), path, bytes: 0 };
+        let meter = Meter::default();
+        let lines = Lines::open(&file, 5, &meter).unwrap();
+        let found: Vec<_> = lines.map(|line| line.text.map(|text| text.len())).collect();
+        assert_eq!(found, [Ok(5), Ok(0), Err(LineFault::TooLong), Ok(4), Ok(5)]);
     }
 }

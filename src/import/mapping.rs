@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::meds::Convention;
 use super::stays::StayTable;
+use super::tables::TableSet;
 
 /// What is wrong with a mapping file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,8 @@ pub enum Mapping {
     Stays(Box<StayTable>),
     /// What the codes of a MEDS export mean (`kind = "meds"`).
     Meds(Box<Convention>),
+    /// Several tables that are joined by the patient's id (`kind = "tables"`).
+    Tables(Box<TableSet>),
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -42,6 +45,7 @@ enum Kind {
     #[default]
     Stays,
     Meds,
+    Tables,
 }
 
 /// The one key that is read before the rest of the file is.
@@ -62,6 +66,7 @@ impl Mapping {
         match kind {
             Kind::Stays => StayTable::parse(text).map(Box::new).map(Mapping::Stays),
             Kind::Meds => Convention::parse(text).map(Box::new).map(Mapping::Meds),
+            Kind::Tables => TableSet::parse(text).map(Box::new).map(Mapping::Tables),
         }
     }
 
@@ -70,6 +75,7 @@ impl Mapping {
         match self {
             Mapping::Stays(table) => &table.source,
             Mapping::Meds(convention) => &convention.source,
+            Mapping::Tables(set) => &set.source,
         }
     }
 }

@@ -25,9 +25,13 @@ mod meter;
 #[allow(dead_code, unused_imports, reason = "its rows of text are for tables")]
 mod parquet_in;
 mod parquet_out;
+#[doc(hidden)]
+pub mod probe;
 mod reading;
 mod stays;
 mod subject;
+mod table_file;
+mod tables;
 
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
@@ -41,3 +45,4 @@ pub use parquet_out::{Column, ColumnType, ParquetWriter, WriteError};
 pub use reading::{Reading, RegionFrom, Timezone};
 pub use stays::StayTable;
 pub use subject::{Label, Subject};
+pub use tables::TableSet;

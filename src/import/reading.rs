@@ -43,6 +43,11 @@ impl RegionFrom {
     pub fn parse(name: &str) -> Option<RegionFrom> {
         RegionFrom::NAMES.iter().find(|(known, _)| *known == name).map(|(_, way)| *way)
     }
+
+    /// Its name among `NAMES`.
+    pub fn name(self) -> &'static str {
+        RegionFrom::NAMES.iter().find(|(_, way)| *way == self).map_or("none", |(name, _)| *name)
+    }
 }
 
 /// The zone of times that come without one.
@@ -60,6 +65,11 @@ impl Timezone {
     /// export gives the same instants on every machine.
     pub fn parse(name: &str) -> Option<Timezone> {
         TimeZone::get(name).ok().map(Timezone)
+    }
+
+    /// Its IANA name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
     }
 
     /// The instant of a wall clock's time; of an hour that occurs twice the first, and of one that a

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A code and its system, as in MEDS `SYSTEM//code`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Code {
     pub system: String,
     pub code: String,
@@ -27,8 +29,19 @@ const SYSTEM_NAMES: [(&str, &str); 12] = [
 
 impl Code {
     /// A code in the normal spelling: known system URIs become short upper-case names, spaces
-    /// around the code go, and ICD codes lose their dot and their lower case.
+    /// around the code go, and ICD codes lose their dot and their lower case. Categories of ICD-9-CM
+    /// have three digits: one that a table kept as a number gets back the zeros that it lost.
     pub fn new(system: &str, code: &str) -> Code {
+        let zeros = lost_zeros(code.trim());
+        let mut code = Code::beginning(system, code);
+        if code.system == "ICD9CM" {
+            code.code.insert_str(0, zeros);
+        }
+        code
+    }
+
+    /// The beginning of codes in the normal spelling.
+    pub(super) fn beginning(system: &str, code: &str) -> Code {
         let system = system.trim();
         let named = SYSTEM_NAMES.iter().find(|(uri, _)| uri.eq_ignore_ascii_case(system));
         let system = match named {
@@ -64,6 +77,18 @@ impl Code {
     }
 }
 
+/// The zeros that are missing in front of the category: it is what stands before the dot, and a code
+/// without a dot is as long as its category at least.
+fn lost_zeros(code: &str) -> &'static str {
+    let category = code.split('.').next().unwrap_or_default();
+    let is_number = !category.is_empty() && category.bytes().all(|byte| byte.is_ascii_digit());
+    match category.len() {
+        1 if is_number => "00",
+        2 if is_number => "0",
+        _ => "",
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}//{}", self.system, self.code)
@@ -82,6 +107,11 @@ mod tests {
         assert_eq!(Code::parse("LOINC//8480-6").map(|c| c.code).as_deref(), Some("8480-6"));
         assert_eq!(Code::parse("//x"), None);
         assert_eq!(Code::new("ICD9CM", "E849.0").icd_category(), Some("E849"));
-        assert_eq!(Code::new("ICD9CM", "25").icd_category(), Some("25"));
+        assert_eq!(Code::new("ICD9CM", "25").icd_category(), Some("025"));
+        for (given, normal) in [("38.9", "0389"), ("8", "008"), ("250.13", "25013"), ("V57", "V57")]
+        {
+            assert_eq!(Code::new("ICD9CM", given).code, normal);
+        }
+        assert_eq!(Code::new("ICD9PROC", "38.9").code, "389", "procedures have two digits");
     }
 }

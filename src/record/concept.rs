@@ -1,10 +1,11 @@
 //! Concepts: named sets of codes in any system, with the unit and plausible range of their values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::unit::{Accepted, normal};
+use super::concept_check::{check, check_shared_codes};
+use super::unit::{Accepted, Units};
 use super::{Code, EventKind};
 use crate::strict_toml;
 
@@ -49,12 +50,17 @@ pub struct Concept {
     /// Values outside (both ends belong) are implausible and count as missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
-    /// Values are rounded to a multiple of this after unit conversion.
+    /// Values are rounded to a multiple of this after unit conversion: so coarse that a value sent
+    /// in another unit with six digits gives the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<f64>,
-    /// Further units and their conversions.
+    /// Further units and their conversions; they win over those that analytes and UCUM give.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<Accepted>,
+    /// The concept whose values lie below those of this one in the same reading, as the diastolic
+    /// pressure lies below the systolic. A reading in which they lie above counts as missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<CountRule>,
     /// Whether care can change it.
@@ -63,6 +69,15 @@ pub struct Concept {
     /// Where the codes come from, or why a system has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl Concept {
+    /// The code systems it has codes in, each once.
+    pub fn systems(&self) -> BTreeSet<String> {
+        // A pattern is read without its `*` and its range: neither is part of the system's name.
+        let system = |pattern: &String| Some(Code::new(pattern.split_once("//")?.0, "").system);
+        self.codes.iter().filter_map(system).collect()
+    }
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -86,6 +101,10 @@ pub struct ConceptSet {
     file: ConceptFile,
     names: Vec<String>,
     concepts: Vec<Concept>,
+    /// For each concept with a unit the ways into it.
+    units: Vec<Option<Units>>,
+    /// Concepts of which the first has the greater value in one reading.
+    above: Vec<(ConceptId, ConceptId)>,
     systems: HashMap<String, SystemIndex>,
 }
 
@@ -93,7 +112,8 @@ impl ConceptSet {
     /// Reads a concept file and checks it.
     ///
     /// # Errors
-    /// Syntax, an unknown key, a code pattern that cannot be read, an impossible range or step.
+    /// Syntax, an unknown key, a code pattern that cannot be read, an impossible range or step, a
+    /// unit that is no UCUM or has no step, a code under two concepts whose units differ.
     pub fn parse(text: &str) -> Result<ConceptSet, ConceptError> {
         ConceptSet::build(strict_toml::parse(text).map_err(ConceptError::Syntax)?)
     }
@@ -144,32 +164,52 @@ impl ConceptSet {
         let mut set = ConceptSet::default();
         for (name, concept) in &file.concept {
             let id = ConceptId(set.concepts.len() as u32);
-            check(concept)
-                .and_then(|()| set.index_codes(concept, id))
+            let units = check(concept)
+                .and_then(|units| set.index_codes(concept, id).map(|()| units))
                 .map_err(|reason| ConceptError::Invalid { concept: name.clone(), reason })?;
             set.names.push(name.clone());
             set.concepts.push(concept.clone());
+            set.units.push(units);
+        }
+        for (name, concept) in &file.concept {
+            check_shared_codes(concept, &set)
+                .and_then(|()| set.index_above(name, concept))
+                .map_err(|reason| ConceptError::Invalid { concept: name.clone(), reason })?;
         }
         set.file = file;
         Ok(set)
     }
 
+    fn index_above(&mut self, name: &str, concept: &Concept) -> Result<(), String> {
+        let Some(lower_name) = &concept.above else { return Ok(()) };
+        let (Some(upper), Some(lower)) = (self.find(name), self.find(lower_name)) else {
+            return Err(format!("above: there is no concept `{lower_name}`"));
+        };
+        let unit = |id| self.get(id).and_then(|of| of.unit.as_ref());
+        if upper == lower || unit(upper).is_none() || unit(upper) != unit(lower) {
+            return Err("above names another concept with the same unit".into());
+        }
+        self.above.push((upper, lower));
+        Ok(())
+    }
+
     fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
         for pattern in &concept.codes {
-            let Some(code) = Code::parse(pattern.trim_end_matches('*')) else {
+            let Some(exact) = Code::parse(pattern.trim_end_matches('*')) else {
                 return Err(format!("`{pattern}` is not SYSTEM//code"));
             };
             let is_prefix = pattern.ends_with('*');
             // Normalising removes the dots of an ICD code, so a range is split before it.
             let (_, stem) = pattern.trim_end_matches('*').split_once("//").unwrap_or_default();
             let range = stem.split_once("..").map(|(first, last)| {
-                let end = |end: &str| Code::new(&code.system, end).code;
+                let end = |end: &str| Code::beginning(&exact.system, end).code;
                 (end(first), end(last))
             });
-            let index = self.systems.entry(code.system).or_default();
+            let beginning = Code::beginning(&exact.system, stem).code;
+            let index = self.systems.entry(exact.system).or_default();
             match range {
-                None if is_prefix => index.prefixes.push((code.code, id)),
-                None => index.exact.entry(code.code).or_default().push(id),
+                None if is_prefix => index.prefixes.push((beginning, id)),
+                None => index.exact.entry(exact.code).or_default().push(id),
                 Some((first, last)) if is_prefix && first.len() == last.len() && first <= last => {
                     index.ranges.push((first, last, id));
                 }
@@ -200,6 +240,16 @@ impl ConceptSet {
         self.concepts.get(id.0 as usize)
     }
 
+    /// The ways into the unit of a concept; `None` when it has no unit.
+    pub(super) fn units(&self, id: ConceptId) -> Option<&Units> {
+        self.units.get(id.0 as usize)?.as_ref()
+    }
+
+    /// Pairs of concepts of which the first has the greater value in one reading.
+    pub(super) fn above(&self) -> &[(ConceptId, ConceptId)] {
+        &self.above
+    }
+
     /// How many concepts there are.
     pub fn len(&self) -> usize {
         self.concepts.len()
@@ -209,6 +259,12 @@ impl ConceptSet {
     pub fn with_count_rule(&self) -> impl Iterator<Item = ConceptId> {
         let each = self.concepts.iter().enumerate();
         each.filter(|(_, c)| c.count.is_some()).map(|(place, _)| ConceptId(place as u32))
+    }
+
+    /// All concepts with their names, in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (ConceptId, &str, &Concept)> {
+        let each = self.names.iter().zip(&self.concepts).enumerate();
+        each.map(|(place, (name, concept))| (ConceptId(place as u32), name.as_str(), concept))
     }
 
     /// Whether there is no concept at all.
@@ -229,40 +285,8 @@ impl ConceptSet {
     }
 }
 
-fn is_whole(number: f64) -> bool {
-    (number - number.round()).abs() < 1e-9
-}
-
 fn in_range(code: &str, (first, last, _): &(String, String, ConceptId)) -> bool {
     code.get(..first.len()).is_some_and(|head| first.as_str() <= head && head <= last.as_str())
-}
-
-fn check(concept: &Concept) -> Result<(), String> {
-    if let Some([low, high]) = concept.range
-        && !(low.is_finite() && high.is_finite() && low <= high)
-    {
-        return Err("range needs two finite rising numbers".into());
-    }
-    if let Some(step) = concept.step
-        && !(step.is_finite() && step > 0.0 && is_whole(step.max(1.0 / step)))
-    {
-        return Err("step needs a whole number, or 1 divided by one".into());
-    }
-    let needs_unit =
-        !concept.accept.is_empty() || concept.range.is_some() || concept.step.is_some();
-    if concept.unit.is_none() && needs_unit {
-        return Err("accept, range and step need a unit".into());
-    }
-    let units = concept.unit.iter().chain(concept.accept.iter().map(|accepted| &accepted.unit));
-    for unit in units {
-        if normal(unit) != unit {
-            return Err(format!("unit `{unit}` is written `{}` in UCUM", normal(unit)));
-        }
-    }
-    if concept.accept.iter().any(|a| !(a.scale.is_finite() && a.offset.is_finite())) {
-        return Err("accept needs finite scale and offset".into());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

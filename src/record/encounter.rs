@@ -68,7 +68,7 @@ impl EncounterClass {
 }
 
 /// One encounter as a source gives it, unchecked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encounter {
     /// The source's id; events name their encounter by it.
     pub id: String,

@@ -21,7 +21,9 @@ pub enum EventKind {
 }
 
 /// How exactly the time of an event is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub enum TimePrecision {
     #[default]
     Instant,
@@ -31,7 +33,7 @@ pub enum TimePrecision {
 }
 
 /// A value beside the code.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     Number(f64),
     Coded(String),
@@ -39,7 +41,7 @@ pub enum Value {
 }
 
 /// That a number is a bound only (FHIR `Quantity.comparator`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Comparator {
     Less,
     LessOrEqual,
@@ -61,7 +63,7 @@ impl Comparator {
 }
 
 /// Whether an event counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum EventStatus {
     /// Active, completed, final, or without a status.
     #[default]
@@ -84,7 +86,7 @@ impl EventStatus {
 }
 
 /// One event as a source gives it, unchecked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The source's id of the event, if it has one.
     pub id: Option<String>,

@@ -6,7 +6,7 @@ use super::issue::{DataIssue, IssueKind, Issues, KnownAfter, RecordError, Violat
 use super::normalize::{self, Context, Entry};
 use super::{
     ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex, Time,
-    Value, episode,
+    Value, episode, swapped,
 };
 
 /// The most events one record may hold.
@@ -72,6 +72,7 @@ impl History {
             }
             again
         });
+        swapped::clear(&mut entries, concepts, &mut issues);
         let of_field = |encounter: &Encounter, field| {
             encounter.code(field).map(|code| concepts.concepts_of(&code)).unwrap_or_default()
         };

@@ -39,6 +39,7 @@ pub enum IssueKind {
     UnknownUnit,
     MissingUnit,
     ImplausibleValue,
+    SwappedPressure,
     /// Counted by whoever knows the prediction time; a history itself has none.
     AfterPredictionTime,
 }
@@ -57,6 +58,9 @@ impl IssueKind {
             }
             IssueKind::MissingUnit => "no unit: taken to be in the concept's own unit",
             IssueKind::ImplausibleValue => "implausible value: it counts as missing",
+            IssueKind::SwappedPressure => {
+                "systolic pressure below diastolic: the two seem swapped; both count as missing"
+            }
             IssueKind::AfterPredictionTime => "after the prediction time: not used",
         }
     }
@@ -72,6 +76,7 @@ impl IssueKind {
             IssueKind::UnknownUnit => "UNKNOWN_UNIT",
             IssueKind::MissingUnit => "MISSING_UNIT",
             IssueKind::ImplausibleValue => "IMPLAUSIBLE_VALUE",
+            IssueKind::SwappedPressure => "SWAPPED_PRESSURE",
             IssueKind::AfterPredictionTime => "AFTER_PREDICTION_TIME",
         }
     }

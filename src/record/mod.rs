@@ -5,22 +5,29 @@
 //! joins stays. A `History` shows nothing by itself: code reads it through a `View` (what was there
 //! and known at the index time), and only `task::label` may ask for the `Future`.
 
+mod analyte;
 mod code;
 mod concept;
+mod concept_check;
 mod encounter;
 mod episode;
 mod event;
 mod history;
 mod issue;
 mod normalize;
+mod spelling;
+mod swapped;
 mod time;
+mod ucum;
 mod unit;
 mod view;
+
+use serde::{Deserialize, Serialize};
 
 pub use code::Code;
 pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
-pub use episode::Episode;
+pub use episode::{Episode, Joined};
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
 pub use history::{Built, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
@@ -30,7 +37,7 @@ pub(crate) use view::Future;
 pub use view::{Evidence, Stay, View};
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Sex {
     Female,
     Male,
@@ -52,14 +59,14 @@ impl Sex {
 }
 
 /// A span of time in which the source would have seen the patient's care; an open end is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     pub start: Option<Time>,
     pub end: Option<Time>,
 }
 
 /// Attributes for subgroup figures only. They are never features.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AuditAttributes {
     pub race: Option<String>,
     pub ethnicity: Option<String>,

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::issue::{IssueKind, Issues, KnownAfter};
-use super::unit::{Converted, convert};
+use super::unit::Converted;
 use super::{
     Code, Comparator, Concept, ConceptId, ConceptSet, Event, EventKind, EventStatus, Time,
     TimePrecision, Value,
@@ -183,16 +183,14 @@ fn number_in_unit(
 ) -> Option<f64> {
     // Adding 0.0 turns -0.0 into 0.0, which must not differ from it in any order or hash.
     let number = number + 0.0;
-    let known = concepts.iter().filter_map(|id| context.concepts.get(*id));
-    let Some(concept) = known.into_iter().find(|concept| concept.unit.is_some()) else {
-        return Some(number);
-    };
-    let own = concept.unit.as_deref().unwrap_or_default();
-    let converted = convert(number, event.unit.as_deref(), own, &concept.accept);
-    let number = match converted {
+    let with_unit = concepts
+        .iter()
+        .find_map(|id| Some((context.concepts.get(*id)?, context.concepts.units(*id)?)));
+    let Some((concept, units)) = with_unit else { return Some(number) };
+    let number = match units.convert(number, event.unit.as_deref(), &event.code) {
         Converted::Value(number) => number,
         Converted::Assumed(number) => {
-            if own != "{count}" {
+            if concept.unit.as_deref() != Some("{count}") {
                 issues.count(IssueKind::MissingUnit, || format!("events[{source}].unit"));
             }
             number
@@ -221,5 +219,93 @@ fn round_to_step(number: f64, concept: &Concept) -> f64 {
         }
         Some(step) => (number / step).round() * step + 0.0,
         None => number,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Code;
+
+    fn shipped() -> ConceptSet {
+        ConceptSet::parse(include_str!("../../models/concepts.toml")).unwrap()
+    }
+
+    /// The number of a measurement of `code`, as a history would hold it.
+    fn read(concepts: &ConceptSet, code: &Code, number: f64, unit: Option<&str>) -> Option<f64> {
+        let time = Time::from_micros(0);
+        let mut event = Event::new(EventKind::Measurement, code.clone(), time);
+        event.value = Some(Value::Number(number));
+        event.unit = unit.map(str::to_owned);
+        let known_after = KnownAfter::default();
+        let context = Context { concepts, known_after: &known_after, encounters: HashMap::new() };
+        entry(&event, 0, &context, &mut Issues::default())?.number
+    }
+
+    /// A measured value that is exact in the concept's unit is the same number when it was sent in
+    /// any other unit, printed with six significant digits.
+    #[test]
+    fn six_digits_in_any_unit_give_the_same_bits() {
+        let concepts = shipped();
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut compared = 0;
+        for id in (0..concepts.len() as u32).map(ConceptId) {
+            let (Some(concept), Some(units)) = (concepts.get(id), concepts.units(id)) else {
+                continue;
+            };
+            let (Some([low, high]), Some(step)) = (concept.range, concept.step) else { continue };
+            let code = concept.codes.iter().find_map(|code| Code::parse(code)).unwrap();
+            let own = concept.unit.as_deref();
+            let steps = ((low / step).ceil() as i64, (high / step).floor() as i64);
+            for (unit, other) in units.ready() {
+                for round in 0..40 {
+                    let count = match round {
+                        0 => steps.0,
+                        1 => steps.1,
+                        _ => rng.i64(steps.0..=steps.1),
+                    };
+                    let number = round_to_step(count as f64 * step, concept);
+                    let exact = read(&concepts, &code, number, own).unwrap();
+                    assert_eq!(exact.to_bits(), number.to_bits(), "{}", concept.title);
+                    let sent = format!("{:.5e}", (number - other.offset) / other.scale);
+                    let again = read(&concepts, &code, sent.parse().unwrap(), Some(unit));
+                    let bits = again.map(f64::to_bits);
+                    let title = &concept.title;
+                    assert_eq!(bits, Some(number.to_bits()), "{title}: {sent} {unit}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 50_000, "{compared}");
+    }
+
+    #[test]
+    fn shipped_concepts_read_everyday_units() {
+        let concepts = shipped();
+        let of = |code: &str, number, unit| {
+            read(&concepts, &Code::new("LOINC", code), number, Some(unit))
+        };
+        assert_eq!(of("8480-6", 16.0, "kPa"), Some(120.0));
+        assert_eq!(of("8480-6", 120.0, "mmHg"), Some(120.0));
+        assert_eq!(of("8310-5", 98.6, "Deg. F"), Some(37.0));
+        assert_eq!(of("29463-7", 150.0, "lbs"), Some(68.0));
+        assert_eq!(of("8302-2", 70.0, "in"), Some(178.0));
+        assert_eq!(of("2160-0", 88.42, "umol/L"), Some(1.0));
+        assert_eq!(of("14682-9", 88.42, "µmol/l"), Some(1.0));
+        assert_eq!(of("6690-2", 7.5, "K/uL"), Some(7.5));
+        assert_eq!(of("6690-2", 7500.0, "/mm3"), Some(7.5));
+        assert_eq!(of("777-3", 250.0, "10*9/L"), Some(250.0));
+        assert_eq!(of("2823-3", 4.1, "mEq/L"), Some(4.1));
+        assert_eq!(of("4548-4", 48.0, "mmol/mol"), Some(6.5));
+        assert_eq!(of("1751-7", 40.0, "g/L"), Some(4.0));
+        assert_eq!(of("33914-3", 60.0, "mL/min/1.73m2"), Some(60.0));
+        assert_eq!(of("6301-6", 2.5, "1"), Some(2.5));
+        assert_eq!(of("2093-3", 5.0, "mmol/L"), Some(193.0));
+        assert_eq!(of("8867-4", 0.0, "bpm"), None, "no pulse at all");
+        assert_eq!(of("29463-7", 70.0, "cm"), None);
+        assert_eq!(of("2093-3", 5.0, "furlongs"), None);
+        assert_eq!(of("8480-6", 120.0, "mmHg/x"), None);
+        assert_eq!(read(&concepts, &Code::new("LOINC", "14682-9"), 30.0, None), None);
+        assert_eq!(read(&concepts, &Code::new("LOINC", "2160-0"), 3.0, None), Some(3.0));
     }
 }

@@ -1,8 +1,8 @@
 //! `View`: what was there and known at the index time. `Future`: what came after it.
 
 use super::{
-    ConceptId, Encounter, EncounterCode, Entry, Episode, History, Period, Sex, Time, TimePrecision,
-    episode,
+    ConceptId, Encounter, EncounterCode, Entry, Episode, History, Joined, Period, Sex, Time,
+    TimePrecision, episode,
 };
 
 /// Where in the record a fact comes from, and when it happened.
@@ -112,6 +112,11 @@ impl History {
     /// What came after `index_time`: for labels alone.
     pub(crate) fn future(&self, index_time: Time) -> Future<'_> {
         Future { history: self, index_time }
+    }
+
+    /// How often encounters of the whole record were joined, for reports; no feature may ask.
+    pub fn joined(&self) -> Joined {
+        episode::joined(&self.encounters, &self.transfers)
     }
 
     /// The end of every episode of the whole record, in order: the index times of a replay.

@@ -1,9 +1,11 @@
 //! The task file: read strictly, checked once, immutable after.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::feature::{FeatureParams, Spec, SpecError};
+use crate::feature::{Feature, FeatureParams, Spec, SpecError};
 use crate::record::{ConceptId, ConceptSet, KnownAfter};
 use crate::strict_toml;
 
@@ -200,6 +202,17 @@ impl Task {
     /// The features of the task.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// The concepts that its criteria and features read, each once.
+    pub fn concepts(&self) -> BTreeSet<ConceptId> {
+        let of_rule = |criterion: &Criterion| match &criterion.rule {
+            Rule::Concept(concept) => vec![*concept],
+            Rule::Discharge(concepts) => concepts.clone(),
+            Rule::AgeYearsMin(_) | Rule::Died => Vec::new(),
+        };
+        let criteria = self.include.iter().chain(&self.exclude).flat_map(of_rule);
+        criteria.chain(self.spec.features().iter().flat_map(Feature::concepts)).collect()
     }
 
     /// sha256 of the task's content, whatever its comments and spacing.

@@ -8,7 +8,7 @@ use super::small_cell::{Shown, Tally, nearest_ten};
 use super::split::Split;
 use crate::SMALL_CELL_PATIENTS;
 use crate::feature::{Facts, extract};
-use crate::record::{AuditAttributes, ConceptSet, History, Record, RecordError, Sex, Time};
+use crate::record::{AuditAttributes, ConceptSet, History, Record, RecordError, Sex, Time, View};
 use crate::task::{Label, Task, eligibility, index_times, label, latest_index};
 
 /// A label that the source itself gives.
@@ -29,6 +29,16 @@ pub struct Case {
     pub label: Option<GivenLabel>,
     /// The part the source itself puts it into.
     pub split: Option<Split>,
+}
+
+impl Case {
+    /// Its index times in order, each with the outcome where the source gives one.
+    pub(super) fn index_times(&self, history: &History) -> Vec<(Time, Option<bool>)> {
+        match self.label {
+            Some(given) => vec![(given.prediction_time, Some(given.boolean_value))],
+            None => index_times(history).into_iter().map(|time| (time, None)).collect(),
+        }
+    }
 }
 
 /// One eligible index time.
@@ -76,6 +86,53 @@ pub struct ShownAttrition {
 }
 
 impl Attrition {
+    /// Counts one index time of the patient of `group`. What is seen there and its outcome (`given`
+    /// by the source, or what came after) come back when it belongs to the cohort.
+    pub(super) fn add<'h>(
+        &mut self,
+        group: &str,
+        history: &'h History,
+        task: &Task,
+        prediction_time: Time,
+        given: Option<bool>,
+    ) -> Option<(View<'h>, bool)> {
+        self.index_times.add(group);
+        let index = latest_index(history, task, prediction_time);
+        let eligible = index.and_then(|index| {
+            let view = history.view(index.time);
+            eligibility(&view, task).map(|()| view)
+        });
+        let view = match eligible {
+            Ok(view) => view,
+            Err(not) => {
+                self.left_out.entry(not.criterion).or_default().add(group);
+                return None;
+            }
+        };
+        let label = match given {
+            Some(true) => Label::Positive,
+            Some(false) => Label::Negative,
+            None => label(history, task, view.index_time()),
+        };
+        let boolean_value = match label {
+            Label::Positive => true,
+            Label::Negative => false,
+            Label::CompetingDeath => {
+                self.competing_deaths.add(group);
+                false
+            }
+            Label::Censored => {
+                self.censored.add(group);
+                return None;
+            }
+        };
+        self.samples.add(group);
+        if boolean_value {
+            self.outcomes.add(group);
+        }
+        Some((view, boolean_value))
+    }
+
     /// The counts as they may be shown.
     pub fn shown(&self) -> ShownAttrition {
         let Attrition {
@@ -122,17 +179,8 @@ impl<'a> Cohort<'a> {
     pub fn add(&mut self, case: &Case) -> Result<(), RecordError> {
         let known_after = &self.task.params().known_after;
         let history = History::build(&case.record, self.concepts, known_after)?.history;
-        match case.label {
-            Some(given) => {
-                let outcome = if given.boolean_value { Label::Positive } else { Label::Negative };
-                self.add_index_time(case, &history, given.prediction_time, |_| outcome);
-            }
-            None => {
-                for time in index_times(&history) {
-                    let label_at = |at| label(&history, self.task, at);
-                    self.add_index_time(case, &history, time, label_at);
-                }
-            }
+        for (prediction_time, given) in case.index_times(&history) {
+            self.add_index_time(case, &history, prediction_time, given);
         }
         Ok(())
     }
@@ -142,37 +190,11 @@ impl<'a> Cohort<'a> {
         case: &Case,
         history: &History,
         prediction_time: Time,
-        label_at: impl FnOnce(Time) -> Label,
+        given: Option<bool>,
     ) {
-        self.attrition.index_times.add(&case.group);
-        let index = latest_index(history, self.task, prediction_time);
-        let eligible = index.and_then(|index| {
-            let view = history.view(index.time);
-            eligibility(&view, self.task).map(|()| view)
-        });
-        let view = match eligible {
-            Ok(view) => view,
-            Err(not) => {
-                self.attrition.left_out.entry(not.criterion).or_default().add(&case.group);
-                return;
-            }
-        };
-        let boolean_value = match label_at(view.index_time()) {
-            Label::Positive => true,
-            Label::Negative => false,
-            Label::CompetingDeath => {
-                self.attrition.competing_deaths.add(&case.group);
-                false
-            }
-            Label::Censored => {
-                self.attrition.censored.add(&case.group);
-                return;
-            }
-        };
-        self.attrition.samples.add(&case.group);
-        if boolean_value {
-            self.attrition.outcomes.add(&case.group);
-        }
+        let group = &case.group;
+        let joined = self.attrition.add(group, history, self.task, prediction_time, given);
+        let Some((view, boolean_value)) = joined else { return };
         self.samples.push(Sample {
             subject_id: case.subject_id,
             patient_id: case.record.patient_id.clone(),

@@ -2,7 +2,8 @@
 //!
 //! `Cohort` gathers the samples and says who was left out and why; `fit` chooses, fits and
 //! calibrates on the development patients and judges once on the held-out ones; `Evaluation` judges
-//! a finished bundle on any cohort.
+//! a finished bundle on any cohort. `Survey` says beforehand what records hold and what cohort each
+//! task would find in them.
 
 mod assemble;
 mod card;
@@ -14,6 +15,7 @@ mod report;
 mod select;
 mod small_cell;
 mod split;
+mod survey;
 
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
@@ -26,3 +28,7 @@ pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, Split, part_of};
+pub use survey::{
+    ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
+    ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,
+};

@@ -50,6 +50,11 @@ impl Tally {
         }
     }
 
+    /// The count as it is, for decisions; see `shown` for what may be told.
+    pub(super) fn count(&self) -> u64 {
+        self.index_times
+    }
+
     /// Whether it would tell of too few patients.
     pub fn is_small(&self) -> bool {
         self.index_times > 0 && self.patients.len() < SMALL_CELL_PATIENTS
@@ -59,8 +64,8 @@ impl Tally {
     pub fn shown(&self, rounded: bool) -> Shown {
         match (self.is_small(), rounded) {
             (true, _) => Shown::Few,
-            (false, true) => Shown::About(nearest_ten(self.index_times)),
-            (false, false) => Shown::Exactly(self.index_times),
+            (false, true) if self.index_times > 0 => Shown::About(nearest_ten(self.index_times)),
+            (false, _) => Shown::Exactly(self.index_times),
         }
     }
 }
@@ -80,7 +85,7 @@ impl fmt::Display for Shown {
         match self {
             Shown::Exactly(count) => write!(f, "{count}"),
             Shown::About(count) => write!(f, "about {count}"),
-            Shown::Few => f.write_str("few"),
+            Shown::Few => write!(f, "<{SMALL_CELL_PATIENTS}"),
         }
     }
 }
@@ -111,7 +116,7 @@ mod tests {
     fn many_index_times_of_few_patients_are_few() {
         let mut tally = super::Tally::default();
         (0..40).for_each(|_| tally.add("one patient"));
-        assert_eq!(tally.shown(false).to_string(), "few");
+        assert_eq!(tally.shown(false).to_string(), "<11");
         (0..10).for_each(|patient| tally.add(&patient.to_string()));
         assert_eq!(tally.shown(false).to_string(), "50");
         tally.add("another");

@@ -1,6 +1,7 @@
 //! FHIR: one patient by both doors, hostile lines, and that every line is accounted for.
 
 mod hostile;
+mod reading;
 
 use std::collections::BTreeMap;
 use std::fs;

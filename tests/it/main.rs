@@ -4,9 +4,11 @@
 
 mod bundle;
 mod canary;
+mod check;
 mod command;
 mod features;
 mod fhir;
+mod gather;
 mod import;
 mod labels;
 mod meds;
@@ -15,4 +17,6 @@ mod properties;
 mod rpc;
 mod scoring;
 mod support;
+mod tables;
 mod tidy;
+mod units;

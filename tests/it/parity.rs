@@ -9,7 +9,8 @@ use parquet::record::RowAccessor;
 use prodrome::command::{self, ScoreRequest, Source};
 use prodrome::import::{Meter, Subject};
 use prodrome::record::{
-    Comparator, Encounter, EncounterClass, Event, EventKind, Sex, Time, TimePrecision, Value,
+    Comparator, Encounter, EncounterClass, Event, EventKind, Record, Sex, Time, TimePrecision,
+    Value,
 };
 use prodrome::rpc::proto::risk_scoring_client::RiskScoringClient;
 use prodrome::rpc::proto::{self, assessment, event, score_request};
@@ -18,7 +19,7 @@ use prost_types::Timestamp;
 
 use crate::support::{root, sample, service, task_folder};
 
-fn timestamp(time: Time) -> Timestamp {
+pub(crate) fn timestamp(time: Time) -> Timestamp {
     let (seconds, micros) =
         (time.micros().div_euclid(1_000_000), time.micros().rem_euclid(1_000_000));
     Timestamp { seconds, nanos: micros as i32 * 1_000 }
@@ -56,6 +57,7 @@ fn wire_event(given: &Event) -> proto::Event {
         EventKind::Problem => proto::EventKind::Problem,
         EventKind::Measurement => proto::EventKind::Measurement,
         EventKind::DrugOrder => proto::EventKind::DrugOrder,
+        EventKind::Procedure => proto::EventKind::Procedure,
         other => panic!("{other:?} is not in the sample"),
     };
     assert_eq!(given.time_precision, TimePrecision::Instant);
@@ -87,8 +89,8 @@ fn wire_event(given: &Event) -> proto::Event {
     }
 }
 
-fn request(subject: &Subject, no_reasons: bool) -> proto::ScoreRequest {
-    let record = &subject.record;
+/// A record as a client would send it.
+pub(crate) fn history(record: &Record) -> proto::PatientHistory {
     let sex = match record.sex {
         Sex::Female => proto::Sex::Female,
         Sex::Male => proto::Sex::Male,
@@ -98,7 +100,7 @@ fn request(subject: &Subject, no_reasons: bool) -> proto::ScoreRequest {
         start: period.start.map(timestamp),
         end: period.end.map(timestamp),
     };
-    let history = proto::PatientHistory {
+    proto::PatientHistory {
         patient_id: record.patient_id.clone(),
         birth_date: record.birth_date.map(|date| date.to_string()).unwrap_or_default(),
         sex: sex.into(),
@@ -108,10 +110,13 @@ fn request(subject: &Subject, no_reasons: bool) -> proto::ScoreRequest {
         encounters: record.encounters.iter().map(encounter).collect(),
         events: record.events.iter().map(wire_event).collect(),
         audit_attributes: None,
-    };
+    }
+}
+
+fn request(subject: &Subject, no_reasons: bool) -> proto::ScoreRequest {
     proto::ScoreRequest {
         request_id: "parity".into(),
-        record: Some(score_request::Record::History(history)),
+        record: Some(score_request::Record::History(history(&subject.record))),
         tasks: Vec::new(),
         prediction_time: Some(timestamp(subject.label.unwrap().prediction_time)),
         options: Some(proto::ScoreOptions { max_reasons: 50, no_reasons }),
@@ -155,7 +160,8 @@ fn offline(out: &Path) -> Answers {
     rows.collect()
 }
 
-async fn online() -> Answers {
+/// What the server answers: the bits of the probability, or the criterion that left the patient out.
+pub(crate) async fn ask(requests: Vec<proto::ScoreRequest>) -> Vec<Result<u64, String>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -164,19 +170,25 @@ async fn online() -> Answers {
     let channel =
         tonic::transport::Endpoint::from_shared(address).unwrap().connect().await.unwrap();
     let mut client = RiskScoringClient::new(channel);
-    let mut answers = Answers::new();
-    for (place, subject) in sample().iter().enumerate() {
-        // With and without reasons the probability is the same.
-        let response = client.score(request(subject, place % 5 != 0)).await.unwrap().into_inner();
-        let answer = match response.assessments[0].outcome.clone().unwrap() {
+    let mut answers = Vec::new();
+    for request in requests {
+        let response = client.score(request).await.unwrap().into_inner();
+        answers.push(match response.assessments[0].outcome.clone().unwrap() {
             assessment::Outcome::Score(score) => Ok(score.probability.unwrap().to_bits()),
             assessment::Outcome::NotEligible(not) => Err(not.criterion),
-        };
-        answers.insert(subject.subject_id, answer);
+        });
     }
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
     answers
+}
+
+async fn online() -> Answers {
+    let each = sample().iter().enumerate();
+    // With and without reasons the probability is the same.
+    let answers =
+        ask(each.map(|(place, subject)| request(subject, place % 5 != 0)).collect()).await;
+    sample().iter().map(|subject| subject.subject_id).zip(answers).collect()
 }
 
 #[tokio::test]

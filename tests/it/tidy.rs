@@ -27,13 +27,16 @@ const RANKS: [(&str, u32); 14] = [
 const LINES_MAX: usize = 400;
 
 /// Words that only the named rooms may use in code.
-const RESERVED: [(&str, &[&str]); 15] = [
+const RESERVED: [(&str, &[&str]); 17] = [
     ("tonic:", &["rpc"]),
     ("tonic_", &["rpc"]),
     ("prost", &["rpc"]),
     ("hyper", &["rpc"]),
     ("linfa", &["model"]),
     ("smartcore", &["model"]),
+    ("octofhir", &["record"]),
+    // Counts over the whole of a record, what is to come included: for reports alone.
+    (".joined(", &["import", "command"]),
     ("parquet::", &["import"]),
     ("flate2", &["import"]),
     ("zstd::", &["import"]),

@@ -1,10 +1,11 @@
 //! A folder of FHIR R4 Bulk Data: `*.ndjson` files, plain or packed, one resource a line.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::resource::{self, Context, Told};
 use crate::import::export::Export;
-use crate::import::gather::{self, Sink};
+use crate::import::gather::{self, Keep, Sink};
 use crate::import::input::{self, InputFile};
 use crate::import::lines::{LineFault, Lines};
 use crate::import::{Counts, ImportError, Meter, Reading, Received, Subject};
@@ -35,7 +36,9 @@ pub(in crate::import) fn read(
 ) -> Result<Counts, ImportError> {
     let read_file =
         |file: &InputFile, sink: &mut Sink<'_>| read_file(file, &export.reading, meter, sink);
-    gather::import(files, export.work.as_deref(), meter, read_file, each)
+    let read_as = format!("fhir {:?}", export.reading);
+    let keep = Keep { work: export.work.as_deref(), read_as: &read_as };
+    gather::import(files, keep, meter, read_file, each)
 }
 
 fn read_file(
@@ -44,34 +47,53 @@ fn read_file(
     meter: &Meter,
     sink: &mut Sink<'_>,
 ) -> Result<(), ImportError> {
+    each_line(file, reading, meter, |line, said| {
+        match said {
+            Ok(Told::Item(item)) => sink.item(line, *item),
+            Ok(Told::Medication { id, code }) => sink.medication(id, code),
+            Ok(Told::Nothing(kind)) => sink.skip(kind),
+            Err((path, reason)) => sink.quarantine(line, path, reason),
+        }
+        if sink.has_failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
+/// What a line says, or the field at fault, where one is, and what is wrong.
+pub(in crate::import) type Said = Result<Told, (Option<&'static str>, &'static str)>;
+
+/// Gives each line of `file` to `each`, with its number, until `each` has enough.
+pub(in crate::import) fn each_line(
+    file: &InputFile,
+    reading: &Reading,
+    meter: &Meter,
+    mut each: impl FnMut(u64, Said) -> ControlFlow<()>,
+) -> Result<(), ImportError> {
     let mut lines = Lines::open(file, LINE_BYTES_MAX, meter)?;
     let context = Context { known_as: None, reading };
     let mut text = Vec::new();
     while let Some((line, found)) = lines.next_into(&mut text) {
-        match found {
-            Ok(()) => read_line(line, &text, context, sink),
-            Err(fault) => sink.quarantine(line, None, line_reason(fault)),
+        let said = match found {
+            Ok(()) => read_line(&text, context),
+            Err(fault) => Err((None, line_reason(fault))),
+        };
+        if each(line, said).is_break() {
+            break;
         }
     }
     Ok(())
 }
 
-fn read_line(line: u64, bytes: &[u8], context: Context<'_>, sink: &mut Sink<'_>) {
+/// Reads one line that stands alone.
+pub(in crate::import) fn read_one(bytes: &[u8], reading: &Reading) -> Said {
+    read_line(bytes, Context { known_as: None, reading })
+}
+
+fn read_line(bytes: &[u8], context: Context<'_>) -> Said {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return sink.skip("blank line");
+        return Ok(Told::Nothing("blank line"));
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return sink.quarantine(line, None, "not UTF-8");
-    };
-    match resource::read(text, context) {
-        Ok(Told::Item(item)) => sink.item(line, *item),
-        Ok(Told::Medication { id, code }) => sink.medication(id, code),
-        Ok(Told::Nothing(kind)) => sink.skip(kind),
-        Err(fault) => {
-            let (path, reason) = fault.parts();
-            sink.quarantine(line, path, reason);
-        }
-    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Err((None, "not UTF-8")) };
+    resource::read(text, context).map_err(|fault| fault.parts())
 }
 
 fn line_reason(fault: LineFault) -> &'static str {

@@ -131,7 +131,11 @@ fn rename(item: &mut Item, aliases: &HashMap<String, String>) {
             event.encounter_id.as_mut().into_iter().for_each(&rename);
             rename(medication);
         }
-        Content::Person(_) | Content::Coverage { .. } | Content::Withdrawn(_) => {}
+        // Only a row of a table says several things.
+        Content::Person(_)
+        | Content::Coverage { .. }
+        | Content::Withdrawn(_)
+        | Content::Several(_) => {}
     }
 }
 

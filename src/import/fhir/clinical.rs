@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::element::{Concept, Many, Meta, Moment, Quantity, Reference, Span, Text, text};
+use super::element::{Concept, Many, Meta, Quantity, Reference, Span, Text, text};
+use super::moment::Moment;
 use super::resource::{Context, Fault, Head, Told, fits, moment, parse, softly, withdrawn};
 use crate::import::fact::{Content, Doubt, Kind};
 use crate::record::{Code, Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
@@ -56,17 +57,18 @@ pub(super) fn event(
 
 /// The moment of a field that is a dateTime, or a period, whose end is returned as well.
 pub(super) fn when(
+    context: Context<'_>,
     names: [&'static str; 2],
     at: &Option<Text<'_>>,
     span: &Option<Span<'_>>,
     doubts: &mut Vec<Doubt>,
 ) -> Result<(Option<Moment>, Option<Moment>), Fault> {
-    if let Some(at) = moment(names[0], text(at))? {
+    if let Some(at) = moment(names[0], text(at), context)? {
         return Ok((Some(at), None));
     }
     let Some(span) = span else { return Ok((None, None)) };
-    let end = softly(names[1], text(&span.end), doubts);
-    Ok((moment(names[1], text(&span.start))?, end))
+    let end = softly(names[1], text(&span.end), context, doubts);
+    Ok((moment(names[1], text(&span.start), context)?, end))
 }
 
 #[derive(Deserialize)]
@@ -101,8 +103,13 @@ struct Condition<'a> {
 pub(super) fn condition(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Condition<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
-    let head =
-        Head { kind: Kind::Condition, id, meta: &given.meta, patient: ("subject", &given.subject) };
+    let head = Head {
+        context,
+        kind: Kind::Condition,
+        id,
+        meta: &given.meta,
+        patient: ("subject", &given.subject),
+    };
     let verification = given.verification_status.as_ref().and_then(|s| s.codes().next());
     if let Some(reason) = withdrawn(verification) {
         return head.item(Content::Withdrawn(reason), Vec::new());
@@ -112,9 +119,10 @@ pub(super) fn condition(json: &str, context: Context<'_>) -> Result<Told, Fault>
     };
     let mut doubts = Vec::new();
     let fields = ["onsetDateTime", "onsetPeriod"];
-    let (onset, _) = when(fields, &given.onset_date_time, &given.onset_period, &mut doubts)?;
-    let recorded = softly("recordedDate", text(&given.recorded_date), &mut doubts);
-    let end = softly("abatementDateTime", text(&given.abatement_date_time), &mut doubts);
+    let (onset, _) =
+        when(context, fields, &given.onset_date_time, &given.onset_period, &mut doubts)?;
+    let recorded = softly("recordedDate", text(&given.recorded_date), context, &mut doubts);
+    let end = softly("abatementDateTime", text(&given.abatement_date_time), context, &mut doubts);
     let is_problem = given.category.0.iter().flat_map(Concept::codes);
     let kind = match is_problem.into_iter().any(|category| category == "problem-list-item") {
         true => EventKind::Problem,
@@ -184,16 +192,16 @@ pub(super) fn observation(json: &str, context: Context<'_>) -> Result<Told, Faul
     let given: Observation<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
     let patient = ("subject", &given.subject);
-    let head = Head { kind: Kind::Observation, id, meta: &given.meta, patient };
+    let head = Head { context, kind: Kind::Observation, id, meta: &given.meta, patient };
     if let Some(reason) = withdrawn(text(&given.status)) {
         return head.item(Content::Withdrawn(reason), Vec::new());
     }
     let mut doubts = Vec::new();
-    let issued = softly("issued", text(&given.issued), &mut doubts);
+    let issued = softly("issued", text(&given.issued), context, &mut doubts);
     let fields = ["effectiveDateTime", "effectivePeriod"];
     let (effective, end) =
-        when(fields, &given.effective_date_time, &given.effective_period, &mut doubts)?;
-    let instant = moment("effectiveInstant", text(&given.effective_instant))?;
+        when(context, fields, &given.effective_date_time, &given.effective_period, &mut doubts)?;
+    let instant = moment("effectiveInstant", text(&given.effective_instant), context)?;
     let start = effective.or(instant).or(issued);
     let times = Times { start, end, recorded: issued };
     let mut events = Vec::new();
@@ -286,8 +294,13 @@ struct Procedure<'a> {
 pub(super) fn procedure(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: Procedure<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
-    let head =
-        Head { kind: Kind::Procedure, id, meta: &given.meta, patient: ("subject", &given.subject) };
+    let head = Head {
+        context,
+        kind: Kind::Procedure,
+        id,
+        meta: &given.meta,
+        patient: ("subject", &given.subject),
+    };
     if let Some(reason) = withdrawn(text(&given.status)) {
         return head.item(Content::Withdrawn(reason), Vec::new());
     }
@@ -297,7 +310,7 @@ pub(super) fn procedure(json: &str, context: Context<'_>) -> Result<Told, Fault>
     let mut doubts = Vec::new();
     let fields = ["performedDateTime", "performedPeriod"];
     let (start, end) =
-        when(fields, &given.performed_date_time, &given.performed_period, &mut doubts)?;
+        when(context, fields, &given.performed_date_time, &given.performed_period, &mut doubts)?;
     let times = Times { start, end, recorded: None };
     let event = event(EventKind::Procedure, code, &times, id, &given.encounter)?;
     head.item(Content::Events(vec![event]), doubts)
@@ -344,7 +357,7 @@ fn guarded(
 ) -> Result<Told, Fault> {
     let given: Guarded<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
-    let head = Head { kind, id, meta: &given.meta, patient: ("patient", &given.patient) };
+    let head = Head { context, kind, id, meta: &given.meta, patient: ("patient", &given.patient) };
     let verification = given.verification_status.as_ref().and_then(|s| s.codes().next());
     if let Some(reason) = withdrawn(text(&given.status)).or(withdrawn(verification)) {
         return head.item(Content::Withdrawn(reason), Vec::new());
@@ -353,8 +366,8 @@ fn guarded(
         return Ok(Told::Nothing(NO_CODE));
     };
     let mut doubts = Vec::new();
-    let start = moment(time_field, text(&given.onset_date_time))?;
-    let recorded = softly("recordedDate", text(&given.recorded_date), &mut doubts);
+    let start = moment(time_field, text(&given.onset_date_time), context)?;
+    let recorded = softly("recordedDate", text(&given.recorded_date), context, &mut doubts);
     let times = Times { start: start.or(recorded), end: None, recorded };
     let event = event(event_kind, code, &times, id, &given.encounter)?;
     head.item(Content::Events(vec![event]), doubts)

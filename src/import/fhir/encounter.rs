@@ -8,6 +8,9 @@ use super::resource::{Context, Fault, Head, Told, fits, moment, parse, withdrawn
 use crate::import::fact::{Content, Kind, Ranked, Withdrawal};
 use crate::record::{Encounter, Period, Time, TimePrecision};
 
+/// Longer words for a kind of insurance name no group of patients.
+const INSURANCE_BYTES_MAX: usize = 100;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Resource<'a> {
@@ -59,6 +62,7 @@ pub(super) fn encounter(json: &str, context: Context<'_>) -> Result<Told, Fault>
     let given: Resource<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
     let head = |id| Head {
+        context,
         kind: Kind::Encounter,
         id,
         meta: &given.meta,
@@ -73,7 +77,7 @@ pub(super) fn encounter(json: &str, context: Context<'_>) -> Result<Told, Fault>
     let class = given.class.0.iter().flat_map(Concept::codes).find_map(codes::class);
     let reason = if given.class.0.is_empty() { "missing" } else { "not a known class" };
     let class = class.ok_or(Fault::at("class", reason))?;
-    let (start, end) = stay_times(&given.period)?;
+    let (start, end) = stay_times(&given.period, context)?;
     let mut encounter = Encounter::new(id, class, start, end);
     let kinds = given.priority.iter().chain(&given.r#type.0);
     let admission_type = kinds.flat_map(Concept::codes).find_map(codes::admission_type);
@@ -104,15 +108,18 @@ fn code<'t>(concept: &'t Option<Concept<'_>>) -> Option<&'t str> {
 }
 
 /// A period's end belongs to it whole: the day of the end counts to its last moment.
-fn stay_times(period: &Option<Span<'_>>) -> Result<(Time, Option<Time>), Fault> {
+fn stay_times(
+    period: &Option<Span<'_>>,
+    context: Context<'_>,
+) -> Result<(Time, Option<Time>), Fault> {
     let given = period.as_ref().ok_or(Fault::at("period", "missing"))?;
-    let start = moment("period.start", text(&given.start))?;
+    let start = moment("period.start", text(&given.start), context)?;
     let start = start.ok_or(Fault::at("period.start", "missing"))?;
     let vague = "known to the month or year only";
     if matches!(start.precision, TimePrecision::Month | TimePrecision::Year) {
         return Err(Fault::at("period.start", vague));
     }
-    let end = match moment("period.end", text(&given.end))? {
+    let end = match moment("period.end", text(&given.end), context)? {
         Some(end) => Some(end.latest().ok_or(Fault::at("period.end", vague))?),
         None => None,
     };
@@ -140,15 +147,39 @@ struct CoverageResource<'a> {
     meta: Option<Meta<'a>>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    class: Many<CoverageClass<'a>>,
+    #[serde(borrow)]
+    r#type: Option<Concept<'a>>,
+    #[serde(borrow, default)]
+    payor: Many<Reference<'a>>,
     #[serde(borrow)]
     beneficiary: Option<Reference<'a>>,
     #[serde(borrow)]
     period: Option<Span<'a>>,
 }
 
+#[derive(Deserialize)]
+struct CoverageClass<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+}
+
+impl CoverageResource<'_> {
+    /// The kind of insurance in words, for figures by subgroup: what its type is called, else the name
+    /// of its class, else of its payor.
+    fn insurance(&self) -> Option<&str> {
+        let kind = self.r#type.as_ref().and_then(Concept::words);
+        let class = || self.class.0.iter().find_map(|class| text(&class.name));
+        let payor = || self.payor.0.iter().find_map(|payor| text(&payor.display));
+        kind.or_else(class).or_else(payor).filter(|words| words.len() <= INSURANCE_BYTES_MAX)
+    }
+}
+
 pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let given: CoverageResource<'_> = parse(json)?;
     let head = Head {
+        context,
         kind: Kind::Coverage,
         id: text(&given.id).or(context.known_as),
         meta: &given.meta,
@@ -158,9 +189,9 @@ pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> 
         return head.item(Content::Withdrawn(reason), Vec::new());
     }
     let Some(span) = &given.period else { return Ok(Told::Nothing("Coverage without a period")) };
-    let start = moment("period.start", text(&span.start))?.map(|moment| moment.time);
+    let start = moment("period.start", text(&span.start), context)?.map(|moment| moment.time);
     // Of a vague end the first instant: claiming less coverage never invents a follow-up.
-    let end = moment("period.end", text(&span.end))?;
+    let end = moment("period.end", text(&span.end), context)?;
     let end = end.map(|end| end.latest().unwrap_or(end.time));
     if start.is_none() && end.is_none() {
         return Ok(Told::Nothing("Coverage without a period"));
@@ -168,5 +199,6 @@ pub(super) fn coverage(json: &str, context: Context<'_>) -> Result<Told, Fault> 
     if start.zip(end).is_some_and(|(start, end)| end < start) {
         return Err(Fault::at("period.end", "before period.start"));
     }
-    head.item(Content::Coverage { period: Period { start, end }, insurance: None }, Vec::new())
+    let insurance = given.insurance().map(str::to_owned);
+    head.item(Content::Coverage { period: Period { start, end }, insurance }, Vec::new())
 }

@@ -106,21 +106,21 @@ fn told(
 ) -> Result<Told, Fault> {
     let given: Given<'_> = parse(json)?;
     let id = text(&given.id).or(context.known_as);
-    let head = Head { kind, id, meta: &given.meta, patient: ("subject", &given.subject) };
+    let head = Head { context, kind, id, meta: &given.meta, patient: ("subject", &given.subject) };
     let no_order = given.is_no_order().then_some(Withdrawal::NoOrder);
     if let Some(reason) = withdrawn(text(&given.status)).or(no_order) {
         return head.item(Content::Withdrawn(reason), Vec::new());
     }
     let mut doubts = Vec::new();
     let (start, end) = match event_kind {
-        EventKind::DrugOrder => (moment("authoredOn", text(&given.authored_on))?, None),
+        EventKind::DrugOrder => (moment("authoredOn", text(&given.authored_on), context)?, None),
         EventKind::DrugDispensed => {
-            let handed_over = moment("whenHandedOver", text(&given.when_handed_over))?;
-            (handed_over.or(moment("whenPrepared", text(&given.when_prepared))?), None)
+            let handed_over = moment("whenHandedOver", text(&given.when_handed_over), context)?;
+            (handed_over.or(moment("whenPrepared", text(&given.when_prepared), context)?), None)
         }
         _ => {
             let fields = ["effectiveDateTime", "effectivePeriod"];
-            when(fields, &given.effective_date_time, &given.effective_period, &mut doubts)?
+            when(context, fields, &given.effective_date_time, &given.effective_period, &mut doubts)?
         }
     };
     let times = Times { start, end, recorded: None };

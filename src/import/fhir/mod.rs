@@ -11,8 +11,11 @@ pub(super) mod codes;
 mod element;
 mod encounter;
 mod medication;
+mod moment;
 mod patient;
+mod plain;
 mod resource;
 
-pub(super) use bulk::{files, read};
+pub(super) use bulk::{Said, each_line, files, read, read_one};
 pub use bundle::{BundleRecord, read_bundle};
+pub(super) use resource::Told;

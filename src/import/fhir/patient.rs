@@ -81,7 +81,7 @@ pub(super) fn patient(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     fits("id", Some(id))?;
     let mut doubts = Vec::new();
     let birth_date = birth_date(text(&patient.birth_date), &mut doubts);
-    let mut death_time = death_time(&patient, &mut doubts);
+    let mut death_time = death_time(&patient, context, &mut doubts);
     let birth = birth_date.and_then(PartialDate::earliest);
     if birth.zip(death_time).is_some_and(|(birth, death)| death < birth) {
         doubts.push(Doubt { path: "deceasedDateTime".into(), reason: "before birthDate" });
@@ -100,7 +100,7 @@ pub(super) fn patient(json: &str, context: Context<'_>) -> Result<Told, Fault> {
             gender_identity: attribute(&patient, "genderIdentity"),
         },
     };
-    let updated = softly("meta.lastUpdated", last_updated(&patient.meta), &mut doubts);
+    let updated = softly("meta.lastUpdated", last_updated(&patient.meta), context, &mut doubts);
     Ok(Told::Item(Box::new(Item {
         patient: id.to_owned(),
         kind: Kind::Patient,
@@ -134,7 +134,7 @@ fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDat
     let believable = |date: &PartialDate| date.earliest().is_some_and(Time::is_believable);
     let reason = match date {
         Some(date) if believable(&date) => return Some(date),
-        Some(_) => super::element::OUTSIDE,
+        Some(_) => super::moment::OUTSIDE,
         None => "not a date YYYY, YYYY-MM or YYYY-MM-DD",
     };
     doubts.push(Doubt { path: "birthDate".into(), reason });
@@ -142,9 +142,13 @@ fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDat
 }
 
 /// When the patient died: noon where only the day is known, as for every outcome of a day.
-fn death_time(patient: &Patient<'_>, doubts: &mut Vec<Doubt>) -> Option<Time> {
+fn death_time(
+    patient: &Patient<'_>,
+    context: Context<'_>,
+    doubts: &mut Vec<Doubt>,
+) -> Option<Time> {
     let given = text(&patient.deceased_date_time);
-    let moment = softly("deceasedDateTime", given, doubts);
+    let moment = softly("deceasedDateTime", given, context, doubts);
     let doubt = match moment.map(|moment| (moment.time, moment.precision)) {
         Some((time, TimePrecision::Instant)) => return Some(time),
         Some((time, TimePrecision::Day)) => return Some(time.plus_hours(12)),

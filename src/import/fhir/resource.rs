@@ -1,13 +1,16 @@
 //! From the JSON of one resource to the fact it tells of a patient: the one road for the lines of an
 //! export and the entries of a Bundle.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::error::Category;
 
 use super::codes;
-use super::element::{Meta, Moment, Reference, Text, target, text};
-use super::{clinical, encounter, medication, patient};
+use super::element::{Meta, Reference, Text, target, text};
+use super::moment::Moment;
+use super::{clinical, encounter, medication, patient, plain};
 use crate::import::Reading;
 use crate::import::fact::{Content, Doubt, Item, Kind, Withdrawal};
 use crate::record::{Code, TEXT_BYTES_MAX};
@@ -46,8 +49,8 @@ const MAPPERS: [(&str, Mapper); 12] = [
 ];
 
 /// What a resource tells.
-#[derive(Debug)]
-pub(super) enum Told {
+#[derive(Debug, PartialEq)]
+pub(in crate::import) enum Told {
     Item(Box<Item>),
     /// A drug, for orders that refer to it.
     Medication {
@@ -97,11 +100,11 @@ pub(super) fn read(json: &str, context: Context<'_>) -> Result<Told, Fault> {
         return Err(Fault::NotJson);
     }
     let kind = match leading_type(json) {
-        Some(kind) => kind.to_owned(),
+        Some(kind) => Cow::Borrowed(kind),
         None => {
             let Typed { resource_type } = parse(json)?;
-            let kind = text(&resource_type).map(str::to_owned);
-            kind.ok_or(Fault::at("resourceType", MISSING))?
+            let kind = text(&resource_type).ok_or(Fault::at("resourceType", MISSING))?;
+            Cow::Owned(kind.to_owned())
         }
     };
     let Some((_, mapper)) = MAPPERS.iter().find(|(name, _)| *name == kind) else {
@@ -121,8 +124,9 @@ struct Typed<'a> {
 
 /// The type, where it is the first thing said, as nearly every exporter has it.
 fn leading_type(json: &str) -> Option<&str> {
-    let (kind, _) = json.trim_start().strip_prefix("{\"resourceType\":\"")?.split_once('"')?;
-    kind.bytes().all(|byte| byte.is_ascii_alphabetic()).then_some(kind)
+    let rest = json.trim_start().strip_prefix("{\"resourceType\":\"")?;
+    let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+    rest.get(letters..)?.starts_with('"').then(|| rest.get(..letters)).flatten()
 }
 
 /// Leaves out every field that cannot be read by itself, and reads the rest.
@@ -148,6 +152,13 @@ fn mended(json: &str, context: Context<'_>, mapper: Mapper) -> Result<Told, Faul
 
 /// Reads a resource, or an element, as `T`.
 pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
+    match plain::read(json) {
+        Some(value) => Ok(value),
+        None => parse_any(json),
+    }
+}
+
+fn parse_any<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
     serde_json::from_str(json).map_err(|error| match error.classify() {
         // The library's own text is not kept: it repeats values.
         Category::Data => Fault::WrongType,
@@ -157,6 +168,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
 
 /// What every resource about a patient begins with.
 pub(super) struct Head<'t> {
+    pub context: Context<'t>,
     pub kind: Kind,
     pub id: Option<&'t str>,
     pub meta: &'t Option<Meta<'t>>,
@@ -176,7 +188,8 @@ impl Head<'_> {
         }
         fits(path, Some(target.id))?;
         fits("id", self.id)?;
-        let updated = softly("meta.lastUpdated", last_updated(self.meta), &mut doubts);
+        let updated =
+            softly("meta.lastUpdated", last_updated(self.meta), self.context, &mut doubts);
         Ok(Told::Item(Box::new(Item {
             patient: target.id.to_owned(),
             kind: self.kind,
@@ -193,8 +206,12 @@ pub(super) fn last_updated<'t>(meta: &'t Option<Meta<'_>>) -> Option<&'t str> {
 }
 
 /// The moment of a field without which the resource is of no use.
-pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<Moment>, Fault> {
-    let read = given.map(Moment::parse).transpose();
+pub(super) fn moment(
+    path: &'static str,
+    given: Option<&str>,
+    context: Context<'_>,
+) -> Result<Option<Moment>, Fault> {
+    let read = given.map(|given| Moment::parse(given, &context.reading.timezone)).transpose();
     read.map_err(|reason| Fault::at(path, reason))
 }
 
@@ -202,9 +219,10 @@ pub(super) fn moment(path: &'static str, given: Option<&str>) -> Result<Option<M
 pub(super) fn softly(
     path: &'static str,
     given: Option<&str>,
+    context: Context<'_>,
     doubts: &mut Vec<Doubt>,
 ) -> Option<Moment> {
-    let read = given.map(Moment::parse)?;
+    let read = Moment::parse(given?, &context.reading.timezone);
     read.map_err(|reason| doubts.push(Doubt { path: path.to_owned(), reason })).ok()
 }
 
@@ -214,7 +232,9 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
     if given.len() > TEXT_BYTES_MAX {
         return Err(Fault::at(path, "longer than 1024 bytes"));
     }
-    if given.chars().any(char::is_control) {
+    // All control characters that are not ASCII begin with the same byte.
+    let may_be = |byte: u8| byte.is_ascii_control() || byte == 0xc2;
+    if given.bytes().any(may_be) && given.chars().any(char::is_control) {
         return Err(Fault::at(path, "holds a control character"));
     }
     Ok(())
@@ -222,11 +242,12 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
 
 /// Why a resource with this status does not count, if it does not.
 pub(super) fn withdrawn(status: Option<&str>) -> Option<Withdrawal> {
-    match status?.to_ascii_lowercase().as_str() {
-        "entered-in-error" => Some(Withdrawal::EnteredInError),
-        "not-done" | "cancelled" | "preparation" | "draft" | "refuted" | "declined" => {
-            Some(Withdrawal::NotDone)
-        }
-        _ => None,
+    const NOT_DONE: [&str; 6] =
+        ["not-done", "cancelled", "preparation", "draft", "refuted", "declined"];
+    let status = status?;
+    if status.eq_ignore_ascii_case("entered-in-error") {
+        return Some(Withdrawal::EnteredInError);
     }
+    let not_done = NOT_DONE.iter().any(|known| status.eq_ignore_ascii_case(known));
+    not_done.then_some(Withdrawal::NotDone)
 }

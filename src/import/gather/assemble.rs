@@ -112,6 +112,14 @@ impl Gathered {
                 self.record.events.push(*event);
                 self.events.push(place);
             }
+            Content::Several(contents) => {
+                for content in contents {
+                    let left_out = self.take(place, content, medications, ranks);
+                    if left_out.is_some() {
+                        return left_out;
+                    }
+                }
+            }
             Content::Coverage { period, insurance } => {
                 self.record.coverage.push(period);
                 let known = &mut self.record.audit_attributes.insurance;

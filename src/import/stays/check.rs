@@ -10,6 +10,7 @@ use super::stay_table::{
     Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
     EventTemplate, Exclusion, LabelMap, MappedValue, StayMap, StayTable, ValueColumn,
 };
+use crate::import::csv_rows::Dialect;
 use crate::import::file_pattern::FilePattern;
 use crate::import::mapping::MappingError;
 use crate::record::{Code, Comparator, Sex, TEXT_BYTES_MAX, Time, Value};
@@ -40,8 +41,11 @@ fn invalid<T>(place: &str, reason: impl Into<String>) -> Result<T, MappingError>
 
 impl Check {
     fn mapping(mut self, file: TableFile) -> Result<StayTable, MappingError> {
-        let files = file_pattern(file.files)?;
-        let delimiter = delimiter(file.delimiter)?;
+        let files = FilePattern::parse(&file.files).or_else(|reason| invalid("files", reason))?;
+        let Some(dialect) = Dialect::new(file.delimiter, true) else {
+            let reason = "must be one ASCII character that is no letter, digit or quote";
+            return invalid("delimiter", reason);
+        };
         if file.coverage_days.is_some_and(|days| !(1..=COVERAGE_DAYS_MAX).contains(&days)) {
             return invalid("coverage_days", format!("must be 1 to {COVERAGE_DAYS_MAX}"));
         }
@@ -73,7 +77,7 @@ impl Check {
         Ok(StayTable {
             source: file.source,
             files,
-            delimiter,
+            dialect,
             missing: self.missing,
             columns: self.columns,
             id_bytes_max: file.subject.id_bytes_max,
@@ -312,21 +316,6 @@ impl Check {
             insurance: column(&file.insurance)?,
             gender_identity: column(&file.gender_identity)?,
         })
-    }
-}
-
-fn file_pattern(files: String) -> Result<FilePattern, MappingError> {
-    if files.is_empty() || files.contains(['/', '\\']) {
-        return invalid("files", "must be a file name inside the export folder, `*` for any part");
-    }
-    Ok(FilePattern(files))
-}
-
-fn delimiter(delimiter: char) -> Result<u8, MappingError> {
-    match u8::try_from(delimiter) {
-        Ok(byte) if byte.is_ascii_punctuation() && byte != b'"' => Ok(byte),
-        Ok(b'\t') => Ok(b'\t'),
-        _ => invalid("delimiter", "must be one ASCII character that is no letter, digit or quote"),
     }
 }
 

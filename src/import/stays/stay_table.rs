@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file::EventTime;
+use crate::import::csv_rows::Dialect;
 use crate::import::file_pattern::FilePattern;
 use crate::import::mapping::TableSource;
 use crate::record::{Code, Comparator, EncounterClass, EventKind, Sex, Time, Value};
@@ -16,7 +17,7 @@ pub(super) struct ColumnRef(pub(super) usize);
 pub struct StayTable {
     pub(in crate::import) source: TableSource,
     pub(super) files: FilePattern,
-    pub(super) delimiter: u8,
+    pub(super) dialect: Dialect,
     pub(super) missing: Vec<String>,
     /// Every column the mapping reads, once each.
     pub(super) columns: Vec<String>,

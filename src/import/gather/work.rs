@@ -1,0 +1,139 @@
+//! `Work`: the folder of one import inside the work folder, for its owner alone.
+//!
+//! Its name is made of all that decides what the import reads, so that a run after an interruption
+//! finds the spills of the one before, and one with another export or mapping does not.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use sha2::{Digest, Sha256};
+
+use super::spill::{Spill, SpillWriter};
+use crate::import::ImportError;
+use crate::import::input::InputFile;
+
+const PREFIX: &str = "prodrome-import-";
+const LOCK: &str = "lock";
+/// Changes whenever what stands in spills does.
+const FORMAT: &str = concat!("prodrome/work/1/", env!("CARGO_PKG_VERSION"));
+
+/// The folder of one import.
+#[derive(Debug)]
+pub(super) struct Work {
+    folder: PathBuf,
+    /// Held as long as the import runs.
+    _lock: File,
+}
+
+impl Work {
+    /// Makes or finds the folder for the import of `files`, and removes those of imports that were
+    /// interrupted and cannot be gone on with.
+    pub(super) fn open(
+        work: &Path,
+        files: &[InputFile],
+        read_as: &str,
+    ) -> Result<Work, ImportError> {
+        let fault = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ImportError::Work { path, source }
+        };
+        private_folder(work).map_err(fault(work))?;
+        let name = format!("{PREFIX}{}", fingerprint(files, read_as).map_err(fault(work))?);
+        remove_others(work, &name).map_err(fault(work))?;
+        let folder = work.join(name);
+        private_folder(&folder).map_err(fault(&folder))?;
+        match lock(&folder) {
+            Ok(Some(lock)) => Ok(Work { folder, _lock: lock }),
+            Ok(None) => Err(ImportError::WorkInUse { path: folder }),
+            Err(error) => Err(fault(&folder)(error)),
+        }
+    }
+
+    /// The spill of file `number`, where an earlier run has finished it.
+    pub(super) fn done(&self, number: usize) -> Result<Option<Spill>, ImportError> {
+        let path = self.whole(number);
+        Spill::open(number, &path).map_err(|source| ImportError::Work { path, source })
+    }
+
+    /// Begins the spill of file `number`.
+    pub(super) fn begin(&self, number: usize, shards: u32) -> Result<SpillWriter, ImportError> {
+        let part = self.folder.join(format!("{number}.part"));
+        let file = private_file().truncate(true).open(&part);
+        let file = file.map_err(|source| ImportError::Work { path: part.clone(), source })?;
+        Ok(SpillWriter::on_disk(number, shards, file, [part, self.whole(number)]))
+    }
+
+    fn whole(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("{number}.spill"))
+    }
+
+    /// Removes the folder: the import is done.
+    pub(super) fn remove(self) -> Result<(), ImportError> {
+        let path = self.folder.clone();
+        fs::remove_dir_all(&path).map_err(|source| ImportError::Work { path, source })
+    }
+}
+
+impl Drop for Work {
+    /// An import that ends with an error leaves nothing behind either.
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Makes a folder that its owner alone can open; one that is there stays as it is.
+fn private_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// How files are opened that their owner alone can read.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+/// `None` when another process has it.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let lock = private_file().truncate(false).open(folder.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn remove_others(work: &Path, name: &str) -> io::Result<()> {
+    for entry in fs::read_dir(work)? {
+        let entry = entry?;
+        let other = entry.file_name();
+        let is_ours = other.to_str().is_some_and(|other| other.starts_with(PREFIX));
+        if !is_ours || other == name || !entry.path().is_dir() {
+            continue;
+        }
+        if let Some(_lock) = lock(&entry.path())? {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What the import depends on, in one short word.
+fn fingerprint(files: &[InputFile], read_as: &str) -> io::Result<String> {
+    let mut digest = Sha256::new().chain_update(FORMAT).chain_update(read_as);
+    for file in files {
+        let modified = fs::metadata(&file.path)?.modified()?;
+        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = fs::canonicalize(&file.path)?;
+        let line = format!("\n{}\t{}\t{since}", path.display(), file.bytes);
+        digest = digest.chain_update(line);
+    }
+    let bytes = digest.finalize();
+    Ok(bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}
