@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{full_data, root, task_folder};
 
 /// A text longer than this is not read.
-const LINES_MAX: usize = 120;
+const LINES_MAX: usize = 130;
 
 fn request(export: &Path) -> CheckRequest {
     CheckRequest {
