@@ -2,6 +2,7 @@
 
 mod convert;
 mod mimic;
+mod sample;
 mod splits;
 
 use std::collections::BTreeMap;
