@@ -137,7 +137,7 @@ struct Records {
     /// The folder with the exported records.
     #[arg(long)]
     export: PathBuf,
-    /// How the rows of a table become records; a FHIR export (*.ndjson) needs none.
+    /// How the rows of tables become records; a FHIR export (*.ndjson) and a MEDS one need none.
     #[arg(long)]
     mapping: Option<PathBuf>,
     /// A folder for what does not fit into memory. It gets patient data, readable by you alone, and

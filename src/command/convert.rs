@@ -1,12 +1,12 @@
 //! `convert`: any export, written as MEDS.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::CommandError;
 use super::records::{self, Source};
-use crate::import::{Counts, MedsSummary, MedsWriter, Meter, Received};
+use crate::import::{Counts, Export, MedsSummary, MedsWriter, Meter, Received};
 
 /// What `convert` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +52,24 @@ impl Converted {
 /// A folder that is not empty, files that cannot be read or written.
 pub fn convert(request: &ConvertRequest, meter: &Meter) -> Result<Converted, CommandError> {
     let export = records::export(&request.source)?;
-    let mut writer = MedsWriter::create(&request.out, request.keep_ids)?;
+    let writer = MedsWriter::create(&request.out, request.keep_ids)?;
+    let converted = fill(writer, &request.out, &export, meter);
+    if converted.is_err() {
+        MedsWriter::discard(&request.out);
+    }
+    converted
+}
+
+fn fill(
+    mut writer: MedsWriter,
+    out: &Path,
+    export: &Export,
+    meter: &Meter,
+) -> Result<Converted, CommandError> {
     let lines = export.read(meter, |subject| {
         writer.push(&subject);
         Received::Used
     })?;
-    let written = writer.finish(&records::source_params(&export).title)?;
-    Ok(Converted { out: request.out.clone(), lines, written })
+    let written = writer.finish(&records::source_params(export).title)?;
+    Ok(Converted { out: out.to_owned(), lines, written })
 }

@@ -32,12 +32,11 @@ impl Code {
     /// around the code go, and ICD codes lose their dot and their lower case. Categories of ICD-9-CM
     /// have three digits: one that a table kept as a number gets back the zeros that it lost.
     pub fn new(system: &str, code: &str) -> Code {
-        let zeros = lost_zeros(code.trim());
-        let mut code = Code::beginning(system, code);
-        if code.system == "ICD9CM" {
-            code.code.insert_str(0, zeros);
+        let mut normal = Code::beginning(system, code);
+        if normal.system == "ICD9CM" {
+            normal.code.insert_str(0, lost_zeros(code.trim()));
         }
-        code
+        normal
     }
 
     /// The beginning of codes in the normal spelling.

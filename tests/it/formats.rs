@@ -294,7 +294,7 @@ async fn one_patient_in_five_formats_is_one_patient() {
     let json = json!({ "resourceType": "Bundle", "type": "collection", "entry": entries });
     let json = serde_json::to_vec(&json).unwrap();
     assert_eq!(answer(bundle, &read_bundle(&json).unwrap().record), expected, "FHIR Bundle");
-    let sent = served(score_request::Record::FhirBundleJson(json.into()));
+    let sent = served(score_request::Record::FhirBundleJson(json));
     assert_eq!(sent.await, expected.1, "FHIR Bundle");
 
     let meds = folder.path().join("meds");

@@ -76,6 +76,13 @@ impl MedsWriter {
         })
     }
 
+    /// Removes what an export that failed has written in `folder`: half an export is none.
+    pub fn discard(folder: &Path) {
+        for part in [DATA, METADATA] {
+            let _ = fs::remove_dir_all(folder.join(part));
+        }
+    }
+
     /// Adds a subject. What the disk does not take is told by `finish`.
     pub fn push(&mut self, subject: &Subject) {
         if self.failure.is_some() {

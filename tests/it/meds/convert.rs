@@ -1,5 +1,6 @@
 //! Records written as MEDS and read back: the same features and the same bits.
 
+use std::fs;
 use std::path::Path;
 
 use prodrome::command::{self, ConvertRequest, Converted, Source};
@@ -8,7 +9,7 @@ use prodrome::import::{Export, Mapping, Meter, Received, Subject};
 use prodrome::record::{Event, History, Record};
 use prodrome::score::score;
 
-use super::read;
+use super::{export, read};
 use crate::support::{mapping, patient, root, sample, shipped, task_folder, time};
 
 fn convert(source: Source, out: &Path, keep_ids: bool) -> Converted {
@@ -168,4 +169,20 @@ fn a_mapping_for_tables_is_none_for_meds() {
     let Mapping::Stays(_) = mapping() else { panic!("the sample's mapping is of stays") };
     let text = "kind = \"med\"\n";
     assert!(Mapping::parse(text).unwrap_err().to_string().contains("med"));
+}
+
+#[test]
+fn a_conversion_that_fails_leaves_nothing_and_can_be_begun_again() {
+    let row = |id| (id, Some("2020-01-01T00:00:00Z"), "LOINC//4548-4", Some(7.0), None, None);
+    let parted = [row(1), row(2), row(1)];
+    let (bad, good) = (export(&parted, None), export(&parted[..2], None));
+    let out = tempfile::tempdir().unwrap();
+    let convert = |folder: &Path| {
+        let source = Source::new(folder.to_owned());
+        let request = ConvertRequest { source, out: out.path().to_owned(), keep_ids: true };
+        command::convert(&request, &Meter::default())
+    };
+    assert_eq!(convert(bad.path()).unwrap_err().exit_code(), 3);
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+    assert_eq!(convert(good.path()).unwrap().written.subjects, 2);
 }

@@ -20,8 +20,10 @@ fn an_export_of_another_tool_is_read_whole() {
     assert_eq!([first.record.sex, second.record.sex], [Sex::Female, Sex::Male]);
     assert_eq!(second.record.death_time, Some(time("2021-02-03T04:05:00Z")));
     let stays = |subject: &Subject| -> Vec<(EncounterClass, Option<String>)> {
-        let each = subject.record.encounters.iter();
-        each.map(|one| (one.class, one.discharge_disposition.clone())).collect()
+        let mut encounters = subject.record.encounters.clone();
+        encounters.sort_by_key(|one| one.start);
+        let each = encounters.into_iter();
+        each.map(|one| (one.class, one.discharge_disposition)).collect()
     };
     let inpatient = |to: &str| (EncounterClass::Inpatient, Some(to.to_owned()));
     assert_eq!(stays(first), [inpatient("home"), inpatient("snf")]);
