@@ -178,6 +178,13 @@ fn starts_and_ends_are_paired_by_id_or_by_time() {
     let kinds = [("a start without an end", 1), ("an end without a start", 1)];
     assert_eq!((skipped(&counts), counts.used()), (kinds.into(), 3));
 
+    // A visit that ends before it starts is no open stay that takes in the next one.
+    let reversed = [(admission, 5, "v1"), (out, 4, "v1"), (admission, 8, "v2"), (out, 9, "v2")];
+    let rows = reversed.map(|(code, at, visit)| row(code, at, Some(visit)));
+    let (subjects, counts) = read(export(&rows, Some("hadm_id")).path(), None).unwrap();
+    assert_eq!(spans(&subjects), [(at(8), Some(at(9)))]);
+    assert_eq!(skipped(&counts), [("a visit that ends before it starts", 2)].into());
+
     // A stay of no length, and one that begins when another ends.
     let touching = [(admission, 1), (out, 1), (admission, 2), (out, 3), (admission, 3), (out, 4)];
     let rows = touching.map(|(code, at)| row(code, at, None));

@@ -10,6 +10,8 @@ use crate::import::fact::{Content, Doubt, Kind};
 use crate::record::{Code, Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
 
 const UCUM: &str = "http://unitsofmeasure.org";
+/// The most components of one observation. Each becomes an event with ids of its own.
+const COMPONENTS_MAX: usize = 1_000;
 const NO_CODE: &str = "without a code in a system";
 
 /// When a resource says that it happened, ended and was recorded.
@@ -28,6 +30,8 @@ pub(super) fn event(
     id: Option<&str>,
     encounter: &Option<Reference<'_>>,
 ) -> Result<Event, Fault> {
+    // Before it is copied into each of the events that one resource may give.
+    fits("id", id)?;
     fits("code", Some(&code.system))?;
     fits("code", Some(&code.code))?;
     let encounter = encounter.as_ref().and_then(Reference::target).map(|target| target.id);
@@ -205,6 +209,9 @@ pub(super) fn observation(json: &str, context: Context<'_>) -> Result<Told, Faul
     let start = effective.or(instant).or(issued);
     let times = Times { start, end, recorded: issued };
     let mut events = Vec::new();
+    if given.component.0.len() > COMPONENTS_MAX {
+        return Err(Fault::at("component", "more than 1000 components"));
+    }
     for component in &given.component.0 {
         let Some(code) = component.code.as_ref().and_then(Concept::chosen) else { continue };
         let mut found = event(EventKind::Measurement, code, &times, id, &given.encounter)?;

@@ -32,6 +32,9 @@ pub(in crate::import) struct Gathered {
     pub encounters: Vec<Place>,
 }
 
+/// For each condition the encounters that list it, and its rank in each.
+type Ranks = HashMap<String, Vec<(String, Option<u32>)>>;
+
 /// Makes the record of one patient. The order of its entries is that of types and ids, so that the
 /// order of lines and files cannot matter.
 pub(super) fn assemble(
@@ -50,7 +53,7 @@ pub(super) fn assemble(
     let mut made = Gathered::default();
     made.record.patient_id = patient;
     let mut updates = Vec::new();
-    let mut ranks: HashMap<String, (String, Option<u32>)> = HashMap::new();
+    let mut ranks = Ranks::new();
     let mut items = items.into_iter().peekable();
     while let Some((place, item)) = items.next() {
         let again = |(_, next): &(Place, Item)| {
@@ -80,7 +83,7 @@ impl Gathered {
         place: Place,
         content: Content,
         medications: &HashMap<String, Code>,
-        ranks: &mut HashMap<String, (String, Option<u32>)>,
+        ranks: &mut Ranks,
     ) -> Option<LeftOut> {
         match content {
             Content::Withdrawn(why) => return Some(LeftOut::Skipped(why.text())),
@@ -90,10 +93,11 @@ impl Gathered {
             }
             Content::Encounter { encounter, diagnoses } => {
                 for Ranked { condition, rank } in diagnoses {
-                    let first = ranks.entry(condition).or_insert((encounter.id.clone(), rank));
+                    let ranked = ranks.entry(condition).or_default();
                     // A condition may stand in several roles: its best rank counts.
-                    if first.0 == encounter.id {
-                        first.1 = first.1.into_iter().chain(rank).min();
+                    match ranked.iter_mut().find(|(id, _)| *id == encounter.id) {
+                        Some((_, best)) => *best = best.iter().copied().chain(rank).min(),
+                        None => ranked.push((encounter.id.clone(), rank)),
                     }
                 }
                 self.record.encounters.push(*encounter);
@@ -150,11 +154,7 @@ impl Gathered {
     }
 
     /// Says of each event what other resources know of it: its rank, its encounter, its time.
-    fn complete(
-        &mut self,
-        updates: &[Option<Time>],
-        ranks: &HashMap<String, (String, Option<u32>)>,
-    ) {
+    fn complete(&mut self, updates: &[Option<Time>], ranks: &Ranks) {
         let encounters = self.record.encounters.iter();
         // A diagnosis without a date is coded when the stay is over.
         let times: HashMap<&str, Time> =
@@ -162,11 +162,12 @@ impl Gathered {
         for (event, updated) in self.record.events.iter_mut().zip(updates) {
             let is_condition = matches!(event.kind, EventKind::Diagnosis | EventKind::Problem);
             let ranked = event.id.as_ref().filter(|_| is_condition);
-            if let Some((encounter, rank)) = ranked.and_then(|id| ranks.get(id)) {
-                let of = event.encounter_id.get_or_insert_with(|| encounter.clone());
-                if of == encounter {
-                    event.rank = *rank;
+            if let Some(listed) = ranked.and_then(|id| ranks.get(id)) {
+                if event.encounter_id.is_none() {
+                    event.encounter_id = listed.first().map(|(encounter, _)| encounter.clone());
                 }
+                let own = listed.iter().find(|(id, _)| Some(id) == event.encounter_id.as_ref());
+                event.rank = own.map_or(event.rank, |(_, rank)| *rank);
             }
             if event.time.is_none() {
                 let encounter = event.encounter_id.as_deref();

@@ -28,7 +28,7 @@ const SHARDS_MAX: u64 = 4_096;
 const BUFFERS_BYTES: usize = 8 << 20;
 const BLOCK_BYTES_MAX: usize = 64 << 10;
 const BLOCK_BYTES_MIN: usize = 4 << 10;
-/// The largest fact; far above that of the longest line.
+/// The largest block: one with the longest line and its copies of ids.
 const FACT_BYTES_MAX: usize = 256 << 20;
 const ZSTD_LEVEL: i32 = 1;
 /// What all spills together may take up in memory.

@@ -5,9 +5,8 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
@@ -18,7 +17,7 @@ use crate::import::input::InputFile;
 const PREFIX: &str = "prodrome-import-";
 const LOCK: &str = "lock";
 /// Changes whenever what stands in spills does.
-const FORMAT: &str = concat!("prodrome/work/1/", env!("CARGO_PKG_VERSION"));
+const FORMAT: &str = concat!("prodrome/work/2/", env!("CARGO_PKG_VERSION"));
 
 /// The folder of one import.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Work {
         let name = format!("{PREFIX}{}", fingerprint(files, read_as).map_err(fault(work))?);
         remove_others(work, &name).map_err(fault(work))?;
         let folder = work.join(name);
-        private_folder(&folder).map_err(fault(&folder))?;
+        private_folder(&folder).and_then(|()| is_private(&folder)).map_err(fault(&folder))?;
         match lock(&folder) {
             Ok(Some(lock)) => Ok(Work { folder, _lock: lock }),
             Ok(None) => Err(ImportError::WorkInUse { path: folder }),
@@ -71,8 +70,9 @@ impl Work {
     }
 
     /// Removes the folder: the import is done.
-    pub(super) fn remove(self) -> Result<(), ImportError> {
-        let path = self.folder.clone();
+    pub(super) fn remove(mut self) -> Result<(), ImportError> {
+        // Taken, so that the end of `self` does not remove what another run may have made since.
+        let path = std::mem::take(&mut self.folder);
         fs::remove_dir_all(&path).map_err(|source| ImportError::Work { path, source })
     }
 }
@@ -80,7 +80,9 @@ impl Work {
 impl Drop for Work {
     /// An import that ends with an error leaves nothing behind either.
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -90,6 +92,15 @@ fn private_folder(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Refuses a folder that others can open or that stands elsewhere: somebody else may have put it there.
+fn is_private(path: &Path) -> io::Result<()> {
+    let data = fs::symlink_metadata(path)?;
+    if data.is_dir() && data.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not for its owner alone: remove it"))
 }
 
 /// How files are opened that their owner alone can read.
@@ -128,10 +139,10 @@ fn remove_others(work: &Path, name: &str) -> io::Result<()> {
 fn fingerprint(files: &[InputFile], read_as: &str) -> io::Result<String> {
     let mut digest = Sha256::new().chain_update(FORMAT).chain_update(read_as);
     for file in files {
-        let modified = fs::metadata(&file.path)?.modified()?;
-        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let path = fs::canonicalize(&file.path)?;
-        let line = format!("\n{}\t{}\t{since}", path.display(), file.bytes);
+        let (data, path) = (fs::metadata(&file.path)?, fs::canonicalize(&file.path)?);
+        // The change time cannot be set back, as the time of the last writing can.
+        let changes = [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()];
+        let line = format!("\n{}\t{}\t{}\t{changes:?}", path.display(), data.len(), data.ino());
         digest = digest.chain_update(line);
     }
     let bytes = digest.finalize();

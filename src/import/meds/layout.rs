@@ -7,7 +7,7 @@ use super::convention::Meaning;
 use super::subject::LeftOut;
 use crate::import::parquet_in::{Batch, Holds, ParquetFile, Values};
 use crate::import::{ColumnType, ImportError};
-use crate::record::{Code, EventKind, Time};
+use crate::record::{Code, EventKind, TEXT_BYTES_MAX, Time};
 
 /// A column by what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,11 +201,17 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The text of `field`; an empty one is none.
+    /// The text of `field`; an empty one is none, and neither is a value that is a whole note.
     pub(super) fn text(&self, field: Field) -> Result<Option<&'a str>, NoText> {
         let bytes = self.values(field).and_then(|values| values.text(self.at));
         let text = bytes.map(std::str::from_utf8).transpose().map_err(|_| NoText(field))?;
-        Ok(text.filter(|text| !text.is_empty()))
+        let text = text.filter(|text| !text.is_empty());
+        match text.is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
+            false => Ok(text),
+            // Whole notes stand here, and no feature reads them.
+            true if field == Field::Text => Ok(None),
+            true => Err(NoText(field)),
+        }
     }
 
     pub(super) fn owned(&self, field: Field) -> Result<Option<String>, NoText> {

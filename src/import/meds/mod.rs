@@ -180,7 +180,8 @@ impl<F: FnMut(Subject) -> Received> Run<'_, F> {
 
     /// What the code of a row means.
     fn meaning(&mut self, row: Row<'_>) -> Result<Arc<Meaning>, LeftOut> {
-        let no_text = |NoText(field)| quarantine(field, "not UTF-8 text");
+        let no_text =
+            |NoText(field)| quarantine(field, "not UTF-8 text, or longer than 1024 bytes");
         let code = row.text(Field::Code).map_err(no_text)?;
         let code = code.filter(|code| !code.trim().is_empty());
         let code = code.ok_or_else(|| quarantine(Field::Code, "missing"))?;

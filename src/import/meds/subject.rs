@@ -210,11 +210,12 @@ impl Gathering {
         ends.sort_by_key(|bound| (bound.rule, bound.time, bound.row));
         let mut end_of: Vec<Option<usize>> = vec![None; starts.len()];
         let mut by_visit: HashMap<(usize, &str), usize> = HashMap::new();
-        let mut again = vec![false; starts.len()];
+        // Why a start is no encounter where it has no end.
+        let mut unfit: Vec<Option<&'static str>> = vec![None; starts.len()];
         for (at, start) in starts.iter().enumerate() {
             if let Some(visit) = &start.visit {
                 let first = *by_visit.entry((start.rule, visit)).or_insert(at);
-                again[at] = first != at;
+                unfit[at] = (first != at).then_some("a second start of a visit");
             }
         }
         // Starts without an id that are still open, the last one on top.
@@ -239,7 +240,12 @@ impl Gathering {
                 None => last_before(&mut open, &starts, end.time),
             };
             // Of several ends of one encounter the last counts.
-            let start = start.filter(|start| starts[*start].time <= end.time);
+            if let Some(reversed) = start.filter(|start| starts[*start].time > end.time) {
+                // Taken for an open stay it would take in every later one.
+                unfit[reversed] = Some("a visit that ends before it starts");
+                left_out.push((end.row, LeftOut::Skipped("a visit that ends before it starts")));
+                continue;
+            }
             match start.map(|start| end_of[start].replace(number)) {
                 Some(None) => {}
                 Some(Some(earlier)) => {
@@ -249,7 +255,7 @@ impl Gathering {
                 None => left_out.push((end.row, LeftOut::Skipped("an end without a start"))),
             }
         }
-        self.make_encounters(starts, &ends, &end_of, &again, &mut left_out);
+        self.make_encounters(starts, &ends, &end_of, &unfit, &mut left_out);
         left_out
     }
 
@@ -258,7 +264,7 @@ impl Gathering {
         starts: Vec<Bound>,
         ends: &[Bound],
         end_of: &[Option<usize>],
-        again: &[bool],
+        unfit: &[Option<&'static str>],
         left_out: &mut Vec<(u64, LeftOut)>,
     ) {
         let rules: Vec<usize> = starts.iter().map(|start| start.rule).collect();
@@ -266,8 +272,8 @@ impl Gathering {
         for (at, start) in starts.into_iter().enumerate() {
             let Bound { row, rule, visit, mut encounter, .. } = start;
             let end = end_of.get(at).copied().flatten().and_then(|end| ends.get(end));
-            if again.get(at) == Some(&true) {
-                left_out.push((row, LeftOut::Skipped("a second start of a visit")));
+            if let Some(reason) = unfit.get(at).copied().flatten().filter(|_| end.is_none()) {
+                left_out.push((row, LeftOut::Skipped(reason)));
                 continue;
             }
             let is_last = rules.get(at + 1) != Some(&rule);

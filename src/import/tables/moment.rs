@@ -10,6 +10,7 @@ use crate::import::Timezone;
 use crate::record::{Time, TimePrecision};
 
 const PATTERN_BYTES_MAX: usize = 64;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// A time whose parts are all different, so that a pattern that mixes two of them is seen.
 const PROBE: &str = "2001-02-03T16:05:06Z";
 
@@ -56,6 +57,10 @@ impl Written {
         match self {
             Written::Clock(clock) if clock == clock.date().to_datetime(jiff::civil::Time::MIN) => {
                 Written::Day(clock.date())
+            }
+            // Parquet files of some writers hold every time as one in UTC.
+            Written::Instant(instant) if instant.as_microsecond() % MICROS_PER_DAY == 0 => {
+                Written::Day(self.date())
             }
             other => other,
         }

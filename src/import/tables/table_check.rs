@@ -318,7 +318,10 @@ fn event_kind(text: &str) -> Option<EventKind> {
     EventKind::deserialize(StrDeserializer::<Error>::new(text)).ok()
 }
 
+/// No encounter has so many diagnoses: a larger number is an id or a code.
+const RANK_MAX: u32 = 999;
+
 /// Reads a rank, from 1.
 pub(super) fn rank(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|rank| *rank > 0)
+    text.parse().ok().filter(|rank| (1..=RANK_MAX).contains(rank))
 }

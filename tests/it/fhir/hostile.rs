@@ -181,3 +181,38 @@ fn a_folder_of_neither_kind_is_refused() {
     let error = read_export(folder.path(), |_| Received::Used).unwrap_err().to_string();
     assert!(error.contains("neither a FHIR export (*.ndjson)"), "{error}");
 }
+
+#[test]
+fn one_observation_cannot_become_a_flood() {
+    let component = r#"{"code":{"coding":[{"system":"a:b","code":"c"}]}}"#;
+    let line = |id: &str, components: usize| {
+        format!(
+            r#"{{"resourceType":"Observation","id":"{id}","subject":{{"reference":"Patient/p"}},"effectiveDateTime":"2020-01-01","component":[{}]}}"#,
+            vec![component; components].join(",")
+        )
+    };
+    let lines = [line("a", 1_000), line("b", 1_001), line(&"x".repeat(1 << 20), 1_000)];
+    let (subjects, counts) = read_bytes("a.ndjson", lines.join("\n").as_bytes());
+    assert_eq!(subjects[0].record.events.len(), 1_000);
+    let expected = [
+        (2, Some("component"), "more than 1000 components"),
+        (3, Some("id"), "longer than 1024 bytes"),
+    ];
+    assert_eq!(places(&counts), expected);
+}
+
+#[test]
+fn a_condition_that_two_encounters_list_has_its_rank_in_each() {
+    let subject = json!({ "reference": "Patient/p" });
+    let encounter = |id: &str, rank: u32| {
+        json!({ "resourceType": "Encounter", "id": id, "class": { "code": "IMP" }, "subject": subject,
+            "period": { "start": "2020-01-01T10:00:00Z", "end": "2020-01-02T10:00:00Z" },
+            "diagnosis": [{ "condition": { "reference": "Condition/c" }, "rank": rank }] })
+    };
+    let condition = json!({ "resourceType": "Condition", "id": "c", "subject": subject,
+        "encounter": { "reference": "Encounter/b" },
+        "code": { "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I50.9" }] } });
+    let read = read_bundle(&bundle([encounter("a", 2), encounter("b", 1), condition])).unwrap();
+    let [event] = read.record.events.as_slice() else { panic!("one event") };
+    assert_eq!((event.encounter_id.as_deref(), event.rank), (Some("b"), Some(1)));
+}
