@@ -105,7 +105,8 @@ impl Checked {
             section.row([format!("{count} times {text}")]);
         }
         section.row([format!(
-            "times without a zone were read as {}; --timezone changes it",
+            "times without a zone were read as {} (in MEDS and tables of stays as UTC); --timezone \
+             changes it",
             self.timezone
         )]);
         section.row([format!("regions come from: {}; see --region-from", self.region_from)]);

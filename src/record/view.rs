@@ -208,9 +208,10 @@ impl<'a> View<'a> {
         let day = self.index_time.day();
         let happened = match entry.precision {
             TimePrecision::Instant => entry.time <= self.index_time,
-            TimePrecision::Day => {
-                entry.time.day() < day || (entry.time.day() == day && self.is_of_stay(entry))
-            }
+            // What belongs to the stay itself counts on its day; all else when that day is over
+            // everywhere on earth, because the zone of a date is not known: noon of the next day.
+            TimePrecision::Day if self.is_of_stay(entry) => entry.time.day() <= day,
+            TimePrecision::Day => entry.time.plus_days(1) <= self.index_time,
             // The whole month or year must have passed.
             TimePrecision::Month => entry.time.plus_days(31).day() < day,
             TimePrecision::Year => entry.time.plus_days(366).day() < day,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use prodrome::feature::{FeatureParams, Spec, Vocabulary, extract};
 use prodrome::import::Subject;
 use prodrome::record::{
-    Code, Encounter, EncounterClass, Event, EventKind, History, KnownAfter, Record, Time, Value,
+    Code, Encounter, EncounterClass, Event, EventKind, History, KnownAfter, Record, Time,
+    TimePrecision, Value,
 };
 use prodrome::task::Task;
 
@@ -269,4 +270,27 @@ fn learned_columns_are_one_where_the_code_is_and_nothing_is_learned_from_few_pat
         }
         assert!(patients.len() >= 11, "{} rests on {} patients", column.name, patients.len());
     }
+}
+
+#[test]
+fn a_date_of_another_contact_counts_when_its_day_is_over_everywhere() {
+    let mut record = Record { patient_id: "p".into(), ..Record::default() };
+    let (start, end) = (time("2019-12-30T10:00:00Z"), time("2020-01-02T00:30:00Z"));
+    record.encounters.push(Encounter::new("stay", EncounterClass::Inpatient, start, Some(end)));
+    let mut event = |encounter: Option<&str>| {
+        let code = Code::parse("ICD10CM//I10").unwrap();
+        let mut event = Event::new(EventKind::Diagnosis, code, time("2020-01-01T00:00:00Z"));
+        event.time_precision = TimePrecision::Day;
+        event.encounter_id = encounter.map(str::to_owned);
+        record.events.push(event);
+    };
+    // An emergency visit on the evening of the discharge, in a zone west of Greenwich.
+    event(None);
+    event(Some("stay"));
+    let history = History::build(&record, &concepts(), &KnownAfter::default()).unwrap().history;
+    let seen = |at: &str| history.view(time(at)).entries().count();
+    assert_eq!(seen("2020-01-02T00:30:00Z"), 1, "that of the stay alone");
+    // No stay is scored then, so that both are of other contacts.
+    assert_eq!(seen("2020-01-02T11:59:00Z"), 0);
+    assert_eq!(seen("2020-01-02T12:00:00Z"), 2);
 }

@@ -40,7 +40,7 @@ pub(super) fn event(
     let recorded = times.recorded.and_then(|recorded| match encounter {
         // A day counts as known within its encounter on that day, and else when it has passed.
         Some(_) if recorded.precision == TimePrecision::Day => Some(recorded.time),
-        _ => recorded.latest(),
+        _ => recorded.surely_past(),
     });
     Ok(Event {
         id: id.map(str::to_owned),

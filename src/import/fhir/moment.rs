@@ -38,6 +38,16 @@ impl Moment {
         if moment.time.is_believable() { Ok(moment) } else { Err(OUTSIDE) }
     }
 
+    /// When it is over in whatever zone a date was written, for what became known then; `None` when it
+    /// is known to the month or year only.
+    pub(super) fn surely_past(self) -> Option<Time> {
+        match self.precision {
+            TimePrecision::Instant => Some(self.time),
+            TimePrecision::Day => Some(self.time.plus_hours(36)),
+            TimePrecision::Month | TimePrecision::Year => None,
+        }
+    }
+
     /// The last instant it can mean, for ends and for the time of recording; `None` when it is
     /// known to the month or year only.
     pub(super) fn latest(self) -> Option<Time> {
