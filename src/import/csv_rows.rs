@@ -83,6 +83,8 @@ pub(super) enum RowFault {
     StrayQuote,
     /// How many columns there are, and how many there should be.
     Columns(usize, usize),
+    /// A row of a part of a file, such as a Parquet row group, that cannot be unpacked.
+    Damaged,
 }
 
 impl RowFault {
@@ -93,6 +95,7 @@ impl RowFault {
             RowFault::Line(LineFault::Broken) => {
                 "the file breaks off or is damaged: it is not read from here on".to_owned()
             }
+            RowFault::Damaged => "in a part of the file that is damaged".to_owned(),
             RowFault::OpenQuote => "a quote is opened and not closed".to_owned(),
             RowFault::StrayQuote => "a quote inside a quoted cell is not doubled".to_owned(),
             RowFault::Columns(found, expected) => {

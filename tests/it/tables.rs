@@ -196,6 +196,38 @@ fn parquet_tables_give_the_same_records_as_csv_tables() {
     }
 }
 
+#[test]
+fn a_damaged_part_of_a_parquet_table_costs_its_own_rows_alone() {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["CONCEPT", "visit_occurrence"] {
+        let name = format!("{name}.csv");
+        fs::copy(root().join("tests/data/omop").join(&name), copy.path().join(&name)).unwrap();
+    }
+    let path = copy.path().join("person.parquet");
+    let names =
+        ["person_id", "gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth"];
+    let mut file =
+        ParquetWriter::create(&path, &names.map(|name| (name, ColumnType::Text))).unwrap();
+    for ids in [["31", "32", "33"], ["34", "35", "36"]] {
+        let (ids, sexes, ones) = (ids.map(Some), [Some("8532"); 3], [Some("1"); 3]);
+        let years = [Some("1950"); 3];
+        let columns = [&ids, &sexes, &years, &ones, &ones];
+        file.append(&columns.map(|column| Column::Text(column))).unwrap();
+    }
+    file.finish().unwrap();
+    let whole = read(copy.path(), &shipped("omop54.toml")).1;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4..20].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    let (subjects, counts) = read(copy.path(), &shipped("omop54.toml"));
+    assert_eq!(counts.read(), whole.read());
+    assert_eq!(counts.quarantined(), 3);
+    let lines: Vec<u64> = counts.examples().iter().map(|row| row.line).collect();
+    assert_eq!(lines, [1, 2, 3]);
+    let ids: Vec<&str> = subjects.iter().map(|subject| subject.source_id.as_str()).collect();
+    assert!(["34", "35", "36"].iter().all(|id| ids.contains(id)));
+}
+
 const FRAMINGHAM: &str = include_str!("../data/mappings/framingham.toml");
 
 #[test]

@@ -1,5 +1,7 @@
 //! `TextRows`: the rows of a Parquet file as cells of text, so that tables read them like a CSV file.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -54,10 +56,13 @@ impl TextTable {
             names,
             batch: None,
             at: 0,
-            ended: false,
+            damaged: 0..0,
         }
     }
 }
+
+/// How many rows of one damaged part are told of one by one: a damaged file may claim any number.
+const DAMAGED_ROWS_MAX: u64 = 10_000_000;
 
 /// The rows of a `TextTable`.
 pub(in crate::import) struct TextRows<'f> {
@@ -66,7 +71,8 @@ pub(in crate::import) struct TextRows<'f> {
     batch: Option<Batch>,
     /// The place of the next row in the batch.
     at: usize,
-    ended: bool,
+    /// The rows of a damaged part that are still to be told of.
+    damaged: Range<u64>,
 }
 
 impl TextRows<'_> {
@@ -78,8 +84,7 @@ impl TextRows<'_> {
             .for_each(|name| cells.push(|cell| cell.extend_from_slice(name.as_bytes())));
     }
 
-    /// Reads the next row into `cells`: its number, from 1, and what is wrong with it. After a row that
-    /// is `Broken` there is none.
+    /// Reads the next row into `cells`: its number, from 1, and what is wrong with it.
     pub(in crate::import) fn next(
         &mut self,
         cells: &mut Cells,
@@ -97,14 +102,14 @@ impl TextRows<'_> {
                 }
                 return Some((number, Ok(())));
             }
-            if self.ended {
-                return None;
+            if let Some(number) = self.damaged.next() {
+                return Some((number, Err(RowFault::Damaged)));
             }
             match self.batches.next()? {
                 Ok(batch) => (self.batch, self.at) = (Some(batch), 0),
                 Err(broken) => {
-                    self.ended = true;
-                    return Some((broken.row, Err(RowFault::Line(LineFault::Broken))));
+                    let rows = broken.rows.clamp(1, DAMAGED_ROWS_MAX);
+                    self.damaged = broken.row..broken.row.saturating_add(rows);
                 }
             }
         }
