@@ -117,6 +117,20 @@ impl Counts {
         self.examples.extend(examples.into_iter().take(room));
     }
 
+    /// Counts what the receiver of a subject said for all rows it was made of.
+    pub(super) fn receive(
+        &mut self,
+        received: Received,
+        rows: u64,
+        quarantined: impl FnOnce(String) -> Quarantined,
+    ) {
+        match received {
+            Received::Used => self.use_many(rows),
+            Received::Skipped(kind) => self.skip_many(&kind, rows),
+            Received::Quarantined(reason) => self.quarantine_many(rows, || quarantined(reason)),
+        }
+    }
+
     pub(super) fn use_one(&mut self) {
         self.use_many(1);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ImportError, Meter};
+use super::{ImportError, Meter, Quarantined};
 
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +14,19 @@ pub(super) struct InputFile {
     pub path: PathBuf,
     /// As it lies on disk.
     pub bytes: u64,
+}
+
+impl InputFile {
+    /// The report's row for a line of this file; `column` is the column or field at fault.
+    pub(super) fn quarantined(
+        &self,
+        line: u64,
+        column: Option<&str>,
+        reason: String,
+    ) -> Quarantined {
+        let (file, column) = (self.name.to_string(), column.map(str::to_owned));
+        Quarantined { file, line, column, reason }
+    }
 }
 
 /// The files of `folder` whose name `fits`, by name.

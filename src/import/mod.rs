@@ -22,9 +22,9 @@ mod lines;
 mod mapping;
 mod meds;
 mod meter;
-#[allow(dead_code, unused_imports, reason = "its rows of text are for tables")]
 mod parquet_in;
 mod parquet_out;
+mod private;
 #[doc(hidden)]
 pub mod probe;
 mod reading;

@@ -3,7 +3,7 @@
 //! A file is written under a temporary name in its own folder, readable by its owner alone, and
 //! takes its name only when it is complete on disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 
+use super::private;
 use crate::record::Time;
 
 /// The most rows in one row group, which bounds what a writer holds in memory.
@@ -288,10 +289,8 @@ fn folder_of(path: &Path) -> &Path {
 /// A new file beside `path` that only its owner can read.
 fn create_temporary(path: &Path) -> io::Result<(Temporary, File)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut options = private::file();
+    options.create_new(true);
     let process = std::process::id();
     for attempt in 0..TEMPORARY_NAMES_MAX {
         let path = folder_of(path).join(format!(".{name}.{process}.{attempt}.tmp"));

@@ -64,7 +64,7 @@ pub(super) fn import(
     input::announce(files, meter);
     let work = keep.work.map(|folder| Work::open(folder, files, keep.read_as)).transpose()?;
     let shards = spill::shards(files);
-    let spilled: Vec<Spill> = files
+    let mut spilled: Vec<Spill> = files
         .par_iter()
         .enumerate()
         // One file at a time to a thread: in larger pieces one thread could get all large files.
@@ -81,10 +81,9 @@ pub(super) fn import(
         .collect::<Result<_, ImportError>>()?;
     let mut report = Report::new(files);
     let mut medications = HashMap::new();
-    for spill in &spilled {
-        report.counts.add(spill.told.counts.clone());
-        let known = &spill.told.medications;
-        medications.extend(known.iter().map(|(id, code)| (id.clone(), code.clone())));
+    for spill in &mut spilled {
+        report.counts.add(std::mem::take(&mut spill.told.counts));
+        medications.extend(std::mem::take(&mut spill.told.medications));
     }
     shard::each_patient(&spilled, shards, &medications, |gathered| {
         report.patient(gathered, &mut each)

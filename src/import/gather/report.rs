@@ -57,19 +57,19 @@ impl<'a> Report<'a> {
             });
         }
         let lines = used.len() as u64;
-        match each(subject) {
-            Received::Used => self.counts.use_many(lines),
-            Received::Skipped(kind) => self.counts.skip_many(&kind, lines),
-            Received::Quarantined(reason) => {
-                let reason = format!("{WHOLE_PATIENT}{reason}");
-                self.counts.quarantine_many(lines, || row(self.files, place, None, reason));
-            }
-        }
+        self.counts.receive(each(subject), lines, |reason| {
+            row(self.files, place, None, format!("{WHOLE_PATIENT}{reason}"))
+        });
         Ok(())
     }
 }
 
 fn row(files: &[InputFile], place: Place, path: Option<&str>, reason: String) -> Quarantined {
-    let file = files.get(place.file).map(|file| file.name.to_string()).unwrap_or_default();
-    Quarantined { file, line: place.line, column: path.map(str::to_owned), reason }
+    match files.get(place.file) {
+        Some(file) => file.quarantined(place.line, path, reason),
+        None => {
+            let column = path.map(str::to_owned);
+            Quarantined { file: String::new(), line: place.line, column, reason }
+        }
+    }
 }

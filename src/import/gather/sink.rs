@@ -4,7 +4,7 @@ use super::spill::{Spill, SpillWriter};
 use super::work::Work;
 use crate::import::fact::{Doubt, Item, Kind};
 use crate::import::input::InputFile;
-use crate::import::{Counts, ImportError, Quarantined};
+use crate::import::{Counts, ImportError};
 use crate::record::Code;
 
 /// What the lines of one file tell. Every line must be told of once: as an item, a medication, a
@@ -57,9 +57,7 @@ impl<'a> Sink<'a> {
 
     /// The line is wrong; `path` is the field or column at fault, where one is.
     pub(in crate::import) fn quarantine(&mut self, line: u64, path: Option<&str>, reason: &str) {
-        let (file, column) = (self.file.name.to_string(), path.map(str::to_owned));
-        let reason = reason.to_owned();
-        self.counts.quarantine_one(|| Quarantined { file, line, column, reason });
+        self.counts.quarantine_one(|| self.file.quarantined(line, path, reason.to_owned()));
     }
 
     /// Why reading on is of no use, where something is.

@@ -3,16 +3,16 @@
 //! Its name is made of all that decides what the import reads, so that a run after an interruption
 //! finds the spills of the one before, and one with another export or mapping does not.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::spill::{Spill, SpillWriter};
-use crate::import::ImportError;
 use crate::import::input::InputFile;
+use crate::import::{ImportError, private};
 
 const PREFIX: &str = "prodrome-import-";
 const LOCK: &str = "lock";
@@ -39,11 +39,11 @@ impl Work {
             let path = path.to_owned();
             move |source| ImportError::Work { path, source }
         };
-        private_folder(work).map_err(fault(work))?;
+        private::folder(work).map_err(fault(work))?;
         let name = format!("{PREFIX}{}", fingerprint(files, read_as).map_err(fault(work))?);
         remove_others(work, &name).map_err(fault(work))?;
         let folder = work.join(name);
-        private_folder(&folder).and_then(|()| is_private(&folder)).map_err(fault(&folder))?;
+        private::folder(&folder).and_then(|()| is_private(&folder)).map_err(fault(&folder))?;
         match lock(&folder) {
             Ok(Some(lock)) => Ok(Work { folder, _lock: lock }),
             Ok(None) => Err(ImportError::WorkInUse { path: folder }),
@@ -60,7 +60,7 @@ impl Work {
     /// Begins the spill of file `number`.
     pub(super) fn begin(&self, number: usize, shards: u32) -> Result<SpillWriter, ImportError> {
         let part = self.folder.join(format!("{number}.part"));
-        let file = private_file().truncate(true).open(&part);
+        let file = private::file().create(true).truncate(true).open(&part);
         let file = file.map_err(|source| ImportError::Work { path: part.clone(), source })?;
         Ok(SpillWriter::on_disk(number, shards, file, [part, self.whole(number)]))
     }
@@ -86,14 +86,6 @@ impl Drop for Work {
     }
 }
 
-/// Makes a folder that its owner alone can open; one that is there stays as it is.
-fn private_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 /// Refuses a folder that others can open or that stands elsewhere: somebody else may have put it there.
 fn is_private(path: &Path) -> io::Result<()> {
     let data = fs::symlink_metadata(path)?;
@@ -103,16 +95,9 @@ fn is_private(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not for its owner alone: remove it"))
 }
 
-/// How files are opened that their owner alone can read.
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
-    options
-}
-
 /// `None` when another process has it.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
-    let lock = private_file().truncate(false).open(folder.join(LOCK))?;
+    let lock = private::file().create(true).truncate(false).open(folder.join(LOCK))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -27,7 +27,7 @@ use subject::{Finished, Gathering, LeftOut};
 
 use super::input::{self, InputFile};
 use super::parquet_in::{Batch, ParquetFile};
-use super::{Counts, Export, ImportError, Mapping, Meter, Quarantined, Received, Subject};
+use super::{Counts, Export, ImportError, Mapping, Meter, Received, Subject};
 use crate::train::Split;
 
 /// The folders of an export.
@@ -126,7 +126,7 @@ impl<F: FnMut(Subject) -> Received> Run<'_, F> {
                 Ok(batch) => self.batch(file, &batch, &columns, &mut current, &mut cut)?,
                 Err(broken) => {
                     let reason = "the file is damaged here: the rest of a row group is not read";
-                    let row = || quarantined(file, broken.row, None, reason.to_owned());
+                    let row = || file.quarantined(broken.row, None, reason.to_owned());
                     self.counts.quarantine_many(broken.rows, row);
                     // What is lost may be of the subject before and of the one after.
                     if let Some(current) = &mut current {
@@ -185,9 +185,6 @@ impl<F: FnMut(Subject) -> Received> Run<'_, F> {
         let code = row.text(Field::Code).map_err(no_text)?;
         let code = code.filter(|code| !code.trim().is_empty());
         let code = code.ok_or_else(|| quarantine(Field::Code, "missing"))?;
-        if !subject::fits(code) {
-            return Err(quarantine(Field::Code, "longer than 1024 bytes"));
-        }
         if let Some(kind) = row.text(Field::Kind).map_err(no_text)?.and_then(layout::kind) {
             let system = row.text(Field::System).map_err(no_text)?;
             return layout::own_event(code, system, kind).map(Arc::new);
@@ -208,7 +205,7 @@ impl<F: FnMut(Subject) -> Received> Run<'_, F> {
         match left_out {
             LeftOut::Skipped(kind) => self.counts.skip_one(kind),
             LeftOut::Quarantined { reason, .. } => {
-                let row = || quarantined(file, row, left_out.column(), reason.to_owned());
+                let row = || file.quarantined(row, left_out.column(), reason.to_owned());
                 self.counts.quarantine_one(row);
             }
         }
@@ -226,7 +223,7 @@ impl<F: FnMut(Subject) -> Received> Run<'_, F> {
             return;
         }
         if let Some(reason) = fault {
-            let row = || quarantined(file, row, None, format!("{WHOLE_SUBJECT}{reason}"));
+            let row = || file.quarantined(row, None, format!("{WHOLE_SUBJECT}{reason}"));
             self.counts.quarantine_many(used, row);
             return;
         }
@@ -241,27 +238,12 @@ impl<F: FnMut(Subject) -> Received> Run<'_, F> {
         let (label, name) = (None, file.name.clone());
         let subject =
             Subject { subject_id, source_id, group, record, label, split, file: name, line: row };
-        match (self.each)(subject) {
-            Received::Used => self.counts.use_many(used),
-            Received::Skipped(kind) => self.counts.skip_many(&kind, used),
-            Received::Quarantined(reason) => {
-                let row = || quarantined(file, row, None, format!("{WHOLE_SUBJECT}{reason}"));
-                self.counts.quarantine_many(used, row);
-            }
-        }
+        self.counts.receive((self.each)(subject), used, |reason| {
+            file.quarantined(row, None, format!("{WHOLE_SUBJECT}{reason}"))
+        });
     }
 }
 
 fn quarantine(field: Field, reason: &'static str) -> LeftOut {
     LeftOut::Quarantined { field, reason }
-}
-
-fn quarantined(
-    file: &InputFile,
-    line: u64,
-    column: Option<&'static str>,
-    reason: String,
-) -> Quarantined {
-    let (file, column) = (file.name.to_string(), column.map(str::to_owned));
-    Quarantined { file, line, column, reason }
 }

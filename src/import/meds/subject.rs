@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use super::convention::{Attribute, Convention, CoverageRule, Meaning};
 use super::in_row::{begun, event};
 use super::layout::{Field, NoText, Row, column_name};
-use crate::record::{
-    Encounter, EncounterClass, PartialDate, Period, Record, Sex, TEXT_BYTES_MAX, Time,
-};
+use crate::record::{Encounter, EncounterClass, PartialDate, Period, Record, Sex, Time};
 
 /// The most rows of one subject that are kept: more than a record may hold.
 const ROWS_MAX: u64 = 250_000;
@@ -338,11 +336,6 @@ fn last_before(open: &mut Vec<usize>, starts: &[Bound], time: Time) -> Option<us
     let before = |at: &usize| starts.get(*at).is_some_and(|start| start.time < time);
     let place = open.iter().rposition(before).or_else(|| open.len().checked_sub(1))?;
     Some(open.remove(place))
-}
-
-/// Whether a code fits into a record.
-pub(super) fn fits(text: &str) -> bool {
-    text.len() <= TEXT_BYTES_MAX
 }
 
 impl LeftOut {

@@ -2,7 +2,7 @@
 //! others read by the five columns they know.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::layout::{COLUMNS, Field};
 use super::out_row::{OutRow, append, encounter_rows, event_row, person_rows};
 use super::{DATA, METADATA};
-use crate::import::{Column, ColumnType, ParquetWriter, Subject, WriteError, subject_id};
+use crate::import::{Column, ColumnType, ParquetWriter, Subject, WriteError, private, subject_id};
 use crate::train::Split;
 
 /// The version of MEDS that is written.
@@ -54,15 +54,15 @@ impl MedsWriter {
     /// A folder that holds something, or cannot be made.
     pub fn create(folder: &Path, keep_ids: bool) -> Result<MedsWriter, WriteError> {
         let io = |source| WriteError::Io { path: folder.to_owned(), source };
-        make_folder(folder).map_err(io)?;
+        private::folder(folder).map_err(io)?;
         if fs::read_dir(folder).map_err(io)?.next().is_some() {
             return Err(io(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 "the folder is not empty",
             )));
         }
-        make_folder(&folder.join(DATA)).map_err(io)?;
-        make_folder(&folder.join(METADATA)).map_err(io)?;
+        private::folder(&folder.join(DATA)).map_err(io)?;
+        private::folder(&folder.join(METADATA)).map_err(io)?;
         Ok(MedsWriter {
             folder: folder.to_owned(),
             keep_ids,
@@ -172,7 +172,7 @@ impl MedsWriter {
         });
         let path = metadata.join("dataset.json");
         let text = format!("{dataset:#}\n");
-        private_file(&path, text.as_bytes()).map_err(|source| WriteError::Io { path, source })?;
+        write_private(&path, text.as_bytes()).map_err(|source| WriteError::Io { path, source })?;
         Ok(self.summary)
     }
 
@@ -202,20 +202,8 @@ impl MedsWriter {
     }
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-fn private_file(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = private::file().create_new(true).open(path)?;
     file.write_all(text)?;
     file.sync_all()
 }

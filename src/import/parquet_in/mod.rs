@@ -21,7 +21,7 @@ use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-pub(super) use text_rows::{TextRows, TextTable};
+pub(super) use text_rows::TextTable;
 pub(super) use values::{Holds, Values};
 
 use super::input::InputFile;

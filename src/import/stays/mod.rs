@@ -7,7 +7,6 @@ mod row;
 mod stay_table;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use row::Row;
 use stay_table::ColumnRef;
@@ -16,7 +15,7 @@ pub use stay_table::StayTable;
 use super::ids::{Seen, SeenIds};
 use super::input::{self, InputFile};
 use super::table_file::{self, Found, Told, Wanted};
-use super::{Counts, ImportError, Meter, Quarantined, Received, Subject};
+use super::{Counts, ImportError, Meter, Received, Subject};
 
 /// Reads every file of `export` that the mapping names, in the order of their names, and gives
 /// each subject to `each`, which says what it did with it. Holds one row at a time, and 16 bytes
@@ -57,19 +56,18 @@ impl Run<'_> {
         file: &InputFile,
         each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
-        let name = &file.name;
         let optional = |place| self.mapping.is_optional(ColumnRef(place));
         let wanted =
             Wanted { columns: &self.mapping.columns, optional: &optional, any_case: false };
         let (dialect, meter) = (self.mapping.dialect, self.meter);
         table_file::read(file, dialect, &wanted, meter, |line, told| match told {
-            Told::Row(found) => self.row(name, found, line, each),
+            Told::Row(found) => self.row(file, found, line, each),
             Told::Skipped(kind) => {
                 self.counts.skip_one(kind);
                 Ok(())
             }
             Told::Quarantined(reason) => {
-                self.quarantine(name, line, None, || reason);
+                self.quarantine(file, line, None, || reason);
                 Ok(())
             }
         })
@@ -77,7 +75,7 @@ impl Run<'_> {
 
     fn row(
         &mut self,
-        name: &Arc<str>,
+        file: &InputFile,
         found: Found<'_>,
         line: u64,
         each: &mut impl FnMut(Subject) -> Received,
@@ -86,7 +84,7 @@ impl Run<'_> {
         let row = Row { mapping: self.mapping, positions, cells };
         let subject = row.exclusion().and_then(|reason| match reason {
             Some(reason) => Ok(Err(reason)),
-            None => row.subject(name, line).map(Ok),
+            None => row.subject(&file.name, line).map(Ok),
         });
         let subject = match subject {
             Ok(Ok(subject)) => subject,
@@ -95,7 +93,7 @@ impl Run<'_> {
                 return Ok(());
             }
             Err(fault) => {
-                self.quarantine(name, line, Some(fault.column), || fault.reason.to_owned());
+                self.quarantine(file, line, Some(fault.column), || fault.reason.to_owned());
                 return Ok(());
             }
         };
@@ -104,30 +102,26 @@ impl Run<'_> {
             Seen::Again => {
                 let column = Some(self.mapping.subject_id);
                 let reason = || "this id stands on an earlier row".to_owned();
-                self.quarantine(name, line, column, reason);
+                self.quarantine(file, line, column, reason);
                 return Ok(());
             }
             Seen::Collision => {
-                return Err(ImportError::Collision { file: name.to_string(), line });
+                return Err(ImportError::Collision { file: file.name.to_string(), line });
             }
         }
-        match each(subject) {
-            Received::Used => self.counts.use_one(),
-            Received::Skipped(kind) => self.counts.skip_one(&kind),
-            Received::Quarantined(reason) => self.quarantine(name, line, None, || reason),
-        }
+        self.counts.receive(each(subject), 1, |reason| file.quarantined(line, None, reason));
         Ok(())
     }
 
     fn quarantine(
         &mut self,
-        name: &Arc<str>,
+        file: &InputFile,
         line: u64,
         column: Option<ColumnRef>,
         reason: impl FnOnce() -> String,
     ) {
-        let column = column.and_then(|column| self.mapping.columns.get(column.0).cloned());
-        let file = name.to_string();
-        self.counts.quarantine_one(|| Quarantined { file, line, column, reason: reason() });
+        let column = column.and_then(|column| self.mapping.columns.get(column.0));
+        let column = column.map(String::as_str);
+        self.counts.quarantine_one(|| file.quarantined(line, column, reason()));
     }
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::table_set::LookupMap;
 use crate::import::input::InputFile;
 use crate::import::table_file::{self, Found, Told, Wanted};
-use crate::import::{Counts, ImportError, Meter, Quarantined};
+use crate::import::{Counts, ImportError, Meter};
 use crate::record::TEXT_BYTES_MAX;
 
 /// The most rows a lookup may hold: an OMOP vocabulary in full has some 10 million.
@@ -68,14 +68,15 @@ impl Lookup {
                 match told {
                     Told::Skipped(kind) => counts.skip_one(kind),
                     Told::Quarantined(reason) => {
-                        counts.quarantine_one(|| row(file, line, None, reason));
+                        counts.quarantine_one(|| file.quarantined(line, None, reason));
                     }
                     Told::Row(found) => match lookup.add(map, missing, found) {
                         Ok(true) => counts.use_one(),
                         Ok(false) => counts.skip_one("lookup row not kept"),
                         Err((column, reason)) => {
-                            let column = map.form.columns.get(column).cloned();
-                            counts.quarantine_one(|| row(file, line, column, reason.to_owned()));
+                            let column = map.form.columns.get(column).map(String::as_str);
+                            let row = || file.quarantined(line, column, reason.to_owned());
+                            counts.quarantine_one(row);
                         }
                     },
                 }
@@ -138,8 +139,4 @@ impl Lookup {
         order.dedup_by(|later, kept| self.cell(*later, 0) == self.cell(*kept, 0));
         self.order = order;
     }
-}
-
-fn row(file: &InputFile, line: u64, column: Option<String>, reason: String) -> Quarantined {
-    Quarantined { file: file.name.to_string(), line, column, reason }
 }
