@@ -21,6 +21,7 @@ mod time;
 mod ucum;
 mod unit;
 mod view;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,7 @@ pub use normalize::Entry;
 pub use time::{PartialDate, Time};
 pub(crate) use view::Future;
 pub use view::{Evidence, Stay, View};
+pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

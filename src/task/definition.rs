@@ -1,11 +1,13 @@
 //! The task file: read strictly, checked once, immutable after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::feature::{Feature, FeatureParams, Spec, SpecError};
+use crate::feature::{Feature, FeatureParams, Source, Spec, SpecError};
+use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, KnownAfter};
 use crate::strict_toml;
 
@@ -39,6 +41,9 @@ pub struct TaskParams {
     /// From the highest to the lowest; the last takes all the rest.
     pub tier: Vec<Tier>,
     pub card: CardParams,
+    /// Published scores shown beside the model's, by their formulas' ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
 }
 
 /// When a patient is scored.
@@ -156,6 +161,7 @@ pub struct Task {
     include: Vec<Criterion>,
     exclude: Vec<Criterion>,
     spec: Spec,
+    published: Vec<Arc<Formula>>,
     digest: String,
 }
 
@@ -165,23 +171,40 @@ impl Task {
     /// # Errors
     /// Syntax, an unknown key or concept (with the nearest known one), a number out of its limits.
     pub fn parse(text: &str, concepts: &ConceptSet) -> Result<Task, TaskError> {
-        Task::check(strict_toml::parse(text).map_err(TaskError::Syntax)?, concepts)
+        Task::parse_with(text, concepts, &Formulas::built_in())
+    }
+
+    /// As `parse`, with the formulas that the task may name.
+    ///
+    /// # Errors
+    /// As `parse`; also for a formula that is not there or does not fit the concepts.
+    pub fn parse_with(
+        text: &str,
+        concepts: &ConceptSet,
+        formulas: &Formulas,
+    ) -> Result<Task, TaskError> {
+        Task::check(strict_toml::parse(text).map_err(TaskError::Syntax)?, concepts, formulas)
     }
 
     /// Checks `params` against `concepts`.
     ///
     /// # Errors
     /// As `parse`.
-    pub fn check(params: TaskParams, concepts: &ConceptSet) -> Result<Task, TaskError> {
+    pub fn check(
+        params: TaskParams,
+        concepts: &ConceptSet,
+        formulas: &Formulas,
+    ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
         check_tiers(&params.tier)?;
         let include = criteria("include", &params.include, concepts)?;
         let exclude = criteria("exclude", &params.exclude, concepts)?;
-        let spec = Spec::check(&params.feature, concepts)?;
+        let spec = Spec::check_with(&params.feature, concepts, formulas)?;
+        let published = published(&params.published, concepts, formulas)?;
         let canonical = serde_json::to_vec(&params)
             .map_err(|error| invalid("task", &format!("cannot be written as JSON: {error}")))?;
         let digest = format!("{:x}", Sha256::digest(canonical));
-        Ok(Task { params, include, exclude, spec, digest })
+        Ok(Task { params, include, exclude, spec, published, digest })
     }
 
     /// The file's content.
@@ -204,7 +227,21 @@ impl Task {
         &self.spec
     }
 
-    /// The concepts that its criteria and features read, each once.
+    /// The published scores shown beside the model's.
+    pub fn published(&self) -> &[Arc<Formula>] {
+        &self.published
+    }
+
+    /// The files of all formulas that it names, directly or as a feature, by id.
+    pub fn formula_files(&self) -> BTreeMap<String, String> {
+        let of_features = self.spec.features().iter().filter_map(|feature| match &feature.source {
+            Source::Published { formula } => Some(formula),
+            _ => None,
+        });
+        self.published.iter().chain(of_features).flat_map(|formula| formula.files()).collect()
+    }
+
+    /// The concepts that its criteria, features and published scores read, each once.
     pub fn concepts(&self) -> BTreeSet<ConceptId> {
         let of_rule = |criterion: &Criterion| match &criterion.rule {
             Rule::Concept(concept) => vec![*concept],
@@ -212,7 +249,9 @@ impl Task {
             Rule::AgeYearsMin(_) | Rule::Died => Vec::new(),
         };
         let criteria = self.include.iter().chain(&self.exclude).flat_map(of_rule);
-        criteria.chain(self.spec.features().iter().flat_map(Feature::concepts)).collect()
+        let features = self.spec.features().iter().flat_map(Feature::concepts);
+        let published = self.published.iter().flat_map(|formula| formula.concepts());
+        criteria.chain(features).chain(published).collect()
     }
 
     /// sha256 of the task's content, whatever its comments and spacing.
@@ -262,6 +301,22 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), TaskError> {
         }
     }
     Ok(())
+}
+
+fn published(
+    ids: &[String],
+    concepts: &ConceptSet,
+    formulas: &Formulas,
+) -> Result<Vec<Arc<Formula>>, TaskError> {
+    let mut found: Vec<Arc<Formula>> = Vec::new();
+    for id in ids {
+        if found.iter().any(|known| known.id() == id) {
+            return Err(invalid("published", &format!("`{id}` is named twice")));
+        }
+        let formula = formulas.resolve(id, concepts);
+        found.push(formula.map_err(|error| invalid("published", &error.to_string()))?);
+    }
+    Ok(found)
 }
 
 fn criteria(
