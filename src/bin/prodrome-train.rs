@@ -77,6 +77,10 @@ enum Command {
         /// splits its subjects itself (MEDS) goes before `k/n`.
         #[arg(long, default_value = "0/5", value_parser = held_out)]
         held_out: HeldOut,
+        /// A formula file of your site, which the task may name under `published`; may be given more
+        /// than once. The bundle carries it.
+        #[arg(long, value_name = "FILE")]
+        published: Vec<PathBuf>,
         /// Write the fitted matrix as Parquet. It holds patient data.
         #[arg(long, value_name = "FILE")]
         dump_matrix: Option<PathBuf>,
@@ -264,10 +268,18 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             // The answer itself says what is wrong.
             Ok(Answer { exit_code, ..answer(&checked, checked.text(), Vec::new())? })
         }
-        Command::Fit { task, records, models, seed, held_out, dump_matrix } => {
+        Command::Fit { task, records, models, seed, held_out, published, dump_matrix } => {
             let (source, concepts) = records.parts();
-            let request =
-                FitRequest { task, source, models, concepts, seed, held_out, dump_matrix };
+            let request = FitRequest {
+                task,
+                source,
+                models,
+                concepts,
+                published,
+                seed,
+                held_out,
+                dump_matrix,
+            };
             let fitted = command::fit(&request, meter, &|step| bar.set_message(step.to_owned()))?;
             answer(&fitted, fitted.summary(), fitted.warnings())
         }

@@ -20,6 +20,8 @@ pub struct FitRequest {
     pub source: Source,
     pub models: PathBuf,
     pub concepts: Vec<PathBuf>,
+    /// Formula files of the site, which the task may name beside those built in.
+    pub published: Vec<PathBuf>,
     pub seed: u64,
     pub held_out: HeldOut,
     pub dump_matrix: Option<PathBuf>,
@@ -87,7 +89,8 @@ pub fn fit(
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<FitOutcome, CommandError> {
     let concepts = records::concepts(&request.task, &request.concepts)?;
-    let task = records::task(&request.task, &concepts)?;
+    let formulas = records::formulas(&request.published)?;
+    let task = records::task_with(&request.task, &concepts, &formulas)?;
     let export = records::export(&request.source)?;
     progress("reading records");
     let (cohort, lines) = records::cohort(&task, &concepts, &export, meter, |_| true)?;

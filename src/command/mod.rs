@@ -20,6 +20,7 @@ pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
 
 use crate::import::{ImportError, MappingError, WriteError};
+use crate::published::FormulaError;
 use crate::record::ConceptError;
 use crate::registry::RegistryError;
 use crate::task::TaskError;
@@ -34,6 +35,8 @@ pub enum CommandError {
     Task { path: PathBuf, error: Box<TaskError> },
     #[error("{path}: {error}")]
     Concepts { path: PathBuf, error: ConceptError },
+    #[error("{path}: {error}")]
+    Published { path: PathBuf, error: FormulaError },
     #[error("{path}: {error}")]
     Mapping { path: PathBuf, error: Box<MappingError> },
     #[error(transparent)]
@@ -59,6 +62,7 @@ impl CommandError {
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
+            | CommandError::Published { .. }
             | CommandError::Mapping { .. } => 2,
             CommandError::Import(ImportError::Unreadable { .. })
             | CommandError::Io { .. }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
 use crate::import::{Counts, Export, Label, Mapping, Meter, Reading, Received, Subject};
+use crate::published::Formulas;
 use crate::record::ConceptSet;
 use crate::registry;
 use crate::task::Task;
@@ -55,8 +56,27 @@ pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet,
 }
 
 pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandError> {
-    Task::parse(&read_text(path)?, concepts)
+    task_with(path, concepts, &Formulas::built_in())
+}
+
+/// The task in a file, with the formulas it may name.
+pub(super) fn task_with(
+    path: &Path,
+    concepts: &ConceptSet,
+    formulas: &Formulas,
+) -> Result<Task, CommandError> {
+    Task::parse_with(&read_text(path)?, concepts, formulas)
         .map_err(|error| CommandError::Task { path: path.to_owned(), error: Box::new(error) })
+}
+
+/// The formulas built in and those in a site's files.
+pub(super) fn formulas(site: &[PathBuf]) -> Result<Formulas, CommandError> {
+    let mut formulas = Formulas::built_in();
+    for path in site {
+        let added = formulas.add(&read_text(path)?);
+        added.map_err(|error| CommandError::Published { path: path.clone(), error })?;
+    }
+    Ok(formulas)
 }
 
 /// The export that `source` names, with its mapping read.

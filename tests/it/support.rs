@@ -101,6 +101,7 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
         },
         models,
         concepts: Vec::new(),
+        published: Vec::new(),
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
         dump_matrix: None,
