@@ -49,7 +49,13 @@ pub struct Sample {
     pub patient_id: String,
     pub group: String,
     pub prediction_time: Time,
+    /// Says nothing where the sample is censored.
     pub boolean_value: bool,
+    /// Days from the start of the time at risk to the outcome, the competing death, the end of
+    /// follow-up or the horizon, whichever is first.
+    pub followed_days: f64,
+    /// Neither outcome nor competing death was seen, and the follow-up ended before the horizon.
+    pub censored: bool,
     /// The part the source itself puts the subject into.
     pub split: Option<Split>,
     pub facts: Facts,
@@ -201,6 +207,8 @@ impl<'a> Cohort<'a> {
             group: case.group.clone(),
             prediction_time,
             boolean_value,
+            followed_days: f64::from(self.task.params().time_at_risk.horizon_days),
+            censored: false,
             split: case.split,
             facts: extract(&view, self.task.spec(), false),
             attributes: attributes(&case.record, view.age_years()),
@@ -216,6 +224,18 @@ impl<'a> Cohort<'a> {
         let mut patients: Vec<&str> = self.samples.iter().map(|s| s.group.as_str()).collect();
         patients.dedup();
         self.attrition.patients = patients.len() as u64;
+    }
+
+    /// A cohort of samples made by hand, which must be in order.
+    #[cfg(test)]
+    pub(super) fn of_samples(
+        task: &'a Task,
+        concepts: &'a ConceptSet,
+        samples: Vec<Sample>,
+    ) -> Cohort<'a> {
+        let mut cohort = Cohort { samples, ..Cohort::new(task, concepts) };
+        cohort.finish();
+        cohort
     }
 
     /// The samples, by group, subject and time.
