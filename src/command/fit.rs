@@ -8,7 +8,7 @@ use super::CommandError;
 use super::records::{self, Source};
 use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter};
 use crate::registry;
-use crate::train::{self, Cohort, Dump, FitParams, HeldOut, Report};
+use crate::train::{self, CensoringReport, Cohort, Dump, FitParams, HeldOut, Report};
 
 /// How many rows of a dumped matrix are written at a time.
 const DUMP_ROWS: usize = 8_192;
@@ -49,15 +49,13 @@ impl FitOutcome {
             attrition.outcomes,
             self.lines.sentence()
         );
+        if let Some(censoring) = &self.metrics.censoring {
+            text += &format!("{}\n", censoring.sentence());
+        }
         for (judged_on, figures) in [("cross-validation", cross_validation), ("held out", held_out)]
         {
             for (family, metrics) in figures {
-                let [low, high] = metrics.auroc_interval;
-                text += &format!(
-                    "{judged_on}, {family}: AUROC {:.4} ({low:.4} to {high:.4}), observed / expected \
-                     {:.3}, calibration slope {:.3}\n",
-                    metrics.auroc, metrics.observed_over_expected, metrics.calibration_slope
-                );
+                text += &format!("{judged_on}, {family}: {}\n", metrics.sentence());
             }
         }
         text += &format!(
@@ -74,6 +72,7 @@ impl FitOutcome {
         let mut warnings: Vec<String> = unused
             .map(|column| format!("column {column} is empty, constant or too rare: not used"))
             .collect();
+        warnings.extend(self.metrics.censoring.iter().filter_map(CensoringReport::warning));
         warnings.extend(self.lines.warnings());
         warnings
     }
@@ -124,6 +123,7 @@ fn dump(path: &Path, cohort: &Cohort<'_>, dump: &Dump) -> Result<(), CommandErro
         ("group", ColumnType::Integer),
         ("prediction_time", ColumnType::Time),
         ("boolean_value", ColumnType::Boolean),
+        ("weight", ColumnType::Float),
         ("split", ColumnType::Text),
         ("fold", ColumnType::Integer),
     ];
@@ -141,7 +141,10 @@ fn dump(path: &Path, cohort: &Cohort<'_>, dump: &Dump) -> Result<(), CommandErro
         let patients: Vec<_> = samples.iter().map(|s| Some(s.patient_id.as_str())).collect();
         let groups: Vec<i64> = groups[rows.clone()].iter().map(|g| i64::from(*g)).collect();
         let times: Vec<_> = samples.iter().map(|s| Some(s.prediction_time)).collect();
-        let labels: Vec<_> = samples.iter().map(|s| Some(s.boolean_value)).collect();
+        let labels: Vec<_> =
+            samples.iter().map(|s| (!s.censored).then_some(s.boolean_value)).collect();
+        let weights: Vec<f32> =
+            dump.weights[rows.clone()].iter().map(|weight| *weight as f32).collect();
         let split = |fold: &Option<u8>| Some(if fold.is_some() { "train" } else { "held_out" });
         let splits: Vec<_> = folds.iter().map(split).collect();
         let folds: Vec<i64> = folds.iter().map(|fold| fold.map_or(-1, i64::from)).collect();
@@ -151,6 +154,7 @@ fn dump(path: &Path, cohort: &Cohort<'_>, dump: &Dump) -> Result<(), CommandErro
             Column::Integer(&groups),
             Column::Time(&times),
             Column::Boolean(&labels),
+            Column::Float(&weights),
             Column::Text(&splits),
             Column::Integer(&folds),
         ];

@@ -296,6 +296,18 @@ impl<'a> Cohort<'a> {
         self.attrition.patients = patients.len() as u64;
     }
 
+    /// A cohort of samples made by hand, which must be in order.
+    #[cfg(test)]
+    pub(super) fn of_samples(
+        task: &'a Task,
+        concepts: &'a ConceptSet,
+        samples: Vec<Sample>,
+    ) -> Cohort<'a> {
+        let mut cohort = Cohort { samples, ..Cohort::new(task, concepts) };
+        cohort.finish();
+        cohort
+    }
+
     /// The samples, by group, subject and time.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
