@@ -1,6 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
 mod check;
+mod cohort;
 mod convert;
 mod evaluate;
 mod fit;
@@ -8,16 +9,19 @@ mod predictions;
 mod promote;
 mod records;
 mod score;
+mod task_source;
 
 use std::path::PathBuf;
 
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
+pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use task_source::TaskSource;
 
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::definition::{Checked, Criterion, FollowUp, Measure, Readings, Rule, Task, TaskError};
-use super::params::{CriterionParams, IndexRule, Number, RiskFrom, RuleParams, TaskParams, Tier};
+use super::params::{
+    CriterionParams, IndexRule, Number, PlannedParams, RiskFrom, RuleParams, TaskParams, Tier,
+};
 use crate::feature::Spec;
 use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
@@ -41,7 +43,7 @@ impl Task {
         concepts: &ConceptSet,
         formulas: &Formulas,
     ) -> Result<Task, TaskError> {
-        Task::check(strict_toml::parse(text).map_err(TaskError::Syntax)?, concepts, formulas)
+        Task::check(TaskParams::parse(text)?, concepts, formulas)
     }
 
     /// Checks `params` against `concepts`.
@@ -86,6 +88,26 @@ impl Task {
     /// When a value cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String, TaskError> {
         toml::to_string(&self.params).map_err(|error| TaskError::Syntax(error.to_string()))
+    }
+}
+
+impl TaskParams {
+    /// Reads a task file, unchecked.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key (with the nearest known one).
+    pub fn parse(text: &str) -> Result<TaskParams, TaskError> {
+        strict_toml::parse(text).map_err(TaskError::Syntax)
+    }
+}
+
+impl PlannedParams {
+    /// Reads a file with rules of planned stays, unchecked.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key (with the nearest known one).
+    pub fn parse(text: &str) -> Result<PlannedParams, TaskError> {
+        strict_toml::parse(text).map_err(TaskError::Syntax)
     }
 }
 
