@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Export, Mapping, Meter, Reading, Received, Subject};
+use crate::import::{Counts, Export, Label, Mapping, Meter, Reading, Received, Subject};
 use crate::record::ConceptSet;
 use crate::registry;
 use crate::task::Task;
@@ -95,11 +95,12 @@ pub(super) fn source_params(export: &Export) -> SourceNote {
 pub(super) fn case(subject: Subject) -> Case {
     let Subject { subject_id, source_id: _, group, record, label, split, file: _, line: _ } =
         subject;
-    let label = label.map(|label| GivenLabel {
+    let given = |label: Label| GivenLabel {
         prediction_time: label.prediction_time,
         boolean_value: label.boolean_value,
-    });
-    Case { subject_id, group, record, label, split }
+    };
+    let labels = label.map(|label| vec![given(label)]);
+    Case { subject_id, group, record, labels, split }
 }
 
 /// Reads the cohort of `task`; `wanted` chooses by group.

@@ -18,7 +18,7 @@ mod small_cell;
 mod split;
 mod survey;
 
-pub use censoring::{CensoredRows, CensoringPart, CensoringReport, WeightsFrom};
+pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
 pub use fit::fit;
