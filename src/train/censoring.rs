@@ -24,16 +24,10 @@ const LOST_PATIENTS_MIN: usize = 50;
 const WEIGHT_QUANTILE: f64 = 0.99;
 /// No chance of still being followed is taken to be lower than this.
 const CHANCE_MIN: f64 = 1e-6;
-
-/// What is done about samples that were not followed to the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CensoredRows {
-    /// They are left out, and the others are weighted to stand for them.
-    Weighted,
-    /// They are left out, and nothing stands for them.
-    Dropped,
-}
+/// Samples that are worth a smaller share of their number are warned of.
+const WORTH_MIN: f64 = 0.5;
+/// A larger share of censored samples is warned of.
+const SHARE_MAX: f64 = 0.5;
 
 /// Where the chance of still being followed comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,14 +37,11 @@ pub enum WeightsFrom {
     Regression,
     /// One curve for all (Kaplan and Meier 1958): too few patients were lost for a regression.
     KaplanMeier,
-    /// Nowhere: no weight was asked for.
-    Nothing,
 }
 
 /// What was done about censoring, and what it cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CensoringReport {
-    pub handling: CensoredRows,
     pub weights_from: WeightsFrom,
     /// The largest weight; larger ones were cut to it.
     pub weight_max: f64,
@@ -76,47 +67,33 @@ pub struct CensoringPart {
 impl CensoringReport {
     /// In sentences, for a summary or a card.
     pub fn sentence(&self) -> String {
-        let how = match (self.handling, self.weights_from) {
-            (CensoredRows::Dropped, _) | (_, WeightsFrom::Nothing) => {
-                "they are left out, and nothing stands for them".to_owned()
+        let by = match self.weights_from {
+            WeightsFrom::Regression => "by their chance of being lost given the features",
+            WeightsFrom::KaplanMeier => {
+                "by one curve for all, as too few were lost for a regression"
             }
-            (_, WeightsFrom::Regression) => format!(
-                "the others are weighted to stand for them, by the chance of being lost given the \
-                 features (weights up to {:.2})",
-                self.weight_max
-            ),
-            (_, WeightsFrom::KaplanMeier) => format!(
-                "the others are weighted to stand for them, by one curve for all, as too few were \
-                 lost for a regression (weights up to {:.2})",
-                self.weight_max
-            ),
         };
-        format!("not followed to the end: {self}; {how}")
+        format!(
+            "not followed to the end: {self}; the others are weighted to stand for them, {by} (weights \
+             up to {:.2})",
+            self.weight_max
+        )
     }
 
     /// What should be looked at before a figure is believed.
     pub fn warning(&self) -> Option<String> {
         let part = &self.learnt_on;
         let share = part.censored_share.unwrap_or(0.0);
-        match self.handling {
-            CensoredRows::Dropped => Some(format!(
-                "{:.1}% of the index times were not followed to the end and are dropped: the \
-                 figures are those of patients who stay",
-                share * 100.0
-            )),
-            CensoredRows::Weighted
-                if part.effective_samples < 0.5 * part.counted_samples as f64 || share > 0.5 =>
-            {
-                Some(format!(
-                    "{:.1}% of the index times were not followed to the end; the {} others are \
-                     worth {:.0} of even weight: a shorter horizon would lose fewer",
-                    share * 100.0,
-                    part.counted_samples,
-                    part.effective_samples
-                ))
-            }
-            CensoredRows::Weighted => None,
-        }
+        let worth = part.effective_samples / part.counted_samples as f64;
+        (worth < WORTH_MIN || share > SHARE_MAX).then(|| {
+            format!(
+                "{:.1}% of the index times were not followed to the end; the {} others are worth \
+                 {:.0} of even weight: a shorter horizon would lose fewer",
+                share * 100.0,
+                part.counted_samples,
+                part.effective_samples
+            )
+        })
     }
 }
 
@@ -154,28 +131,23 @@ pub(super) struct FollowUp {
 
 impl FollowUp {
     /// Weighs the samples of `cohort`. The chance of being lost is learnt on those that `learns`
-    /// names, and applied to all.
-    pub(super) fn of(cohort: &Cohort<'_>, learns: &[bool], handling: CensoredRows) -> FollowUp {
+    /// names, and applied to all. A task that drops censored samples has none here.
+    pub(super) fn of(cohort: &Cohort<'_>, learns: &[bool]) -> FollowUp {
         let samples = cohort.samples();
         if !samples.iter().any(|sample| sample.censored) {
             return FollowUp { each: None, report: None };
         }
-        let learning: Vec<usize> =
-            learns.iter().enumerate().filter(|(_, learns)| **learns).map(|(row, _)| row).collect();
-        let counts = |sample: &Sample| f64::from(u8::from(!sample.censored));
-        let (mut each, weights_from) = match handling {
-            CensoredRows::Dropped => (samples.iter().map(counts).collect(), WeightsFrom::Nothing),
-            CensoredRows::Weighted => {
-                let (chances, from) = chances(cohort, &learning);
-                let weight = |(sample, chance): (&Sample, &f64)| counts(sample) / chance;
-                (samples.iter().zip(&chances).map(weight).collect::<Vec<f64>>(), from)
-            }
+        let (learning, others): (Vec<usize>, Vec<usize>) =
+            (0..samples.len()).partition(|row| learns.get(*row) == Some(&true));
+        let (chances, weights_from) = chances(cohort, &learning);
+        let weight = |(sample, chance): (&Sample, &f64)| match sample.censored {
+            true => 0.0,
+            false => 1.0 / chance.max(CHANCE_MIN),
         };
+        let mut each: Vec<f64> = samples.iter().zip(&chances).map(weight).collect();
         let weight_max = largest(&each, &learning);
         each.iter_mut().for_each(|weight| *weight = weight.min(weight_max));
-        let others: Vec<usize> = (0..samples.len()).filter(|row| !learns[*row]).collect();
         let report = CensoringReport {
-            handling,
             weights_from,
             weight_max,
             learnt_on: part(samples, &learning, &each),
@@ -211,16 +183,32 @@ fn part(samples: &[Sample], rows: &[usize], each: &[f64]) -> CensoringPart {
     }
 }
 
-/// For each sample the chance that it was still followed just before its own end, learnt on the
+/// When a sample is lost. Each way has its own chance, and a sample counts that escaped all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    /// From the first moment: nothing says that anybody would have seen it.
+    AtOnce,
+    /// Within the time at risk.
+    Within,
+    /// At its end: followed, but never looked at in the way that shows the outcome.
+    Unseen,
+}
+
+/// When `sample` was lost, if it was.
+fn loss(sample: &Sample, horizon_days: f64) -> Option<Loss> {
+    sample.censored.then_some(match sample.followed_days {
+        days if days <= 0.0 => Loss::AtOnce,
+        days if days >= horizon_days => Loss::Unseen,
+        _ => Loss::Within,
+    })
+}
+
+/// For each sample the chance that it was not lost until just before its own end, learnt on the
 /// `learning` ones.
 fn chances(cohort: &Cohort<'_>, learning: &[usize]) -> (Vec<f64>, WeightsFrom) {
     let samples = cohort.samples();
-    let mut lost: Vec<&str> = learning
-        .iter()
-        .map(|row| &samples[*row])
-        .filter(|sample| sample.censored)
-        .map(|sample| sample.group.as_str())
-        .collect();
+    let lost = learning.iter().map(|row| &samples[*row]).filter(|sample| sample.censored);
+    let mut lost: Vec<&str> = lost.map(|sample| sample.group.as_str()).collect();
     lost.dedup();
     // A regression that cannot be fitted leaves the one curve, which always can.
     if lost.len() >= LOST_PATIENTS_MIN
@@ -228,7 +216,9 @@ fn chances(cohort: &Cohort<'_>, learning: &[usize]) -> (Vec<f64>, WeightsFrom) {
     {
         return (chances, WeightsFrom::Regression);
     }
-    let curve = Curve::of(learning.iter().map(|row| &samples[*row]));
+    let horizon_days = f64::from(cohort.task().params().time_at_risk.horizon_days);
+    let learnt = learning.iter().map(|row| &samples[*row]);
+    let curve = Curve::of(learnt, horizon_days);
     let chances = samples.iter().map(|sample| curve.before(sample.followed_days));
     (chances.collect(), WeightsFrom::KaplanMeier)
 }
@@ -245,34 +235,58 @@ fn by_features(cohort: &Cohort<'_>, learning: &[usize]) -> Result<Vec<f64>, Mode
         folds_count: 0,
     };
     let inputs = table.layout(cohort.task().spec(), learning)?.inputs;
-    let followed =
-        |sample: &Sample| Followed { days: sample.followed_days, censored: sample.censored };
-    let followed: Vec<Followed> = samples.iter().map(followed).collect();
     let horizon_days = f64::from(cohort.task().params().time_at_risk.horizon_days);
     // As a prior: all inputs together move the log-odds by a standard deviation of 1.
     let alpha = inputs.columns() as f64;
-    let hazard = Hazard::fit(&inputs, learning, &followed, horizon_days, INTERVALS, alpha)?;
-    let chance = |(row, followed): (usize, &Followed)| {
-        hazard.still_followed(inputs.row(row), followed.days).max(CHANCE_MIN)
-    };
-    Ok(followed.iter().enumerate().map(chance).collect())
+    let losses: Vec<Option<Loss>> = samples.iter().map(|s| loss(s, horizon_days)).collect();
+    let mut chances = vec![1.0; samples.len()];
+    for way in [Loss::AtOnce, Loss::Within, Loss::Unseen] {
+        let at_risk = |row: &usize| losses[*row].is_none_or(|loss| loss >= way);
+        let rows: Vec<usize> = learning.iter().copied().filter(at_risk).collect();
+        if !rows.iter().any(|row| losses[*row] == Some(way)) {
+            continue;
+        }
+        let spent = |(sample, loss): (&Sample, &Option<Loss>)| {
+            let censored = *loss == Some(way);
+            // Beside the way within, there is one interval, which is escaped or not.
+            let days = match (way, censored) {
+                (Loss::Within, _) => sample.followed_days,
+                (_, true) => 0.0,
+                (_, false) => horizon_days,
+            };
+            Followed { days, censored }
+        };
+        let followed: Vec<Followed> = samples.iter().zip(&losses).map(spent).collect();
+        let intervals = if way == Loss::Within { INTERVALS } else { 1 };
+        let hazard = Hazard::fit(&inputs, &rows, &followed, horizon_days, intervals, alpha)?;
+        for (row, chance) in chances.iter_mut().enumerate() {
+            *chance *= hazard.still_followed(inputs.row(row), followed[row].days);
+        }
+    }
+    Ok(chances)
 }
 
 /// Kaplan and Meier's curve of still being followed.
 struct Curve {
     /// Days at which someone was lost, rising, with the chance of being followed beyond.
     steps: Vec<(f64, f64)>,
+    /// The share that was looked at, of those who were not lost.
+    seen: f64,
 }
 
 impl Curve {
-    fn of<'a>(samples: impl Iterator<Item = &'a Sample>) -> Curve {
+    fn of<'a>(samples: impl Iterator<Item = &'a Sample>, horizon_days: f64) -> Curve {
         // Whoever leaves otherwise on a day on which others are lost leaves before them.
-        let mut ends: Vec<(f64, bool)> =
-            samples.map(|sample| (sample.followed_days, sample.censored)).collect();
+        let mut ends: Vec<(f64, bool, bool)> = samples
+            .map(|sample| {
+                let unseen = loss(sample, horizon_days) == Some(Loss::Unseen);
+                (sample.followed_days, sample.censored && !unseen, unseen)
+            })
+            .collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let (mut steps, mut chance, mut left) = (Vec::new(), 1.0, 0);
         for day in ends.chunk_by(|a, b| a.0 == b.0) {
-            let lost = day.iter().filter(|(_, censored)| *censored).count();
+            let lost = day.iter().filter(|(_, lost, _)| *lost).count();
             let at_risk = ends.len() - left - (day.len() - lost);
             left += day.len();
             if lost > 0 {
@@ -280,14 +294,17 @@ impl Curve {
                 steps.push((day[0].0, chance));
             }
         }
-        Curve { steps }
+        let stayed = ends.iter().filter(|(_, lost, _)| !lost).count();
+        let unseen = ends.iter().filter(|(_, _, unseen)| *unseen).count();
+        let seen = if stayed > unseen { 1.0 - unseen as f64 / stayed as f64 } else { 1.0 };
+        Curve { steps, seen }
     }
 
-    /// The chance of being followed until just before `days`.
+    /// The chance of being looked at and followed until just before `days`.
     fn before(&self, days: f64) -> f64 {
         let passed = self.steps.partition_point(|(day, _)| *day < days);
         let last = passed.checked_sub(1).and_then(|place| self.steps.get(place));
-        last.map_or(1.0, |(_, chance)| chance.max(CHANCE_MIN))
+        self.seen * last.map_or(1.0, |(_, chance)| *chance)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::censoring::{CensoredRows, CensoringReport, FollowUp};
+use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::metrics::{self, Metrics, ThresholdRow};
 use super::small_cell::nearest_ten;
@@ -61,7 +61,7 @@ pub fn evaluate(
 ) -> Option<Evaluation> {
     let patients = cohort.patient_numbers();
     let samples = cohort.samples();
-    let follow_up = FollowUp::of(cohort, &vec![true; samples.len()], CensoredRows::Weighted);
+    let follow_up = FollowUp::of(cohort, &vec![true; samples.len()]);
     let rows = follow_up.weights().counted(0..samples.len());
     let predicted = rows.into_iter().filter_map(|row| {
         let (sample, patient) = (&samples[row], patients[row]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::assemble::{self, Parts};
-use super::censoring::{CensoredRows, FollowUp};
+use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
 use super::metrics::Metrics;
@@ -58,7 +58,7 @@ pub fn fit(
     let params = &FitParams { held_out, ..params.clone() };
     let held_out: Vec<bool> = samples.map(|s| held_out.holds(&s.group, s.split)).collect();
     let learns: Vec<bool> = held_out.iter().map(|held| !held).collect();
-    let follow_up = FollowUp::of(cohort, &learns, CensoredRows::Weighted);
+    let follow_up = FollowUp::of(cohort, &learns);
     let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
     let table = table(&judged, &held_out);
     check_size(cohort, &table)?;

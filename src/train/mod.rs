@@ -19,7 +19,7 @@ mod small_cell;
 mod split;
 mod survey;
 
-pub use censoring::{CensoredRows, CensoringPart, CensoringReport, WeightsFrom};
+pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
 pub use fit::fit;

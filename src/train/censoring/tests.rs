@@ -78,8 +78,14 @@ fn cohort<'a>(task: &'a Task, concepts: &'a ConceptSet, known: &[Known]) -> Coho
     Cohort::of_samples(task, concepts, samples.collect())
 }
 
-fn weighed(cohort: &Cohort<'_>, handling: CensoredRows) -> FollowUp {
-    FollowUp::of(cohort, &vec![true; cohort.samples().len()], handling)
+fn weighed(cohort: &Cohort<'_>) -> FollowUp {
+    FollowUp::of(cohort, &vec![true; cohort.samples().len()])
+}
+
+/// As a task that drops the censored.
+fn dropped(known: &[Known]) -> FollowUp {
+    let counts = |known: &Known| f64::from(u8::from(!known.sample.censored));
+    FollowUp { each: Some(known.iter().map(counts).collect()), report: None }
 }
 
 /// The figures of the true risks, on what was seen.
@@ -100,7 +106,7 @@ fn the_true_risks_are_right_with_weights_and_wrong_without() {
     for seed in [1, 2, 3] {
         let known = population(&task, 12_000, 0.014, seed);
         let cohort = cohort(&task, &concepts, &known);
-        let weighted = weighed(&cohort, CensoredRows::Weighted);
+        let weighted = weighed(&cohort);
         let report = weighted.report.clone().unwrap();
         let share = report.learnt_on.censored_share.unwrap();
         assert!((0.25..0.4).contains(&share), "{share}");
@@ -108,7 +114,7 @@ fn the_true_risks_are_right_with_weights_and_wrong_without() {
         assert!(report.learnt_on.effective_samples < report.learnt_on.counted_samples as f64);
         assert!(report.weight_max > 1.5 && report.weight_max < 10.0);
 
-        let plain = judged(&known, &weighed(&cohort, CensoredRows::Dropped));
+        let plain = judged(&known, &dropped(&known));
         let fair = judged(&known, &weighted);
         let without = plain.observed_over_expected_interval;
         let with = fair.observed_over_expected_interval;
@@ -123,7 +129,7 @@ fn the_true_risks_are_right_with_weights_and_wrong_without() {
         assert!((fair.prevalence - prevalence).abs() < 0.01);
         assert!((plain.prevalence - prevalence).abs() > (fair.prevalence - prevalence).abs());
         // One curve for all does not know who is lost.
-        let curve = Curve::of(known.iter().map(|known| &known.sample));
+        let curve = Curve::of(known.iter().map(|known| &known.sample), HORIZON_DAYS);
         let weight = |known: &Known| match known.sample.censored {
             true => 0.0,
             false => 1.0 / curve.before(known.sample.followed_days),
@@ -182,7 +188,7 @@ fn a_weighted_fit_is_right_about_patients_that_were_followed() {
 fn without_a_loss_every_sample_counts_exactly_once() {
     let (concepts, task) = task();
     let known = population(&task, 300, 0.0, 1);
-    let follow_up = weighed(&cohort(&task, &concepts, &known), CensoredRows::Weighted);
+    let follow_up = weighed(&cohort(&task, &concepts, &known));
     assert_eq!(follow_up, FollowUp { each: None, report: None });
     assert_eq!(follow_up.weights(), Weights::Even);
 }
@@ -192,7 +198,7 @@ fn few_lost_patients_share_one_curve() {
     let (concepts, task) = task();
     let known = population(&task, 200, 0.006, 1);
     let cohort = cohort(&task, &concepts, &known);
-    let follow_up = weighed(&cohort, CensoredRows::Weighted);
+    let follow_up = weighed(&cohort);
     let report = follow_up.report.clone().unwrap();
     assert_eq!(report.weights_from, WeightsFrom::KaplanMeier);
     // All weights together stand for all samples, but for those followed to the end last.
@@ -215,13 +221,17 @@ fn the_curve_is_kaplan_and_meiers() {
         known.sample.followed_days = days;
         known.sample.censored = censored;
     }
-    let curve = Curve::of(known.iter().map(|known| &known.sample));
+    let curve = Curve::of(known.iter().map(|known| &known.sample), HORIZON_DAYS);
     let chances = [0.0, 2.0, 2.1, 4.0, 4.1, 30.0].map(|days| curve.before(days));
     let after_both = 5.0 / 6.0 * 3.0 / 4.0;
     let expected = [1.0, 1.0, 5.0 / 6.0, 5.0 / 6.0, after_both, after_both];
     for (chance, expected) in chances.iter().zip(expected) {
         assert!((chance - expected).abs() < 1e-12, "{chances:?}");
     }
+    // One of the three at the end was never looked at: of the four not lost, three were seen.
+    known[3].sample.censored = true;
+    let curve = Curve::of(known.iter().map(|known| &known.sample), HORIZON_DAYS);
+    assert!((curve.before(30.0) - 0.75 * after_both).abs() < 1e-12);
 }
 
 #[test]
@@ -232,21 +242,46 @@ fn large_weights_are_cut_and_few_lost_patients_are_not_told() {
         (known.sample.censored, known.sample.followed_days) = (true, 3.0);
     }
     let few = cohort(&task, &concepts, &known);
-    let report = weighed(&few, CensoredRows::Weighted).report.unwrap();
+    let report = weighed(&few).report.unwrap();
     assert_eq!(report.learnt_on.censored_share, None);
     assert!(report.sentence().contains("too few to be told"), "{}", report.sentence());
     assert!(report.warning().is_none());
-    let dropped = weighed(&few, CensoredRows::Dropped);
-    assert_eq!(dropped.weights().effective(&(0..400).collect::<Vec<_>>()), 391.0);
-    let sentence = dropped.report.unwrap().sentence();
-    assert!(sentence.contains("nothing stands for them"), "{sentence}");
 
     let known = population(&task, 3_000, 0.06, 2);
-    let many = weighed(&cohort(&task, &concepts, &known), CensoredRows::Weighted);
+    let many = weighed(&cohort(&task, &concepts, &known));
     let report = many.report.clone().unwrap();
     let most = (0..3_000).map(|row| many.weights().of(row)).fold(0.0, f64::max);
     assert_eq!(most, report.weight_max);
     let at_most = (0..3_000).filter(|row| many.weights().of(*row) == most).count();
     assert!(at_most >= report.learnt_on.counted_samples / 110, "{at_most}");
     assert!(report.warning().is_some_and(|text| text.contains("a shorter horizon")), "{report}");
+}
+
+/// Gives every third or so sample another way to be lost, of those with a high first column more.
+fn lost_otherwise(known: &mut [Known], days: f64, whole: impl Fn(&Sample) -> bool) {
+    let mut draws = Draws(77);
+    for known in known.iter_mut().filter(|known| whole(&known.sample)) {
+        let a = f64::from(known.sample.facts.values[0]);
+        if draws.uniform() < 1.0 / (1.0 + (0.9 - 1.0 * a).exp()) {
+            known.sample.followed_days = days;
+            known.sample.censored = true;
+            known.sample.boolean_value = false;
+        }
+    }
+}
+
+#[test]
+fn samples_lost_at_once_or_never_looked_at_are_stood_for_too() {
+    let (concepts, task) = task();
+    for (days, seed) in [(0.0, 11), (HORIZON_DAYS, 12)] {
+        let mut known = population(&task, 12_000, 0.008, seed);
+        lost_otherwise(&mut known, days, |sample| days == 0.0 || !sample.censored);
+        let follow_up = weighed(&cohort(&task, &concepts, &known));
+        let [low, high] = judged(&known, &follow_up).observed_over_expected_interval;
+        assert!(low < 1.0 && 1.0 < high, "{days}: {low} {high}");
+        let [low, high] = judged(&known, &dropped(&known)).observed_over_expected_interval;
+        assert!(low > 1.0 || high < 1.0, "{days}: {low} {high}");
+        let report = follow_up.report.unwrap();
+        assert!(report.learnt_on.censored_share.unwrap() > 0.3);
+    }
 }
