@@ -17,7 +17,8 @@
 //! 3. `task`: who is scored, when, for what outcome; a TOML file, checked once
 //! 4. `model`: fitting, storing, evaluating and explaining models; knows linfa and smartcore
 //! 5. `bundle`: everything needed to score one task, sealed and checked
-//! 6. `score` and `train`: the two walks, pure; neither sees the other
+//! 6. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
+//!    which the risks are known
 //! 7. `import` and `registry`: the rooms with files
 //! 8. `service` and `command`: the use cases of the server and of the trainer
 //! 9. `rpc` and `telemetry`: gRPC and logs, thin
@@ -43,6 +44,7 @@ pub mod registry;
 pub mod rpc;
 pub mod score;
 pub mod service;
+pub mod simulate;
 mod strict_toml;
 pub mod task;
 pub mod telemetry;

@@ -9,10 +9,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
-    self, CheckRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest, ScoreRequest,
-    Source, with_threads,
+    self, CheckRequest, CommandError, ConvertRequest, EvaluateRequest, ExportFormat, FitRequest,
+    ScoreRequest, SimulateRequest, Source, with_threads,
 };
 use prodrome::import::{Meter, Reading, RegionFrom, Timezone};
+use prodrome::simulate::Settings;
 use prodrome::train::HeldOut;
 use serde::Serialize;
 
@@ -118,6 +119,21 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Write a simulated population of which the true risks are known: for trying out, for tests and
+    /// for demonstrations. A model of it is of no use for real patients.
+    Simulate {
+        #[command(flatten)]
+        population: PopulationArguments,
+        /// What to write: fhir or meds.
+        #[arg(long, value_parser = export_format)]
+        format: ExportFormat,
+        /// The folder to write to; it must be empty or not there.
+        #[arg(long)]
+        out: PathBuf,
+        /// Where the true probabilities go; truth.parquet in the folder by default.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
+    },
     /// Put a version into service; a server takes it up when it starts.
     Promote {
         /// The task's name.
@@ -130,6 +146,45 @@ enum Command {
         #[arg(long, default_value = "models")]
         models: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+struct PopulationArguments {
+    /// How many patients.
+    #[arg(long)]
+    patients: u64,
+    /// How many years the records go.
+    #[arg(long)]
+    years: u32,
+    /// Seed of every draw: same seed, same population.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// After so many years the risks change.
+    #[arg(long, value_name = "YEARS")]
+    drift: Option<u32>,
+    /// The share of creatinine and haemoglobin values under the wrong unit.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    wrong_units: f64,
+    /// The share of laboratory values that are missing.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    missing: f64,
+    /// The share of index times inside whose window the patient leaves the source, by what the record
+    /// holds (informative censoring).
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    censoring: f64,
+}
+
+impl PopulationArguments {
+    fn settings(self) -> Settings {
+        let PopulationArguments { patients, years, seed, drift, wrong_units, missing, censoring } =
+            self;
+        let drift_after_years = drift;
+        Settings { patients, years, seed, drift_after_years, wrong_units, missing, censoring }
+    }
+}
+
+fn export_format(text: &str) -> Result<ExportFormat, String> {
+    ExportFormat::parse(text).ok_or_else(|| "must be fhir or meds".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -288,6 +343,12 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let request = ScoreRequest { bundle, source, concepts, out };
             let scored = command::score(&request, meter)?;
             answer(&scored, scored.summary(), scored.lines.warnings())
+        }
+        Command::Simulate { population, format, out, truth } => {
+            let settings = population.settings();
+            let request = SimulateRequest { settings, format, out, truth };
+            let simulated = command::simulate(&request)?;
+            answer(&simulated, simulated.summary(), Vec::new())
         }
         Command::Promote { task, version, models } => {
             let promoted = command::promote(&models, &task, &version)?;

@@ -8,6 +8,7 @@ mod predictions;
 mod promote;
 mod records;
 mod score;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -18,10 +19,12 @@ pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::record::ConceptError;
 use crate::registry::RegistryError;
+use crate::simulate::SettingsError;
 use crate::task::TaskError;
 use crate::train::TrainError;
 
@@ -48,6 +51,8 @@ pub enum CommandError {
     Data(String),
     #[error("threads: {0}")]
     Threads(String),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("cannot be written as JSON: {0}")]
     Json(String),
 }
@@ -59,7 +64,8 @@ impl CommandError {
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
-            | CommandError::Mapping { .. } => 2,
+            | CommandError::Mapping { .. }
+            | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
             | CommandError::Io { .. }
             | CommandError::Write(_)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 14] = [
+const RANKS: [(&str, u32); 15] = [
     ("strict_toml", 0),
     ("record", 1),
     ("feature", 2),
@@ -15,6 +15,7 @@ const RANKS: [(&str, u32); 14] = [
     ("bundle", 5),
     ("score", 6),
     ("train", 6),
+    ("simulate", 6),
     ("import", 7),
     ("registry", 7),
     ("service", 8),
