@@ -20,7 +20,7 @@ pub(super) fn fixed(feature: &Feature, values: &[f32]) -> String {
                 (false, _) => feature.text.replace("{level}", &titles.join(", ")),
             }
         }
-        Source::Measurement { cuts, .. } if !cuts.is_empty() => {
+        Source::Measurement(of) if !of.cuts.is_empty() => {
             let band = feature.level_titles.get(first as usize);
             let named = band.map_or_else(|| number(first), Clone::clone);
             feature.text.replace("{level}", &named).replace("{value}", &named)
