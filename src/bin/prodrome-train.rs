@@ -56,6 +56,10 @@ enum Command {
         /// A task file; may be given more than once. All of the models folder by default.
         #[arg(long)]
         task: Vec<PathBuf>,
+        /// A formula file of your site, which tasks may name under `published`; may be given more
+        /// than once.
+        #[arg(long, value_name = "FILE")]
+        published: Vec<PathBuf>,
         /// The models folder, with the tasks to check.
         #[arg(long, default_value = "models")]
         models: PathBuf,
@@ -260,9 +264,9 @@ struct Answer {
 
 fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
     match command {
-        Command::Check { records, task, models } => {
+        Command::Check { records, task, models, published } => {
             let (source, concepts) = records.parts();
-            let request = CheckRequest { source, tasks: task, models, concepts };
+            let request = CheckRequest { source, tasks: task, models, concepts, published };
             let checked = command::check(&request, meter)?;
             let exit_code = checked.exit_code();
             // The answer itself says what is wrong.

@@ -90,7 +90,7 @@ pub fn fit(
 ) -> Result<FitOutcome, CommandError> {
     let concepts = records::concepts(&request.task, &request.concepts)?;
     let formulas = records::formulas(&request.published)?;
-    let task = records::task_with(&request.task, &concepts, &formulas)?;
+    let task = records::task(&request.task, &concepts, &formulas)?;
     let export = records::export(&request.source)?;
     progress("reading records");
     let (cohort, lines) = records::cohort(&task, &concepts, &export, meter, |_| true)?;

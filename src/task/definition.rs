@@ -13,6 +13,8 @@ use crate::strict_toml;
 
 /// The longest horizon a task may have.
 const HORIZON_DAYS_MAX: u32 = 3_660;
+/// The most published scores a task may name.
+const PUBLISHED_MAX: usize = 32;
 /// The longest time after an index at which the server may still use it.
 const INDEX_AGE_HOURS_MAX: u32 = 24 * 366;
 
@@ -308,6 +310,9 @@ fn published(
     concepts: &ConceptSet,
     formulas: &Formulas,
 ) -> Result<Vec<Arc<Formula>>, TaskError> {
+    if ids.len() > PUBLISHED_MAX {
+        return Err(invalid("published", &format!("more than {PUBLISHED_MAX} scores")));
+    }
     let mut found: Vec<Arc<Formula>> = Vec::new();
     for id in ids {
         if found.iter().any(|known| known.id() == id) {
