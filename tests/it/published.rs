@@ -14,7 +14,7 @@ use prodrome::record::{
     Record, Sex, Time, Value,
 };
 
-use crate::support::{concepts, time};
+use crate::support::{concepts, sample, time};
 
 /// When every record of these tests is looked at.
 fn index_time() -> Time {
@@ -152,7 +152,7 @@ fn what_lace_lacks_is_named_and_no_points_are_given() {
     // Without a stay it is no question of data.
     record.encounters.remove(0);
     let score = computed("lace", &record);
-    assert_eq!(score.applicable, false);
+    assert!(!score.applicable);
     assert!(score.reason.unwrap().contains("no inpatient stay"));
     let mut child = inpatient(5, "emergency");
     child.birth_date = prodrome::record::PartialDate::from_year(2012);
@@ -212,4 +212,33 @@ fn a_laboratory_value_of_before_the_stay_or_a_bound_is_no_value() {
     bound.comparator = prodrome::record::Comparator::parse("<");
     record.events = vec![old, bound];
     assert_eq!(computed("hospital", &record).missing_inputs, ["haemoglobin", "sodium"]);
+}
+
+#[test]
+fn on_the_sample_a_result_is_there_exactly_when_nothing_stands_against_it() {
+    let formulas: Vec<Arc<Formula>> = Formulas::built_in().ids().map(formula).collect();
+    let concepts = known();
+    let mut results = 0;
+    for subject in sample().iter().step_by(11) {
+        let at = subject.label.unwrap().prediction_time;
+        let computed = |record: &Record| -> Vec<PublishedScore> {
+            let built = History::build(record, &concepts, &KnownAfter::default()).unwrap();
+            let view = built.history.view(at);
+            formulas.iter().map(|formula| evaluate(&view, formula)).collect()
+        };
+        let scores = computed(&subject.record);
+        for score in &scores {
+            let found = score.points.or(score.probability).or(score.probability_low);
+            let stands_against = !score.applicable
+                || score.missing_inputs.iter().any(|name| name != "parents_with_hypertension");
+            assert_eq!(found.is_none(), stands_against, "{score:?}");
+            assert_eq!(score.applicable, score.reason.is_none());
+            results += usize::from(found.is_some());
+        }
+        let mut backwards = subject.record.clone();
+        backwards.events.reverse();
+        backwards.encounters.reverse();
+        assert_eq!(computed(&backwards), scores, "line {}", subject.line);
+    }
+    assert!(results > 100, "{results}");
 }

@@ -130,3 +130,32 @@ fn no_file_takes_the_name_of_another() {
     formulas.add(SITE).unwrap();
     assert!(formulas.add(&"x".repeat(300_000)).unwrap_err().to_string().contains("larger"));
 }
+
+#[test]
+fn a_file_with_a_line_gone_or_a_number_grown_is_read_or_refused_without_a_panic() {
+    let concepts = known();
+    let (mut read, mut refused) = (0, 0);
+    let lines: Vec<&str> = SITE.lines().collect();
+    for place in 0..lines.len() {
+        let mut without = lines.clone();
+        without.remove(place);
+        let digits = lines[place].replace(|c: char| c.is_ascii_digit(), "9e99");
+        let mut grown = lines.clone();
+        grown[place] = &digits;
+        let nan = lines[place].replace("0", "nan");
+        let mut not_a_number = lines.clone();
+        not_a_number[place] = &nan;
+        for changed in [without, grown, not_a_number] {
+            let mut formulas = Formulas::built_in();
+            let id = formulas.add(&changed.join("\n"));
+            match id.and_then(|id| formulas.resolve(&id, &concepts)) {
+                Ok(_) => read += 1,
+                Err(error) => {
+                    assert!(!error.reason.is_empty());
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 10 && refused > 30, "{read} {refused}");
+}
