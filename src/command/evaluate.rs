@@ -39,20 +39,17 @@ pub struct Evaluated {
 impl Evaluated {
     /// What was found, in sentences.
     pub fn summary(&self) -> String {
-        let metrics = &self.evaluation.metrics;
-        let [low, high] = metrics.auroc_interval;
+        let follow_up = self.evaluation.censoring.as_ref();
         format!(
-            "{} version {}: {} index times of {} patients, {} with the outcome\n{}\nAUROC {:.4} \
-             ({low:.4} to {high:.4}), observed / expected {:.3}, calibration slope {:.3}",
+            "{} version {}: {} index times of {} patients, {} with the outcome\n{}\n{}{}",
             self.task,
             self.version,
             self.attrition.samples,
             self.attrition.patients,
             self.attrition.outcomes,
             self.lines.sentence(),
-            metrics.auroc,
-            metrics.observed_over_expected,
-            metrics.calibration_slope
+            follow_up.map_or(String::new(), |censoring| censoring.sentence() + "\n"),
+            self.evaluation.metrics.sentence()
         )
     }
 }

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::records::{self, Source};
+use super::task_source::TaskSource;
 use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter};
 use crate::registry;
-use crate::train::{self, Cohort, Dump, FitParams, HeldOut, Report};
+use crate::train::{self, CensoringReport, Cohort, Dump, FitParams, HeldOut, Report};
 
 /// How many rows of a dumped matrix are written at a time.
 const DUMP_ROWS: usize = 8_192;
@@ -16,12 +17,11 @@ const DUMP_ROWS: usize = 8_192;
 /// What `fit` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitRequest {
-    pub task: PathBuf,
+    pub task: TaskSource,
     pub source: Source,
     pub models: PathBuf,
-    pub concepts: Vec<PathBuf>,
-    /// Formula files of the site, which the task may name beside those built in.
-    pub published: Vec<PathBuf>,
+    /// A MEDS label file (or a folder of them) that replaces the task's own index times and outcome.
+    pub labels: Option<PathBuf>,
     pub seed: u64,
     pub held_out: HeldOut,
     pub dump_matrix: Option<PathBuf>,
@@ -35,6 +35,8 @@ pub struct FitOutcome {
     pub digest: String,
     pub lines: Counts,
     pub metrics: Report,
+    /// What is doubtful about the label file.
+    pub label_warnings: Vec<String>,
 }
 
 impl FitOutcome {
@@ -49,15 +51,13 @@ impl FitOutcome {
             attrition.outcomes,
             self.lines.sentence()
         );
+        if let Some(censoring) = &self.metrics.censoring {
+            text += &format!("{}\n", censoring.sentence());
+        }
         for (judged_on, figures) in [("cross-validation", cross_validation), ("held out", held_out)]
         {
             for (family, metrics) in figures {
-                let [low, high] = metrics.auroc_interval;
-                text += &format!(
-                    "{judged_on}, {family}: AUROC {:.4} ({low:.4} to {high:.4}), observed / expected \
-                     {:.3}, calibration slope {:.3}\n",
-                    metrics.auroc, metrics.observed_over_expected, metrics.calibration_slope
-                );
+                text += &format!("{judged_on}, {family}: {}\n", metrics.sentence());
             }
         }
         text += &format!(
@@ -74,6 +74,8 @@ impl FitOutcome {
         let mut warnings: Vec<String> = unused
             .map(|column| format!("column {column} is empty, constant or too rare: not used"))
             .collect();
+        warnings.extend(self.metrics.censoring.iter().filter_map(CensoringReport::warning));
+        warnings.extend(self.label_warnings.iter().cloned());
         warnings.extend(self.lines.warnings());
         warnings
     }
@@ -88,12 +90,11 @@ pub fn fit(
     meter: &Meter,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<FitOutcome, CommandError> {
-    let concepts = records::concepts(&request.task, &request.concepts)?;
-    let formulas = records::formulas(&request.published)?;
-    let task = records::task(&request.task, &concepts, &formulas)?;
+    let (task, concepts) = request.task.read()?;
     let export = records::export(&request.source)?;
     progress("reading records");
-    let (cohort, lines) = records::cohort(&task, &concepts, &export, meter, |_| true)?;
+    let (cohort, lines, label_warnings) =
+        records::cohort(&task, &concepts, &export, meter, request.labels.as_deref())?;
     let name = task.params().name.as_str();
     let params = FitParams {
         version: registry::next_version(&request.models, name)?,
@@ -113,6 +114,7 @@ pub fn fit(
         digest: fitted.bundle.digest().to_owned(),
         lines,
         metrics: fitted.report,
+        label_warnings,
     })
 }
 
@@ -124,6 +126,7 @@ fn dump(path: &Path, cohort: &Cohort<'_>, dump: &Dump) -> Result<(), CommandErro
         ("group", ColumnType::Integer),
         ("prediction_time", ColumnType::Time),
         ("boolean_value", ColumnType::Boolean),
+        ("weight", ColumnType::Float),
         ("split", ColumnType::Text),
         ("fold", ColumnType::Integer),
     ];
@@ -141,7 +144,10 @@ fn dump(path: &Path, cohort: &Cohort<'_>, dump: &Dump) -> Result<(), CommandErro
         let patients: Vec<_> = samples.iter().map(|s| Some(s.patient_id.as_str())).collect();
         let groups: Vec<i64> = groups[rows.clone()].iter().map(|g| i64::from(*g)).collect();
         let times: Vec<_> = samples.iter().map(|s| Some(s.prediction_time)).collect();
-        let labels: Vec<_> = samples.iter().map(|s| Some(s.boolean_value)).collect();
+        let labels: Vec<_> =
+            samples.iter().map(|s| (!s.censored).then_some(s.boolean_value)).collect();
+        let weights: Vec<f32> =
+            dump.weights[rows.clone()].iter().map(|weight| *weight as f32).collect();
         let split = |fold: &Option<u8>| Some(if fold.is_some() { "train" } else { "held_out" });
         let splits: Vec<_> = folds.iter().map(split).collect();
         let folds: Vec<i64> = folds.iter().map(|fold| fold.map_or(-1, i64::from)).collect();
@@ -151,6 +157,7 @@ fn dump(path: &Path, cohort: &Cohort<'_>, dump: &Dump) -> Result<(), CommandErro
             Column::Integer(&groups),
             Column::Time(&times),
             Column::Boolean(&labels),
+            Column::Float(&weights),
             Column::Text(&splits),
             Column::Integer(&folds),
         ];

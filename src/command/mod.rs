@@ -1,6 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
 mod check;
+mod cohort;
 mod convert;
 mod evaluate;
 mod fit;
@@ -8,21 +9,27 @@ mod predictions;
 mod promote;
 mod records;
 mod score;
+mod simulate;
+mod task_source;
 
 use std::path::PathBuf;
 
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
+pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
+pub use task_source::TaskSource;
 
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;
 use crate::record::ConceptError;
 use crate::registry::RegistryError;
+use crate::simulate::SettingsError;
 use crate::task::TaskError;
 use crate::train::TrainError;
 
@@ -51,6 +58,8 @@ pub enum CommandError {
     Data(String),
     #[error("threads: {0}")]
     Threads(String),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("cannot be written as JSON: {0}")]
     Json(String),
 }
@@ -63,7 +72,8 @@ impl CommandError {
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
-            | CommandError::Mapping { .. } => 2,
+            | CommandError::Mapping { .. }
+            | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
             | CommandError::Io { .. }
             | CommandError::Write(_)

@@ -81,12 +81,13 @@ pub(super) fn rows(bundle: &Bundle, subject: &Subject) -> Result<Vec<Row>, Recor
     let times = match &subject.label {
         Some(given) => vec![(given.prediction_time, Some(given.boolean_value))],
         None => {
-            let outcome = |time| match label(&history, task, time) {
-                Label::Positive => Some(true),
-                Label::Negative | Label::CompetingDeath => Some(false),
-                Label::Censored => None,
+            let outcome = |time| match label(&history, task, time).map(|outcome| outcome.label) {
+                Ok(Label::Positive) => Some(true),
+                Ok(Label::Negative | Label::CompetingDeath) => Some(false),
+                Ok(Label::Censored) | Err(_) => None,
             };
-            index_times(&history).into_iter().map(|time| (time, outcome(time))).collect()
+            let times = index_times(&history, task).into_iter();
+            times.map(|time| (time, outcome(time))).collect()
         }
     };
     let each = times.into_iter().map(|(time, boolean_value)| {

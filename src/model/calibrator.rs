@@ -6,7 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelError, renumbered};
+mod isotonic;
+
+use isotonic::{fit_isotonic, interpolated};
+
+use super::{ModelError, Weights, renumbered};
 use crate::SMALL_CELL_PATIENTS;
 
 /// Event rates are kept this far from 0 and 1 before their log-odds are taken.
@@ -34,7 +38,7 @@ pub enum Calibrator {
         intercept: f64,
         /// The scale of the margin.
         scale: Scale,
-        /// How many rows it was fitted on.
+        /// How many rows it was fitted on; of uneven weights, how many even ones they are worth.
         rows: u64,
     },
     /// Straight lines between knots; flat outside the first and the last.
@@ -43,14 +47,14 @@ pub enum Calibrator {
         margins: Vec<f64>,
         /// Event rate of each block, never falling.
         rates: Vec<f64>,
-        /// How many rows it was fitted on.
+        /// As above.
         rows: u64,
     },
 }
 
 impl Calibrator {
     /// Fits on margins that the member did not see in its own fit. Each slice has one value per
-    /// row; `folds` only serve to choose between the two ways.
+    /// row; a row of weight 0 is left out; `folds` only serve to choose between the two ways.
     ///
     /// # Errors
     /// `Mismatch` for slices of other lengths, `NotFinite`, `OneClass`, `TooFewPatients`.
@@ -59,27 +63,38 @@ impl Calibrator {
         labels: &[bool],
         patients: &[u32],
         folds: &[u8],
+        weights: Weights<'_>,
         scale: Scale,
     ) -> Result<Calibrator, ModelError> {
         let rows = margins.len();
-        if [labels.len(), patients.len(), folds.len()] != [rows; 3] {
+        if [labels.len(), patients.len(), folds.len()] != [rows; 3] || !weights.fits(rows) {
             return Err(ModelError::Mismatch("calibration slices of other lengths".to_owned()));
         }
-        if margins.iter().any(|margin| !margin.is_finite()) {
+        let rows = weights.counted(0..rows);
+        if rows.iter().any(|row| !margins[*row].is_finite()) {
             return Err(ModelError::NotFinite { column: 0 });
         }
-        let (patients, distinct) = renumbered(patients.iter().copied());
+        let (patients, distinct) = renumbered(rows.iter().map(|row| patients[*row]));
         if distinct < SMALL_CELL_PATIENTS {
             return Err(ModelError::TooFewPatients { have: distinct, need: SMALL_CELL_PATIENTS });
         }
-        let sample =
-            |i: usize| Sample { margin: margins[i], event: labels[i], patient: patients[i] };
-        let mut samples: Vec<(Sample, u8)> = (0..rows).map(|i| (sample(i), folds[i])).collect();
+        let sample = |(row, patient): (&usize, &u32)| Sample {
+            margin: margins[*row],
+            event: labels[*row],
+            patient: *patient,
+            weight: weights.of(*row),
+        };
+        let mut samples: Vec<(Sample, u8)> = rows
+            .iter()
+            .zip(&patients)
+            .map(|(row, patient)| (sample((row, patient)), folds[*row]))
+            .collect();
         // One fixed order for every sum below, so that the order of the rows does not matter.
         samples.sort_by(|(a, fold_a), (b, fold_b)| {
             a.margin
                 .total_cmp(&b.margin)
                 .then((a.patient, a.event, fold_a).cmp(&(b.patient, b.event, fold_b)))
+                .then(a.weight.total_cmp(&b.weight))
         });
         let all: Vec<Sample> = samples.iter().map(|(sample, _)| *sample).collect();
         if !has_both(&all) {
@@ -141,6 +156,24 @@ struct Sample {
     margin: f64,
     event: bool,
     patient: u32,
+    /// Above 0.
+    weight: f64,
+}
+
+/// The summed weight of the samples.
+fn total(samples: &[Sample]) -> f64 {
+    samples.iter().map(|sample| sample.weight).sum()
+}
+
+/// The summed weight of those with the outcome.
+fn events(samples: &[Sample]) -> f64 {
+    samples.iter().filter(|sample| sample.event).map(|sample| sample.weight).sum()
+}
+
+/// How many samples of even weight they are worth (Kish 1965).
+fn effective(samples: &[Sample]) -> f64 {
+    let squares: f64 = samples.iter().map(|sample| sample.weight.powi(2)).sum();
+    total(samples).powi(2) / squares
 }
 
 fn has_both(samples: &[Sample]) -> bool {
@@ -179,7 +212,8 @@ fn cross_validated(samples: &[(Sample, u8)], scale: Scale) -> [f64; 2] {
         for (sample, _) in samples.iter().filter(|(_, own)| *own == fold) {
             for (loss, way) in losses.iter_mut().zip(&ways) {
                 let probability = way.apply(sample.margin);
-                *loss -= if sample.event { probability.ln() } else { (1.0 - probability).ln() };
+                let log = if sample.event { probability.ln() } else { (1.0 - probability).ln() };
+                *loss -= sample.weight * log;
             }
         }
     }
@@ -188,39 +222,51 @@ fn cross_validated(samples: &[(Sample, u8)], scale: Scale) -> [f64; 2] {
 
 /// Platt's line by Newton's method with halved steps, on log-odds scaled to a spread of 1.
 fn fit_platt(samples: &[Sample], scale: Scale) -> Calibrator {
-    let count = samples.len() as f64;
-    let events = samples.iter().filter(|sample| sample.event).count() as f64;
+    let (count, rows) = (total(samples), effective(samples));
+    let events = events(samples) * (rows / count);
     // Platt's targets, a little inside 0 and 1, keep the slope finite when the outcomes separate.
-    let targets = [1.0 / (count - events + 2.0), (events + 1.0) / (events + 2.0)];
-    let odds = samples.iter().map(|sample| log_odds(sample.margin, scale));
-    let mean = odds.clone().sum::<f64>() / count;
-    let spread = (odds.clone().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let targets = [1.0 / (rows - events + 2.0), (events + 1.0) / (events + 2.0)];
+    let odds = samples.iter().map(|sample| (log_odds(sample.margin, scale), sample.weight));
+    let mean = odds.clone().map(|(value, weight)| weight * value).sum::<f64>() / count;
+    let squares = odds.clone().map(|(value, weight)| weight * (value - mean).powi(2));
+    let spread = (squares.sum::<f64>() / count).sqrt();
     let spread = if spread > 0.0 { spread } else { 1.0 };
-    let points: Vec<(f64, f64)> = odds
+    let points: Vec<Point> = odds
         .zip(samples)
-        .map(|(value, sample)| ((value - mean) / spread, targets[usize::from(sample.event)]))
+        .map(|((value, weight), sample)| Point {
+            x: (value - mean) / spread,
+            target: targets[usize::from(sample.event)],
+            weight,
+        })
         .collect();
-    let target = points.iter().map(|point| point.1).sum::<f64>() / count;
+    let target = points.iter().map(|point| point.weight * point.target).sum::<f64>() / count;
     let flat = [0.0, (target / (1.0 - target)).ln()];
     let mut line = newton(&points, flat);
     if line[0] < 0.0 {
         line = flat;
     }
     let slope = line[0] / spread;
-    Calibrator::Platt {
-        slope,
-        intercept: line[1] - slope * mean,
-        scale,
-        rows: samples.len() as u64,
-    }
+    Calibrator::Platt { slope, intercept: line[1] - slope * mean, scale, rows: whole(rows) }
 }
 
-fn newton(points: &[(f64, f64)], start: [f64; 2]) -> [f64; 2] {
+/// An effective number as whole rows; 1 at least.
+fn whole(rows: f64) -> u64 {
+    rows.round().max(1.0) as u64
+}
+
+/// What Platt's line goes through.
+struct Point {
+    x: f64,
+    target: f64,
+    weight: f64,
+}
+
+fn newton(points: &[Point], start: [f64; 2]) -> [f64; 2] {
     let loss = |line: [f64; 2]| -> f64 {
-        let each = points.iter().map(|(x, target)| {
+        let each = points.iter().map(|Point { x, target, weight }| {
             let z = line[0] * x + line[1];
             // log(1 + e^z) - target z, without overflow.
-            z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z
+            weight * (z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z)
         });
         each.sum()
     };
@@ -228,14 +274,14 @@ fn newton(points: &[(f64, f64)], start: [f64; 2]) -> [f64; 2] {
     for _ in 0..50 {
         // Gradient and Hessian of the loss; the tiny ridge keeps a constant margin solvable.
         let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
-        for (x, target) in points {
+        for Point { x, target, weight } in points {
             let p = sigmoid(line[0] * x + line[1]);
-            let (gap, weight) = (p - target, p * (1.0 - p));
+            let (gap, curve) = (weight * (p - target), weight * (p * (1.0 - p)));
             g0 += gap * x;
             g1 += gap;
-            h00 += weight * x * x;
-            h01 += weight * x;
-            h11 += weight;
+            h00 += curve * x * x;
+            h01 += curve * x;
+            h11 += curve;
         }
         let det = h00 * h11 - h01 * h01;
         let step = [(h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det];
@@ -259,106 +305,6 @@ fn newton(points: &[(f64, f64)], start: [f64; 2]) -> [f64; 2] {
         }
     }
     line
-}
-
-/// A run of sorted rows: `end` is one past its last.
-struct Run {
-    end: usize,
-    events: f64,
-    count: f64,
-}
-
-impl Run {
-    fn rate(&self) -> f64 {
-        self.events / self.count
-    }
-
-    fn take(&mut self, next: &Run) {
-        self.end = next.end;
-        self.events += next.events;
-        self.count += next.count;
-    }
-}
-
-/// Pool-adjacent-violators on rows sorted by margin, equal margins pooled first.
-fn pooled(samples: &[Sample]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    let mut end = 0;
-    for ties in samples.chunk_by(|a, b| a.margin == b.margin) {
-        end += ties.len();
-        let events = ties.iter().filter(|sample| sample.event).count() as f64;
-        let mut run = Run { end, events, count: ties.len() as f64 };
-        while let Some(last) = runs.pop_if(|last| last.rate() >= run.rate()) {
-            let mut merged = last;
-            merged.take(&run);
-            run = merged;
-        }
-        runs.push(run);
-    }
-    runs
-}
-
-/// Joins neighbouring runs until each holds enough patients; rates stay in order, as a joined
-/// rate lies between its parts.
-fn with_patients(samples: &[Sample], runs: Vec<Run>) -> Vec<Run> {
-    let mut joined: Vec<Run> = Vec::new();
-    let mut open: Option<Run> = None;
-    let (mut start, mut seen) = (0, Vec::with_capacity(SMALL_CELL_PATIENTS));
-    for run in runs {
-        for sample in &samples[start..run.end] {
-            if seen.len() < SMALL_CELL_PATIENTS && !seen.contains(&sample.patient) {
-                seen.push(sample.patient);
-            }
-        }
-        start = run.end;
-        let current = match open.take() {
-            Some(mut before) => {
-                before.take(&run);
-                before
-            }
-            None => run,
-        };
-        if seen.len() == SMALL_CELL_PATIENTS {
-            joined.push(current);
-            seen.clear();
-        } else {
-            open = Some(current);
-        }
-    }
-    match (open, joined.last_mut()) {
-        (Some(rest), Some(last)) => last.take(&rest),
-        (Some(rest), None) => joined.push(rest),
-        (None, _) => {}
-    }
-    joined
-}
-
-fn fit_isotonic(samples: &[Sample]) -> Calibrator {
-    let (mut margins, mut rates) = (Vec::new(), Vec::new());
-    let mut start = 0;
-    for run in with_patients(samples, pooled(samples)) {
-        let own = &samples[start..run.end];
-        start = run.end;
-        let mean = own.iter().map(|sample| sample.margin).sum::<f64>() / own.len() as f64;
-        // Rounding may bring two centres together when margins differ in their last bits only.
-        if margins.last().is_none_or(|last| *last < mean) {
-            margins.push(mean);
-            rates.push(run.rate());
-        }
-    }
-    Calibrator::Isotonic { margins, rates, rows: samples.len() as u64 }
-}
-
-fn interpolated(margins: &[f64], rates: &[f64], margin: f64) -> f64 {
-    let above = margins.partition_point(|knot| *knot <= margin);
-    let Some(last) = rates.len().checked_sub(1) else { return 0.0 };
-    if above == 0 || above > last {
-        return rates[above.min(last)];
-    }
-    let (low, high) = (rates[above - 1], rates[above]);
-    let share = (margin - margins[above - 1]) / (margins[above] - margins[above - 1]);
-    // Rounding must not lift a point above the next knot: that would break the order.
-    (low + share * (high - low)).min(high)
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use smartcore::linalg::basic::arrays::Array as _;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::flat::DEEPEST;
-use super::{FlatTrees, ModelError, Node, check_fit, check_rows, guarded, renumbered};
+use super::{
+    FlatTrees, ModelError, Node, Weights, check_fit, check_rows, check_weights, guarded, renumbered,
+};
 use crate::feature::Matrix;
 
 /// Trees fitted together: each block sorts every column once, so larger blocks are cheaper, and
@@ -44,8 +46,12 @@ pub struct ForestParams {
     pub features_per_split: usize,
 }
 
-/// Fits a forest; `labels[i]` and `patients[i]` belong to matrix row i, and `rows` says which rows
-/// to use. The same arguments give the same trees, whatever the number of threads.
+/// Fits a forest; `labels[i]`, `patients[i]` and `counts` (a row of weight 0 is left out) belong to
+/// matrix row i, and `rows` says which rows to use. The same arguments give the same trees, whatever
+/// the number of threads.
+///
+/// A row is drawn into each tree's bootstrap sample in proportion to its weight, so splits and the
+/// rates of leaves are weighted; leaves still count distinct rows and patients.
 ///
 /// # Errors
 /// Arguments that do not fit, one outcome only, values that are not finite, fewer rows or patients
@@ -55,9 +61,11 @@ pub fn fit(
     rows: &[usize],
     labels: &[bool],
     patients: &[u32],
+    counts: Weights<'_>,
     params: &ForestParams,
     seed: u64,
 ) -> Result<FlatTrees, ModelError> {
+    let rows = &check_weights(inputs, rows, counts)?;
     check_fit(inputs, rows, labels)?;
     check_rows(inputs, rows, &[("patients", patients.len())])?;
     check_params(params)?;
@@ -68,7 +76,9 @@ pub fn fit(
     if distinct < params.leaf_patients_min {
         return Err(ModelError::TooFewPatients { have: distinct, need: params.leaf_patients_min });
     }
-    let data = Data { x: columns_of(inputs, rows)?, y: rates_of(rows, labels), patients, distinct };
+    let (x, y) = (columns_of(inputs, rows)?, rates_of(rows, labels));
+    let weights = if counts.is_even(rows) { None } else { counts.of_rows(rows) };
+    let data = Data { x, y, weights, patients, distinct };
     let blocks: Vec<Vec<Vec<Node>>> = (0..params.trees.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
@@ -86,6 +96,8 @@ pub fn fit(
 struct Data {
     x: DenseMatrix<f32>,
     y: Vec<f64>,
+    /// One for each row; `None` when every row counts once.
+    weights: Option<Vec<f64>>,
     /// Patient of every row, numbered from 0.
     patients: Vec<u32>,
     distinct: usize,
@@ -139,7 +151,13 @@ fn fit_block(
         .with_m(params.features_per_split)
         .with_keep_samples(true)
         .with_seed(seed);
-    guarded("smartcore", || RandomForestRegressor::fit(&data.x, &data.y, settings))
+    // Weights would draw from another random stream, so rows that count once go without.
+    guarded("smartcore", || match &data.weights {
+        Some(weights) => {
+            RandomForestRegressor::fit_with_weights(&data.x, &data.y, weights, settings)
+        }
+        None => RandomForestRegressor::fit(&data.x, &data.y, settings),
+    })
 }
 
 /// smartcore keeps its nodes private; these mirrors have the same field names, and serde reads a

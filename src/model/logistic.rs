@@ -1,4 +1,6 @@
-//! The linear family: L2 logistic regression, fitted by linfa-logistic, stored as plain weights.
+//! The linear family: L2 logistic regression, stored as plain weights. Rows that all count once are
+//! fitted by linfa-logistic; it knows no weights, so rows of other weights are fitted by our own
+//! Newton's method, which a test holds against linfa.
 
 use linfa::Dataset;
 use linfa::traits::Fit;
@@ -6,11 +8,14 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ShapeBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::{ModelError, check_fit, guarded};
+use super::newton::{Problem, Scaled, Spell};
+use super::{ModelError, Weights, check_fit, check_weights, guarded};
 use crate::feature::Matrix;
 
 /// A weight beyond this many log-odds per standard deviation means separated outcomes.
 const BLOW_UP: f64 = 50.0;
+/// A mean loss below this means separated outcomes too: every row is all but certain.
+const LOSS_MIN: f64 = 1e-6;
 /// No stored number is larger.
 const LARGEST: f64 = 1e100;
 /// L-BFGS stops here at the latest.
@@ -71,9 +76,10 @@ impl Linear {
     }
 }
 
-/// Fits L2 logistic regression; `labels[i]` is the outcome of matrix row i, `rows` says which rows
-/// to use, and `alpha` is the penalty: the sum of losses plus alpha / 2 times the squared weights
-/// of the inputs scaled to a standard deviation of 1 (the intercept is free).
+/// Fits L2 logistic regression; `labels[i]` and `counts` (a row of weight 0 is left out) belong to
+/// matrix row i, `rows` says which rows to use, and `alpha` is the penalty: the weighted sum of
+/// losses plus alpha / 2 times the squared weights of the inputs scaled to a standard deviation of 1
+/// (the intercept is free).
 ///
 /// # Errors
 /// Arguments that do not fit, one outcome only, values that are not finite, `Separation` when a
@@ -82,12 +88,55 @@ pub fn fit(
     inputs: &Matrix,
     rows: &[usize],
     labels: &[bool],
+    counts: Weights<'_>,
     alpha: f64,
 ) -> Result<Linear, ModelError> {
+    let rows = &check_weights(inputs, rows, counts)?;
     check_fit(inputs, rows, labels)?;
     if !alpha.is_finite() || alpha < 0.0 {
         return Err(ModelError::BadSetting(format!("alpha {alpha} is not 0 or more")));
     }
+    if counts.is_even(rows) {
+        fit_even(inputs, rows, labels, alpha)
+    } else {
+        fit_weighted(inputs, rows, labels, counts, alpha)
+    }
+}
+
+/// Fits rows of any weights by Newton's method; arguments are checked.
+pub(super) fn fit_weighted(
+    inputs: &Matrix,
+    rows: &[usize],
+    labels: &[bool],
+    counts: Weights<'_>,
+    alpha: f64,
+) -> Result<Linear, ModelError> {
+    let scaled = Scaled::new(inputs, rows, counts);
+    let spell = |row: &usize| Spell {
+        weight: counts.of(*row),
+        passed: usize::from(!labels[*row]),
+        part: 0.0,
+        ends: labels[*row],
+    };
+    let spells: Vec<Spell> = rows.iter().map(spell).collect();
+    let problem =
+        Problem { scaled: &scaled, spells: &spells, intervals: 1, alpha, intercept_alpha: 0.0 };
+    let optimum = problem.solve();
+    if optimum.mean_loss < LOSS_MIN {
+        let (input, weight) = heaviest(&optimum.slopes).unwrap_or_default();
+        return Err(ModelError::Separation { input, weight });
+    }
+    let bias = optimum.intercepts.first().copied().unwrap_or(f64::NAN);
+    unscaled(bias, &optimum.slopes, scaled.means, &scaled.scales)
+}
+
+/// Fits rows that all count once, by linfa; arguments are checked.
+fn fit_even(
+    inputs: &Matrix,
+    rows: &[usize],
+    labels: &[bool],
+    alpha: f64,
+) -> Result<Linear, ModelError> {
     let (means, scales, data) = standardised(inputs, rows);
     // Column-major, because linfa's gradient multiplies by the transpose: each column of it is then
     // one straight read.
@@ -96,19 +145,34 @@ pub fn fit(
         .map_err(|error| ModelError::Library { library: "ndarray", reason: error.to_string() })?;
     let targets: Array1<bool> = rows.iter().map(|row| labels[*row]).collect();
     let (bias, scaled) = fit_scaled(Dataset::new(records, targets), alpha)?;
-    let heaviest = (0..scaled.len()).max_by(|a, b| scaled[*a].abs().total_cmp(&scaled[*b].abs()));
-    match heaviest {
-        Some(input) if scaled[input].abs() > BLOW_UP => {
-            return Err(ModelError::Separation { input, weight: scaled[input] });
-        }
-        _ => {}
+    unscaled(bias, &scaled, means, &scales)
+}
+
+/// The input with the largest weight, and that weight.
+fn heaviest(scaled: &[f64]) -> Option<(usize, f64)> {
+    scaled.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()))
+}
+
+/// The model on unscaled inputs, unless a weight on the scaled ones ran away.
+fn unscaled(
+    bias: f64,
+    scaled: &[f64],
+    means: Vec<f64>,
+    scales: &[f64],
+) -> Result<Linear, ModelError> {
+    if let Some((input, weight)) = heaviest(scaled)
+        && weight.abs() > BLOW_UP
+    {
+        return Err(ModelError::Separation { input, weight });
     }
     let weights: Vec<f64> =
-        scaled.iter().zip(&scales).map(|(weight, scale)| weight / scale).collect();
+        scaled.iter().zip(scales).map(|(weight, scale)| weight / scale).collect();
     let shift: f64 = weights.iter().zip(&means).map(|(weight, mean)| weight * mean).sum();
     let linear = Linear { intercept: bias - shift, weights, means };
     // NaN passes every comparison above, so what is returned is checked as if it came from a file.
-    linear.check(inputs.columns()).map_err(|_| failed("numbers that are not finite".to_owned()))?;
+    linear
+        .check(scales.len())
+        .map_err(|_| ModelError::BadPart("a fit gave numbers that are not finite".to_owned()))?;
     Ok(linear)
 }
 
@@ -167,111 +231,4 @@ fn fit_scaled(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Inputs of unequal scales, two of them nearly the same, and a rare or a common outcome.
-    fn table(rows: usize, columns: usize, bias: f64) -> (Matrix, Vec<bool>) {
-        let mut state = 1u64;
-        let mut uniform = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 11) as f64 / (1u64 << 53) as f64
-        };
-        let mut matrix = Matrix::with_capacity(columns, rows);
-        let mut labels = Vec::new();
-        for _ in 0..rows {
-            let mut row: Vec<f32> = (0..columns)
-                .map(|column| match column % 3 {
-                    0 => (100.0 * uniform()) as f32,
-                    1 => f32::from(u8::from(uniform() < 0.05)),
-                    _ => (uniform() + uniform() - 1.0) as f32,
-                })
-                .collect();
-            row[columns - 1] = row[0] + (20.0 * uniform()) as f32;
-            let z = bias + 0.02 * f64::from(row[0]) + 1.5 * f64::from(row[1]) - f64::from(row[2]);
-            labels.push(uniform() < 1.0 / (1.0 + (-z).exp()));
-            matrix.push(&row);
-        }
-        (matrix, labels)
-    }
-
-    /// The optimum by Newton's method on scaled inputs, with its own elimination.
-    #[expect(clippy::needless_range_loop, reason = "the formulas read best with indices")]
-    fn newton(inputs: &Matrix, labels: &[bool], alpha: f64) -> Vec<f64> {
-        let rows: Vec<usize> = (0..inputs.rows()).collect();
-        let (means, scales, data) = standardised(inputs, &rows);
-        let (n, size) = (rows.len(), inputs.columns() + 1);
-        let x = |row: usize, column: usize| {
-            if column + 1 == size { 1.0 } else { data[column * n + row] }
-        };
-        let mut w = vec![0.0; size];
-        for _ in 0..20 {
-            let mut h = vec![vec![0.0; size + 1]; size];
-            for row in 0..n {
-                let z: f64 = (0..size).map(|c| w[c] * x(row, c)).sum();
-                let p = 1.0 / (1.0 + (-z).exp());
-                for i in 0..size {
-                    h[i][size] += (p - f64::from(u8::from(labels[row]))) * x(row, i);
-                    for j in 0..size {
-                        h[i][j] += p * (1.0 - p) * x(row, i) * x(row, j);
-                    }
-                }
-            }
-            for i in 0..size - 1 {
-                h[i][i] += alpha;
-                h[i][size] += alpha * w[i];
-            }
-            for i in 0..size {
-                for k in (0..size).filter(|k| *k != i) {
-                    let f = h[k][i] / h[i][i];
-                    for j in i..=size {
-                        h[k][j] -= f * h[i][j];
-                    }
-                }
-            }
-            for i in 0..size {
-                w[i] -= h[i][size] / h[i][i];
-            }
-        }
-        let shift: f64 = (0..size - 1).map(|c| w[c] * means[c] / scales[c]).sum();
-        w[size - 1] -= shift;
-        (0..size - 1).for_each(|c| w[c] /= scales[c]);
-        w
-    }
-
-    #[test]
-    fn reaches_the_optimum_for_rare_and_common_outcomes() {
-        for bias in [-3.5, 2.0] {
-            let (matrix, labels) = table(3000, 8, bias);
-            let rows: Vec<usize> = (0..3000).collect();
-            let linear = fit(&matrix, &rows, &labels, 1.0).unwrap();
-            let best = newton(&matrix, &labels, 1.0);
-            let (_, scales, _) = standardised(&matrix, &rows);
-            for (column, scale) in scales.iter().enumerate() {
-                assert!((linear.weights[column] - best[column]).abs() * scale < 1e-4);
-            }
-            assert!((linear.intercept - best[8]).abs() < 1e-3);
-            assert!(linear.weights[1] > 0.5, "a known risk scores high");
-            let mut out = vec![0.0; 8];
-            linear.contributions(matrix.row(5), &mut out);
-            let gap = linear.margin(matrix.row(5)) - linear.mean_margin();
-            assert!((out.iter().sum::<f64>() - gap).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn faults_are_named() {
-        let (matrix, labels) = table(300, 8, 0.0);
-        let rows: Vec<usize> = (0..300).collect();
-        assert_eq!(fit(&matrix, &rows, &[true; 300], 1.0), Err(ModelError::OneClass));
-        let separated: Vec<bool> = rows.iter().map(|row| matrix.get(*row, 0) > 50.0).collect();
-        let error = fit(&matrix, &rows, &separated, 0.0);
-        assert!(matches!(error, Err(ModelError::Separation { .. })), "{error:?}");
-        let mut gaps = matrix.clone();
-        gaps.push(&[f32::NAN; 8]);
-        let all: Vec<usize> = (0..301).collect();
-        let labels = [labels.as_slice(), &[true]].concat();
-        assert_eq!(fit(&gaps, &all, &labels, 1.0), Err(ModelError::NotFinite { column: 0 }));
-        assert!(fit(&gaps, &rows, &labels, 1.0).is_ok(), "only the given rows are read");
-    }
-}
+mod tests;

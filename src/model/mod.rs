@@ -1,7 +1,10 @@
 //! The model room: everything that is fitted, stored, evaluated and explained.
 //!
 //! - `input`: a feature row with gaps becomes the finite inputs of a member.
+//! - `weights`: how much each row counts.
 //! - `logistic`: the linear family; the only file that names linfa.
+//! - `newton`: our own fit of weighted logistic regression, over one interval or several.
+//! - `hazard`: the chance of being lost to follow-up, which row weights are made of.
 //! - `forest`: the forest family; the only file that names smartcore.
 //! - `flat`: our own tree blob: checked bytes, and the evaluator that serves it.
 //! - `shap`: exact reasons for what the trees said.
@@ -18,17 +21,22 @@ use serde::{Deserialize, Serialize};
 mod calibrator;
 mod flat;
 mod forest;
+mod hazard;
 mod input;
 mod logistic;
+mod newton;
 mod shap;
+mod weights;
 
 pub use calibrator::{Calibrator, Scale};
 pub use flat::{FlatTrees, Node};
 pub use forest::ForestParams;
 pub use forest::fit as fit_forest;
+pub use hazard::{Followed, Hazard};
 pub use input::{Column, InputSpec};
 pub use logistic::Linear;
 pub use logistic::fit as fit_logistic;
+pub use weights::Weights;
 
 /// Why a model could not be fitted or loaded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -202,6 +210,20 @@ fn check_rows(
     Ok(())
 }
 
+/// Checks that the weights fit the rows, and says which of `rows` count.
+fn check_weights(
+    inputs: &crate::feature::Matrix,
+    rows: &[usize],
+    weights: Weights<'_>,
+) -> Result<Vec<usize>, ModelError> {
+    if !weights.fits(inputs.rows()) {
+        let rows = inputs.rows();
+        let reason = format!("{rows} finite weights, 0 or more, are needed, one for each row");
+        return Err(ModelError::Mismatch(reason));
+    }
+    Ok(weights.counted(rows.iter().copied()))
+}
+
 /// Checks that the inputs of a fit are there, finite, and come with both outcomes.
 fn check_fit(
     inputs: &crate::feature::Matrix,
@@ -209,6 +231,16 @@ fn check_fit(
     labels: &[bool],
 ) -> Result<(), ModelError> {
     check_rows(inputs, rows, &[("labels", labels.len())])?;
+    check_finite(inputs, rows)?;
+    let events = rows.iter().filter(|row| labels[**row]).count();
+    if events == 0 || events == rows.len() {
+        return Err(ModelError::OneClass);
+    }
+    Ok(())
+}
+
+/// Checks that there are inputs, and that those of `rows` are finite.
+fn check_finite(inputs: &crate::feature::Matrix, rows: &[usize]) -> Result<(), ModelError> {
     if inputs.columns() == 0 {
         return Err(ModelError::NoInputs);
     }
@@ -216,10 +248,6 @@ fn check_fit(
         if let Some(column) = inputs.row(*row).iter().position(|value| !value.is_finite()) {
             return Err(ModelError::NotFinite { column });
         }
-    }
-    let events = rows.iter().filter(|row| labels[**row]).count();
-    if events == 0 || events == rows.len() {
-        return Err(ModelError::OneClass);
     }
     Ok(())
 }

@@ -4,11 +4,9 @@ use serde::Serialize;
 
 use super::{ConceptId, ConceptSet, Encounter, EncounterCode, Time};
 
-/// The concept whose codes say that a patient went on to another acute hospital.
-const TRANSFER_CONCEPT: &str = "discharge_acute_transfer";
 /// An open stay older than this was not closed in the record: it takes in no later stay, and no
 /// patient is taken to be in it still.
-const OPEN_STAY_DAYS_MAX: i64 = 180;
+pub(super) const OPEN_STAY_DAYS_MAX: i64 = 180;
 /// How long before a stay the contact that led into it may have begun.
 const LEADING_IN_DAYS_MAX: i64 = 3;
 
@@ -50,17 +48,17 @@ impl Joined {
     }
 }
 
-/// For each encounter, given the concepts of its coded fields, whether it ended with a transfer to
-/// another acute hospital.
-pub(super) fn transfers(
+/// For each encounter, given the concepts of its coded fields, whether its discharge is in the
+/// concept called `name`.
+pub(super) fn discharged_to(
+    name: &str,
     field_concepts: &[[Vec<ConceptId>; 3]],
     concepts: &ConceptSet,
 ) -> Vec<bool> {
-    let transfer = concepts.find(TRANSFER_CONCEPT);
+    let wanted = concepts.find(name);
     let discharge = EncounterCode::DischargeDisposition as usize;
-    let is_transfer =
-        |of: &[Vec<ConceptId>; 3]| transfer.is_some_and(|t| of[discharge].contains(&t));
-    field_concepts.iter().map(is_transfer).collect()
+    let is_in = |of: &[Vec<ConceptId>; 3]| wanted.is_some_and(|id| of[discharge].contains(&id));
+    field_concepts.iter().map(is_in).collect()
 }
 
 /// Joins the stays among `encounters` (sorted by start) into episodes, as seen at `as_of`: what
@@ -203,7 +201,11 @@ mod tests {
         let code = |e: &Encounter| e.code(EncounterCode::DischargeDisposition);
         let of = |e| code(e).map(|code| concepts.concepts_of(&code)).unwrap_or_default();
         let fields: Vec<_> = encounters.iter().map(|e| [vec![], vec![], of(e)]).collect();
-        join(encounters, &transfers(&fields, &concepts), Time::LATEST)
+        join(
+            encounters,
+            &discharged_to("discharge_acute_transfer", &fields, &concepts),
+            Time::LATEST,
+        )
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub(super) const ENCOUNTERS_MAX: usize = 20_000;
 /// The longest text in an id, a code or a coded field, in bytes.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 
+/// The concept whose codes say that a patient went on to another acute hospital.
+const TRANSFER_CONCEPT: &str = "discharge_acute_transfer";
+/// The concept whose codes say that a patient died in the encounter.
+const DEATH_CONCEPT: &str = "discharge_died";
+
 /// The checked history of one patient. It shows nothing by itself: see `History::view`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
@@ -33,6 +38,8 @@ pub struct History {
     pub(super) field_concepts: Vec<[Vec<ConceptId>; 3]>,
     /// For each encounter whether it ended with a transfer to another acute hospital.
     pub(super) transfers: Vec<bool>,
+    /// For each encounter whether it ended with the patient's death.
+    pub(super) deaths: Vec<bool>,
 }
 
 /// A history and what was doubtful about the record it came from.
@@ -78,7 +85,8 @@ impl History {
         };
         let field_concepts: Vec<[Vec<ConceptId>; 3]> =
             encounters.iter().map(|e| EncounterCode::ALL.map(|field| of_field(e, field))).collect();
-        let transfers = episode::transfers(&field_concepts, concepts);
+        let transfers = episode::discharged_to(TRANSFER_CONCEPT, &field_concepts, concepts);
+        let deaths = episode::discharged_to(DEATH_CONCEPT, &field_concepts, concepts);
         let history = History {
             sex: record.sex,
             birth_date: record.birth_date,
@@ -89,6 +97,7 @@ impl History {
             entries,
             field_concepts,
             transfers,
+            deaths,
         };
         Ok(Built { history, issues: issues.list() })
     }

@@ -12,6 +12,7 @@ mod concept_check;
 mod encounter;
 mod episode;
 mod event;
+mod future;
 mod history;
 mod issue;
 mod normalize;
@@ -30,12 +31,12 @@ pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::{Episode, Joined};
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
+pub(crate) use future::{Future, LaterStay};
 pub use history::{Built, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
-pub(crate) use view::Future;
-pub use view::{Evidence, Stay, View};
+pub use view::{Contact, Dated, Evidence, Stay, View};
 pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).

@@ -18,6 +18,10 @@ pub struct Entry {
     /// When the record knew of it.
     pub known: Time,
     pub precision: TimePrecision,
+    /// When it counts as an outcome: for diagnoses and problems when they were recorded, where the
+    /// record says so, because an onset is often put before the day it was found. `None` where not
+    /// even the day is known.
+    pub(super) dated: Option<Time>,
     pub kind: EventKind,
     pub code: Code,
     /// The concepts its code belongs to, in order.
@@ -37,6 +41,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether its code belongs to one of the concepts.
+    pub fn is_any_of(&self, concepts: &[ConceptId]) -> bool {
+        concepts.iter().any(|concept| self.concepts.contains(concept))
+    }
+
+    /// The place of its encounter in the history: the same for all events of one encounter.
+    pub fn encounter(&self) -> Option<usize> {
+        self.encounter
+    }
+
     /// A total order by content alone, so that the order of the record cannot matter.
     pub(super) fn order(&self, other: &Entry) -> Ordering {
         let number = |entry: &Entry| entry.number.map(f64::to_bits);
@@ -69,6 +83,8 @@ impl Entry {
             time,
             known,
             precision,
+            // It follows from the others.
+            dated: _,
             kind,
             code,
             concepts: _,
@@ -135,6 +151,12 @@ pub(super) fn entry(
     let recorded = event.recorded_time.filter(|recorded| *recorded >= earliest);
     let known =
         recorded.unwrap_or_else(|| earliest.plus_hours(context.known_after.hours(event.kind)));
+    let exact = matches!(event.time_precision, TimePrecision::Instant | TimePrecision::Day);
+    let happened = exact.then_some(time);
+    let dated = match event.kind {
+        EventKind::Diagnosis | EventKind::Problem => recorded.map(|r| r.max(time)).or(happened),
+        _ => happened,
+    };
     let concepts = context.concepts.concepts_of(&event.code);
     let encounter = event.encounter_id.as_deref().and_then(|id| {
         let place = context.encounters.get(id).copied();
@@ -156,6 +178,7 @@ pub(super) fn entry(
         time,
         known,
         precision: event.time_precision,
+        dated,
         kind: event.kind,
         code: event.code.clone(),
         concepts,

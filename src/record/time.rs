@@ -60,6 +60,22 @@ impl Time {
         Time(self.day().saturating_mul(MICROS_PER_DAY))
     }
 
+    /// The first instant (UTC) of its month.
+    pub fn month_start(self) -> Time {
+        self.date().map_or(self, |date| Time::of_date(date.first_of_month()))
+    }
+
+    /// The first instant (UTC) of the month after its month.
+    pub fn next_month_start(self) -> Time {
+        let next = self.date().and_then(|date| date.last_of_month().tomorrow().ok());
+        next.map_or(self.plus_days(31), Time::of_date)
+    }
+
+    fn of_date(date: Date) -> Time {
+        let since = Date::constant(1970, 1, 1).duration_until(date);
+        Time(since.as_secs().saturating_mul(1_000_000))
+    }
+
     /// The UTC calendar year.
     pub fn year(self) -> i16 {
         self.date().map_or(1970, |date| date.year())

@@ -1,8 +1,9 @@
-//! `View`: what was there and known at the index time. `Future`: what came after it.
+//! `View`: what was there and known at the index time.
 
+use super::future::near_stay;
 use super::{
-    ConceptId, Encounter, EncounterCode, Entry, Episode, History, Joined, Period, Sex, Time,
-    TimePrecision, episode,
+    ConceptId, Encounter, EncounterClass, EncounterCode, Entry, Episode, History, Joined, Period,
+    Sex, Time, TimePrecision, episode,
 };
 
 /// Where in the record a fact comes from, and when it happened.
@@ -83,11 +84,24 @@ enum Part {
     OfIndex,
 }
 
-/// What a history holds after the index time. Only `task::label` may ask for it.
+/// An event with the time at which it counts as having happened to the record, and the class of the
+/// encounter it belongs to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Future<'a> {
-    history: &'a History,
-    index_time: Time,
+pub struct Dated<'a> {
+    /// For diagnoses and problems when they were recorded, else when they happened.
+    pub time: Time,
+    pub entry: &'a Entry,
+    /// Of the encounter it names, else of a stay or emergency contact that holds its time.
+    pub class: Option<EncounterClass>,
+}
+
+/// A contact as far as it is known at the index time.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact<'a> {
+    pub encounter: &'a Encounter,
+    /// The end, if it was over by the index time.
+    pub end: Option<Time>,
+    place: usize,
 }
 
 impl History {
@@ -109,11 +123,6 @@ impl History {
         View { history: self, index_time, episodes, index, parts }
     }
 
-    /// What came after `index_time`: for labels alone.
-    pub(crate) fn future(&self, index_time: Time) -> Future<'_> {
-        Future { history: self, index_time }
-    }
-
     /// How often encounters of the whole record were joined, for reports; no feature may ask.
     pub fn joined(&self) -> Joined {
         episode::joined(&self.encounters, &self.transfers)
@@ -121,8 +130,42 @@ impl History {
 
     /// The end of every episode of the whole record, in order: the index times of a replay.
     pub fn episode_ends(&self) -> Vec<Time> {
+        self.episode_spans().into_iter().filter_map(|(_, end)| end).collect()
+    }
+
+    /// Start and end of every episode of the whole record: for the index times of a replay.
+    pub fn episode_spans(&self) -> Vec<(Time, Option<Time>)> {
         let episodes = episode::join(&self.encounters, &self.transfers, Time::LATEST);
-        episodes.iter().filter_map(|episode| episode.end).collect()
+        episodes.iter().map(|episode| (episode.start, episode.end)).collect()
+    }
+
+    /// The periods of coverage, in order: for the index times of a replay.
+    pub fn coverage(&self) -> &[Period] {
+        &self.coverage
+    }
+
+    /// The latest time of anything in the record: for the index times of a replay.
+    pub fn latest_time(&self) -> Option<Time> {
+        let begun = self.encounters.iter().map(|encounter| encounter.start).max();
+        self.entries.iter().map(|entry| entry.time).max().max(begun)
+    }
+
+    /// The class of the encounter that `entry` names; where it names none, of a stay, emergency or
+    /// observation contact that holds its time.
+    pub(super) fn class_of(&self, entry: &Entry) -> Option<EncounterClass> {
+        use EncounterClass::{Emergency, Observation};
+        if let Some(place) = entry.encounter {
+            return self.encounters.get(place).map(|encounter| encounter.class);
+        }
+        let begun = self.encounters.partition_point(|encounter| encounter.start <= entry.time);
+        let earliest = entry.time.plus_days(-episode::OPEN_STAY_DAYS_MAX);
+        let recent = self.encounters[..begun].iter().rev();
+        let holds = |e: &&Encounter| {
+            let wanted = e.class.is_stay() || matches!(e.class, Emergency | Observation);
+            wanted && !e.synthetic && e.end.is_none_or(|end| end >= entry.time)
+        };
+        let mut recent = recent.take_while(|encounter| encounter.start >= earliest);
+        recent.find(holds).map(|encounter| encounter.class)
     }
 }
 
@@ -154,6 +197,58 @@ impl<'a> View<'a> {
     /// Whether an episode is open at the index time.
     pub fn has_open_episode(&self) -> bool {
         self.episodes.iter().any(|episode| episode.is_open_at(self.index_time))
+    }
+
+    /// When the episode that is open at the index time began.
+    pub fn open_episode_start(&self) -> Option<Time> {
+        let open = self.episodes.iter().rfind(|episode| episode.is_open_at(self.index_time));
+        open.map(|episode| episode.start)
+    }
+
+    /// Contacts of these classes that had begun by the index time, in order.
+    pub fn contacts(&self, classes: &[EncounterClass]) -> impl Iterator<Item = Contact<'a>> {
+        let begun = self.history.encounters.iter().enumerate();
+        begun
+            .take_while(|(_, encounter)| encounter.start <= self.index_time)
+            .filter(|(_, encounter)| !encounter.synthetic && classes.contains(&encounter.class))
+            .map(|(place, encounter)| Contact { encounter, end: self.end_of(encounter), place })
+    }
+
+    /// Whether a number of the concept was taken in the contact: by its encounter, or where an event
+    /// names none by its time.
+    pub fn is_measured_in(&self, contact: &Contact<'_>, concept: ConceptId) -> bool {
+        let (start, end) = (contact.encounter.start, contact.end.unwrap_or(self.index_time));
+        self.entries().any(|entry| {
+            let inside = match entry.encounter {
+                Some(place) => place == contact.place,
+                None => start <= entry.time && entry.time <= end,
+            };
+            inside && entry.number.is_some() && entry.concepts.contains(&concept)
+        })
+    }
+
+    /// The concepts of the discharge from the contact that ends at the index time and is no stay.
+    pub fn contact_discharge(&self) -> &'a [ConceptId] {
+        let ends = |e: &Encounter| e.end == Some(self.index_time) && !e.class.is_stay();
+        let place = self.history.encounters.iter().rposition(|e| ends(e) && !e.synthetic);
+        let fields = place.and_then(|place| self.history.field_concepts.get(place));
+        fields.map_or(&[], |f| f[EncounterCode::DischargeDisposition as usize].as_slice())
+    }
+
+    /// Visible events of which the day is known, by the time at which they count.
+    pub fn dated(&self) -> Vec<Dated<'a>> {
+        let each = self.entries().filter_map(|entry| {
+            let time = entry.dated.filter(|time| *time <= self.index_time)?;
+            Some(Dated { time, entry, class: self.history.class_of(entry) })
+        });
+        let mut dated: Vec<Dated<'a>> = each.collect();
+        dated.sort_by_key(|dated| dated.time);
+        dated
+    }
+
+    /// Whether `time` lies within so many days of a hospital stay.
+    pub fn is_near_stay(&self, time: Time, days: i64) -> bool {
+        near_stay(&self.episodes, time, days)
     }
 
     fn index_episode(&self) -> Option<&Episode> {
@@ -251,30 +346,5 @@ impl<'a> View<'a> {
             p.start.is_none_or(|start| start <= from) && p.end.is_none_or(|end| end >= to)
         };
         self.history.coverage.iter().any(spans)
-    }
-}
-
-impl Future<'_> {
-    /// The start of the first episode of stays that began after the index time and lies outside
-    /// the episode the index time belongs to.
-    pub(crate) fn next_stay_start(&self) -> Option<Time> {
-        let History { encounters, transfers, .. } = self.history;
-        let episodes = episode::join(encounters, transfers, Time::LATEST);
-        episodes.iter().map(|episode| episode.start).find(|start| *start > self.index_time)
-    }
-
-    /// When the patient died, if that was after the index time.
-    pub(crate) fn death_time(&self) -> Option<Time> {
-        self.history.death_time.filter(|time| *time > self.index_time)
-    }
-
-    /// Until when the source would have seen care without a gap from the index time on; `None` when
-    /// no recorded coverage holds the index time.
-    pub(crate) fn followed_until(&self) -> Option<Time> {
-        let holds = |p: &&Period| {
-            p.start.is_none_or(|start| start <= self.index_time)
-                && p.end.is_none_or(|end| end >= self.index_time)
-        };
-        self.history.coverage.iter().filter(holds).map(|p| p.end.unwrap_or(Time::LATEST)).max()
     }
 }

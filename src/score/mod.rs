@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::feature::extract;
 use crate::published::evaluate;
 use crate::record::{History, Time, View};
-use crate::task::{NotEligible, eligibility, latest_index};
+use crate::task::{NotEligible, Standing, eligibility, latest_index};
 
 /// Scores `history` as it stood at `prediction_time`, with at most `reasons_max` reasons.
 ///
@@ -30,10 +30,7 @@ pub fn score(
     let facts = extract(&view, task.spec(), reasons_max > 0);
     let row = bundle.manifest().vocabulary.row(&facts);
     let judgement = bundle.sufficiency(&view, &row);
-    let mut assumptions = Vec::new();
-    if index.as_if_discharged {
-        assumptions.push("the inpatient stay is open: scored as if discharged now".to_owned());
-    }
+    let assumptions = assumption(index.standing).map(str::to_owned).into_iter().collect();
     let mut score = Score {
         index_time: index.time,
         history_used_until: latest_fact(&view),
@@ -66,6 +63,18 @@ pub fn score(
         score.other_contribution = other;
     }
     Ok(score)
+}
+
+/// What a score at an index time of this standing takes for granted.
+fn assumption(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Over => None,
+        Standing::AsIfDischarged => Some("the inpatient stay is open: scored as if discharged now"),
+        Standing::AsIfContactOver => Some("the contact is open: scored as if it ended now"),
+        Standing::InStay => {
+            Some("the inpatient stay goes on: the days count from the discharge that is to come")
+        }
+    }
 }
 
 /// The latest time of an event or encounter that the view shows.

@@ -1,7 +1,11 @@
 //! Labels: what came of an index time. The only place that looks into the future of a record.
 
-use super::definition::{Outcome, Task};
-use crate::record::{Future, History, Time};
+use super::criterion::NotEligible;
+use super::definition::{Part, PartRule, PlannedRule, Rise, Task};
+use super::params::{CoverageBy, RiskFrom};
+use super::part::{Around, first};
+use super::reading::mean_lowest;
+use crate::record::{ConceptId, Dated, EncounterClass, Entry, Future, History, LaterStay, Time};
 
 /// What came of an index time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,24 +18,297 @@ pub enum Label {
     Censored,
 }
 
-/// The label of `history` at `index_time`, from what came after it.
-pub fn label(history: &History, task: &Task, index_time: Time) -> Label {
-    let future: Future<'_> = history.future(index_time);
-    let at_risk = task.params().time_at_risk;
-    let end = index_time.plus_days(i64::from(at_risk.horizon_days));
-    let in_time = |time: &Time| if at_risk.end_closed { *time <= end } else { *time < end };
-    let outcome = match task.params().outcome {
-        Outcome::AnyReadmission => future.next_stay_start(),
-    };
-    let outcome = outcome.filter(in_time);
-    let death = future.death_time().filter(in_time);
-    match (outcome, death) {
-        (Some(outcome), Some(death)) if death < outcome => Label::CompetingDeath,
-        (Some(_), _) => Label::Positive,
-        (None, Some(_)) => Label::CompetingDeath,
-        (None, None) if future.followed_until().is_some_and(|until| until >= end) => {
-            Label::Negative
+/// What came of an index time, and when.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    pub label: Label,
+    /// Days from the start of the count to the outcome, the death, the end of follow-up, or the end
+    /// of the time at risk, whichever came first.
+    pub followed_days: f64,
+    /// Which part of the task's outcome happened.
+    pub part: Option<usize>,
+}
+
+/// What became of one part of the outcome.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    At(Time),
+    /// Something else came first and ended the matter: it did not happen.
+    Closed(Time),
+    Never,
+    /// Nobody could have seen it.
+    Unseen,
+}
+
+/// The time at risk of one index time.
+struct Window {
+    /// What the days are counted from.
+    from: Time,
+    start: Time,
+    start_closed: bool,
+    end: Time,
+    end_closed: bool,
+}
+
+impl Window {
+    fn new(from: Time, task: &Task) -> Window {
+        let risk = task.params().time_at_risk;
+        Window {
+            from,
+            start: from.plus_days(i64::from(risk.start_days)),
+            start_closed: risk.start_closed,
+            end: from.plus_days(i64::from(risk.horizon_days)),
+            end_closed: risk.end_closed,
         }
-        (None, None) => Label::Censored,
     }
+
+    fn is_before_end(&self, time: Time) -> bool {
+        if self.end_closed { time <= self.end } else { time < self.end }
+    }
+
+    fn holds(&self, time: Time) -> bool {
+        let begun = if self.start_closed { time >= self.start } else { time > self.start };
+        begun && self.is_before_end(time)
+    }
+
+    fn days(&self, time: Time) -> f64 {
+        time.clamp(self.from, self.end).days_since(self.from)
+    }
+}
+
+/// What one index time's label is found from.
+struct Case<'x> {
+    history: &'x History,
+    task: &'x Task,
+    index_time: Time,
+    future: Future<'x>,
+    window: Window,
+}
+
+/// What came of `index_time`, an index time of the task in `history` at which the patient is
+/// eligible.
+///
+/// # Errors
+/// `NotEligible` where what came after shows that it was no index time: followed for less than the
+/// task's minimum, or continued on the same day for the same cause.
+pub fn label(history: &History, task: &Task, index_time: Time) -> Result<Outcome, NotEligible> {
+    let from = match task.params().time_at_risk.from {
+        RiskFrom::Index => index_time,
+        RiskFrom::Discharge => match discharge(history, index_time) {
+            Ok(discharge) => discharge,
+            Err(label) => return Ok(Outcome { label, followed_days: 0.0, part: None }),
+        },
+    };
+    let future = history.future(from);
+    let window = Window::new(from, task);
+    let case = Case { history, task, index_time, future, window };
+    case.continued()?;
+    case.outcome()
+}
+
+/// The end of the stay that is open at the index time, or what is to be said without one.
+fn discharge(history: &History, index_time: Time) -> Result<Time, Label> {
+    let future = history.future(index_time);
+    let stay = future.index_stay();
+    let end = stay.and_then(|stay| stay.end());
+    let died = future.death_time().filter(|death| end.is_none_or(|end| *death <= end));
+    if died.is_some() || stay.is_some_and(|stay| stay.ended_in_death()) {
+        return Err(Label::CompetingDeath);
+    }
+    end.ok_or(Label::Censored)
+}
+
+impl Case<'_> {
+    /// Leaves out a discharge of which the stay went on the same day.
+    fn continued(&self) -> Result<(), NotEligible> {
+        let asks = |part: &Part| {
+            matches!(part.rule, PartRule::Stay { same_day_same_cause_continues: true, .. })
+        };
+        if !self.task.outcome().iter().any(asks) {
+            return Ok(());
+        }
+        let (stay, next) = (self.future.index_stay(), self.future.stays().next());
+        let Some((stay, next)) = stay.zip(next) else { return Ok(()) };
+        let same_day = next.start().day() == self.window.from.day();
+        let same_place = stay.last_facility().is_some() && stay.last_facility() == next.facility();
+        let category = |entry: &Entry| entry.code.icd_category().map(str::to_owned);
+        let causes: Vec<_> = stay.principal().filter_map(category).collect();
+        let same_cause = next.principal().filter_map(category).any(|cause| causes.contains(&cause));
+        if same_day && same_place && same_cause {
+            return Err(NotEligible {
+                criterion: "same_day_return".into(),
+                text: "the stay went on the same day in the same place for the same cause".into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn outcome(&self) -> Result<Outcome, NotEligible> {
+        let future_dated = self.future.dated();
+        let fates: Vec<Fate> =
+            self.task.outcome().iter().map(|part| self.fate(&part.rule, &future_dated)).collect();
+        let (covered, stopped) = self.followed_until(&future_dated);
+        let mut earliest: Option<(Time, usize)> = None;
+        for (part, fate) in fates.iter().enumerate() {
+            if let Fate::At(time) = fate
+                && earliest.is_none_or(|(best, _)| *time < best)
+            {
+                earliest = Some((*time, part));
+            }
+        }
+        // What came after follow-up was stopped on purpose is not looked at.
+        let earliest = earliest.filter(|(time, _)| stopped.is_none_or(|stop| *time <= stop));
+        let in_time = |death: &Time| self.window.is_before_end(*death);
+        let death = self.future.death_time().filter(in_time);
+        let death = death.filter(|death| stopped.is_none_or(|stop| *death <= stop));
+        let said =
+            |label, time, part| Ok(Outcome { label, followed_days: self.window.days(time), part });
+        match (earliest, death) {
+            (Some((time, _)), Some(death)) if death < time => {
+                return said(Label::CompetingDeath, death, None);
+            }
+            (Some((time, part)), _) => return said(Label::Positive, time, Some(part)),
+            (None, Some(death)) => return said(Label::CompetingDeath, death, None),
+            (None, None) => {}
+        }
+        let closed = fates.iter().all(|fate| matches!(fate, Fate::Closed(_)));
+        if let (true, Some(Fate::Closed(time))) = (closed, fates.first()) {
+            return said(Label::Negative, *time, None);
+        }
+        let until = match (covered, stopped) {
+            (Some(until), Some(stop)) => Some(until.min(stop)),
+            (until, _) => until,
+        };
+        let least = i64::from(self.task.params().follow_up.min_days);
+        let followed_to = until.unwrap_or(self.window.from);
+        if followed_to < self.window.from.plus_days(least) {
+            return Err(NotEligible {
+                criterion: "minimum_time_at_risk".into(),
+                text: format!("followed for less than {least} days"),
+            });
+        }
+        if followed_to < self.window.end {
+            return said(Label::Censored, followed_to, None);
+        }
+        let unseen = fates.contains(&Fate::Unseen) || !self.is_observed(&future_dated);
+        said(if unseen { Label::Censored } else { Label::Negative }, self.window.end, None)
+    }
+
+    /// Until when care would have been seen, and when follow-up was stopped on purpose.
+    fn followed_until(&self, future_dated: &[Dated<'_>]) -> (Option<Time>, Option<Time>) {
+        let covered = match self.task.params().follow_up.coverage {
+            CoverageBy::Recorded => self.future.followed_until(),
+            CoverageBy::Assumed => Some(Time::LATEST),
+        };
+        let ends_at = &self.task.follow_up().ends_at;
+        let stop = future_dated.iter().find(|dated| dated.entry.is_any_of(ends_at));
+        (covered, stop.map(|dated| dated.time))
+    }
+
+    /// Whether the outcome could have been seen.
+    fn is_observed(&self, future_dated: &[Dated<'_>]) -> bool {
+        let Some((readings, days_min)) = &self.task.follow_up().observed_by else { return true };
+        let inside = future_dated.iter().filter(|dated| self.window.holds(dated.time));
+        readings.by_day(inside).len() >= *days_min
+    }
+
+    fn fate(&self, rule: &PartRule, future_dated: &[Dated<'_>]) -> Fate {
+        match rule {
+            PartRule::Stay { unplanned, classes, .. } => self.stay(*unplanned, classes),
+            PartRule::Contact { classes, except, merge_hours } => {
+                self.contact(classes, except, *merge_hours)
+            }
+            PartRule::Events(events) => {
+                let view = self.history.view(self.index_time);
+                let view_dated = view.dated();
+                let mut all = view_dated.clone();
+                all.extend(future_dated);
+                let around = Around {
+                    all: &all,
+                    view: &view,
+                    view_dated: &view_dated,
+                    is_near_stay: &|time, days| self.future.is_near_stay(time, days),
+                };
+                let found = first(events, &|time| self.window.holds(time), &around);
+                found.map_or(Fate::Never, Fate::At)
+            }
+            PartRule::Rise(rise) => self.rise(rise, future_dated),
+        }
+    }
+
+    fn stay(&self, unplanned: bool, classes: &[EncounterClass]) -> Fate {
+        let wanted = |stay: &LaterStay<'_>| {
+            classes.is_empty() || stay.class().is_some_and(|class| classes.contains(&class))
+        };
+        let mut stays = self.future.stays().filter(wanted);
+        // The first stay decides: what follows a planned one is not searched further.
+        let Some(first) = stays.find(|stay| self.window.holds(stay.start())) else {
+            return Fate::Never;
+        };
+        match unplanned && is_planned(&first, self.task.planned()) {
+            true => Fate::Closed(first.start()),
+            false => Fate::At(first.start()),
+        }
+    }
+
+    fn contact(&self, classes: &[EncounterClass], except: &[ConceptId], merge_hours: i64) -> Fate {
+        let mut merged_until = self.window.from.plus_hours(merge_hours);
+        for (place, contact) in self.future.contacts(classes) {
+            if merge_hours > 0 && contact.start <= merged_until {
+                merged_until = contact.end.unwrap_or(contact.start).plus_hours(merge_hours);
+                continue;
+            }
+            let counts = self.window.holds(contact.start)
+                && (except.is_empty() || !self.future.encounter_has(place, except));
+            if counts {
+                return Fate::At(contact.start);
+            }
+        }
+        Fate::Never
+    }
+
+    fn rise(&self, rise: &Rise, future_dated: &[Dated<'_>]) -> Fate {
+        let view = self.history.view(self.index_time);
+        let before = mean_lowest(&rise.baseline.by_day(&view, &view.dated()), rise.days_min);
+        let from = self.window.from.plus_days(rise.from_days);
+        let inside =
+            future_dated.iter().filter(|d| d.time >= from && self.window.is_before_end(d.time));
+        let after = mean_lowest(&rise.baseline.readings.by_day(inside), rise.days_min);
+        match before.zip(after) {
+            None => Fate::Unseen,
+            // Known only when the window is over, and only of those followed to its end.
+            Some((before, after)) if after - before >= rise.by && after >= rise.to_at_least => {
+                match self.followed_until(future_dated) {
+                    (Some(until), stopped)
+                        if until.min(stopped.unwrap_or(until)) >= self.window.end =>
+                    {
+                        Fate::At(self.window.end)
+                    }
+                    _ => Fate::Unseen,
+                }
+            }
+            Some(_) => Fate::Never,
+        }
+    }
+}
+
+/// Whether a stay was planned, by any of the rules.
+fn is_planned(stay: &LaterStay<'_>, rules: &[PlannedRule]) -> bool {
+    let any = |concepts: &[ConceptId], of: &[ConceptId]| concepts.iter().any(|c| of.contains(c));
+    rules.iter().any(|rule| {
+        let PlannedRule {
+            said_planned,
+            admission,
+            principal,
+            principal_not,
+            procedure,
+            any_procedure,
+        } = rule;
+        (!said_planned || stay.is_said_planned())
+            && (admission.is_empty() || any(admission, stay.admission_type()))
+            && (principal.is_empty() || stay.principal().any(|e| e.is_any_of(principal)))
+            && !stay.principal().any(|entry| entry.is_any_of(principal_not))
+            && (procedure.is_empty() || stay.procedures().any(|e| e.is_any_of(procedure)))
+            && (!any_procedure || stay.procedures().next().is_some())
+    })
 }

@@ -1,12 +1,29 @@
 //! Tasks: who is scored, when, for what outcome, in which window. A task is a TOML file.
+//!
+//! - `params`: the file as written; `check`: from it to a `Task`; `definition`: the checked task.
+//! - `index`: index times, in a replay and on the server; `criterion`: who is eligible at one.
+//! - `part` and `reading`: where the events and values of an outcome lie, before or after.
+//! - `label`: what came of an index time; the only place that sees the future.
 
+mod check;
+mod criterion;
 mod definition;
 mod index;
 mod label;
+mod params;
+mod part;
+mod reading;
 
+pub use criterion::{NotEligible, eligibility};
 pub use definition::{
-    CardParams, Criterion, IndexParams, Outcome, Rule, RuleParams, Task, TaskError, TaskParams,
+    Bound, Criterion, Events, FollowUp, Hit, Measure, Part, PartRule, PlannedRule, Readings, Rise,
+    Rule, Task, TaskError,
+};
+pub use index::{Index, Standing, index_times, latest_index};
+pub use label::{Label, Outcome, label};
+pub use params::{
+    CardParams, Censored, CoverageBy, CriterionParams, EventsParams, FollowUpParams, HitParams,
+    IndexParams, IndexRule, Number, ObservedDays, OutcomeParams, OutcomeRuleParams, PlannedParams,
+    PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, StayParams, TaskParams,
     Tier, TimeAtRisk,
 };
-pub use index::{Index, NotEligible, eligibility, index_times, latest_index};
-pub use label::{Label, label};

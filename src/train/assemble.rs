@@ -9,7 +9,7 @@ use crate::bundle::{
     TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
-use crate::model::Member;
+use crate::model::{Member, Weights};
 
 /// How many rows the column weights are measured on.
 const WEIGHT_ROWS: usize = 256;
@@ -75,7 +75,7 @@ pub(super) fn draft(
         held_out: members.first().and_then(|member| member.held_out),
         members,
         tiers: tier_cuts(parts, chosen),
-        reference: (1..=99).map(|percent| quantile(chosen, f64::from(percent) / 100.0)).collect(),
+        reference: reference(chosen, parts.table.weights()),
         golden: Vec::new(),
         files: Default::default(),
     };
@@ -113,16 +113,34 @@ fn development(parts: &Parts<'_>) -> Development {
 /// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
 fn tier_cuts(parts: &Parts<'_>, probabilities: &[f64]) -> Vec<TierCut> {
     let tiers = &parts.cohort.task().params().tier;
-    let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(probabilities, 1.0 - share));
+    let ranked = ranked(probabilities, parts.table.weights());
+    let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(&ranked, 1.0 - share));
     tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
-/// The value below which `share` of the values lie.
-fn quantile(values: &[f64], share: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = (share * sorted.len() as f64) as usize;
-    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
+/// The 1st to 99th percentile of the values.
+fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
+    let ranked = ranked(values, weights);
+    (1..=99).map(|percent| quantile(&ranked, f64::from(percent) / 100.0)).collect()
+}
+
+/// The values in rising order, each with the summed weight up to and with it.
+fn ranked(values: &[f64], weights: Weights<'_>) -> Vec<(f64, f64)> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut sum = 0.0;
+    let with_sum = order.into_iter().map(|row| {
+        sum += weights.of(row);
+        (values[row], sum)
+    });
+    with_sum.collect()
+}
+
+/// The value below which `share` of the weight lies; 0 for no values.
+fn quantile(ranked: &[(f64, f64)], share: f64) -> f64 {
+    let total = ranked.last().map_or(0.0, |(_, sum)| *sum);
+    let place = ranked.partition_point(|(_, sum)| *sum <= share * total);
+    ranked.get(place).or(ranked.last()).map_or(0.0, |(value, _)| *value)
 }
 
 /// The finished bundle: the draft with column weights, golden inputs, figures and card.
@@ -163,8 +181,9 @@ fn column_weights(parts: &Parts<'_>, bundle: &Bundle) -> Vec<f64> {
         .map(|row| bundle.explain(parts.layout.matrix.row(*row)).contributions)
         .collect();
     let mut sums = vec![0.0; parts.columns.len()];
-    for contributions in &explained {
-        sums.iter_mut().zip(contributions).for_each(|(sum, share)| *sum += share.abs());
+    for (contributions, row) in explained.iter().zip(&sampled) {
+        let weight = parts.table.weights().of(*row);
+        sums.iter_mut().zip(contributions).for_each(|(sum, share)| *sum += weight * share.abs());
     }
     let total: f64 = sums.iter().sum();
     // A model that nothing moves leans on no column more than on another.

@@ -79,7 +79,11 @@ fn write_data(
         out,
         "\nFitted on {} index times of {} patients; part {} of the patients was held out.",
         development.index_times, development.patients, development.held_out_part
-    )
+    )?;
+    match &report.censoring {
+        Some(censoring) => writeln!(out, "\nFollow-up: {}.", censoring.sentence()),
+        None => Ok(()),
+    }
 }
 
 fn write_figures(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -88,7 +92,7 @@ fn write_figures(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
         "| model | judged on | AUROC (95% interval) | average precision | Brier | log loss | \
-         observed / expected | calibration slope |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+         observed / expected (95% interval) | calibration slope |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
     )?;
     let cross = report.cross_validation.iter().map(|entry| (entry, "cross-validation"));
     let held = report.held_out.iter().map(|entry| (entry, "held-out patients"));
@@ -124,9 +128,11 @@ fn write_row(
     metrics: &Metrics,
 ) -> std::fmt::Result {
     let [low, high] = metrics.auroc_interval;
+    let [least, most] = metrics.observed_over_expected_interval;
     writeln!(
         out,
-        "| {family} | {judged_on} | {:.4} ({low:.4} to {high:.4}) | {:.4} | {:.5} | {:.5} | {:.3} | {:.3} |",
+        "| {family} | {judged_on} | {:.4} ({low:.4} to {high:.4}) | {:.4} | {:.5} | {:.5} | {:.3} \
+         ({least:.3} to {most:.3}) | {:.3} |",
         metrics.auroc,
         metrics.average_precision,
         metrics.brier,

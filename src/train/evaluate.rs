@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::metrics::{self, Metrics, ThresholdRow};
 use super::small_cell::nearest_ten;
 use crate::bundle::Bundle;
+use crate::model::Weights;
 
 /// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
 const BOOTSTRAP_SEED: u64 = 1;
@@ -16,6 +18,10 @@ const BOOTSTRAP_SEED: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     pub metrics: Metrics,
+    /// What was done about samples that were not followed to the end, where a cohort was judged that
+    /// has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub censoring: Option<CensoringReport>,
     /// What flagging from each tier's cut upwards would do.
     pub tiers: BTreeMap<String, ThresholdRow>,
     pub subgroups: Vec<Subgroup>,
@@ -41,34 +47,52 @@ pub(super) struct Predicted<'a> {
     pub sample: &'a Sample,
     pub patient: u32,
     pub probability: f64,
+    /// Above 0.
+    pub weight: f64,
 }
 
 /// Judges `bundle` on the samples of `cohort`, given the probability it gave each (`None` for one
-/// without enough data, which is left out); `None` when both outcomes are not there.
+/// without enough data, which is left out); `None` when both outcomes are not there. The chance of
+/// being lost to follow-up is learnt from this very cohort.
 pub fn evaluate(
     bundle: &Bundle,
     cohort: &Cohort<'_>,
     probability: impl Fn(&Sample) -> Option<f64>,
 ) -> Option<Evaluation> {
     let patients = cohort.patient_numbers();
-    let predicted = cohort.samples().iter().zip(patients).filter_map(|(sample, patient)| {
-        Some(Predicted { sample, patient, probability: probability(sample)? })
+    let samples = cohort.samples();
+    let follow_up = FollowUp::of(cohort, &vec![true; samples.len()]);
+    let rows = follow_up.weights().counted(0..samples.len());
+    let predicted = rows.into_iter().filter_map(|row| {
+        let (sample, patient) = (&samples[row], patients[row]);
+        let weight = follow_up.weights().of(row);
+        Some(Predicted { sample, patient, probability: probability(sample)?, weight })
     });
-    evaluation(bundle, &predicted.collect::<Vec<_>>())
+    let judged = evaluation(bundle, &predicted.collect::<Vec<_>>())?;
+    Some(Evaluation { censoring: follow_up.report, ..judged })
 }
 
 pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option<Evaluation> {
     let p: Vec<f64> = predicted.iter().map(|one| one.probability).collect();
     let y: Vec<bool> = predicted.iter().map(|one| one.sample.boolean_value).collect();
     let patients: Vec<u32> = predicted.iter().map(|one| one.patient).collect();
-    let metrics = Metrics::of(&p, &y, &patients, BOOTSTRAP_SEED)?;
+    let weights = weights(predicted.iter());
+    let weights = Weights::from(&weights);
+    let metrics = Metrics::of(&p, &y, &patients, weights, BOOTSTRAP_SEED)?;
     // The lowest tier takes everybody: its cut flags nobody apart.
     let upper = bundle.manifest().tiers.split_last().map_or(&[][..], |(_, upper)| upper);
     let cuts: Vec<f64> = upper.iter().map(|cut| cut.from).collect();
-    let rows = metrics::threshold_table(&p, &y, &patients, &cuts);
+    let rows = metrics::threshold_table(&p, &y, &patients, weights, &cuts);
     let tiers = upper.iter().map(|cut| cut.name.clone()).zip(rows).collect();
     let flag_from = upper.first().map_or(f64::INFINITY, |cut| cut.from);
-    Some(Evaluation { metrics, tiers, subgroups: subgroups(predicted, flag_from) })
+    let subgroups = subgroups(predicted, flag_from);
+    Some(Evaluation { metrics, censoring: None, tiers, subgroups })
+}
+
+/// The weights of predicted rows; `None` where every row counts once.
+fn weights<'a>(predicted: impl ExactSizeIterator<Item = &'a Predicted<'a>>) -> Option<Vec<f64>> {
+    let each: Vec<f64> = predicted.map(|one| one.weight).collect();
+    each.iter().any(|weight| *weight != 1.0).then_some(each)
 }
 
 fn subgroups(predicted: &[Predicted<'_>], flag_from: f64) -> Vec<Subgroup> {
@@ -105,13 +129,17 @@ fn subgroup(
         && enough(rows, |one| !one.sample.boolean_value);
     let told = enough(rows, |one| one.probability >= flag_from)
         && enough(rows, |one| one.probability < flag_from);
-    let share = p.iter().filter(|p| **p >= flag_from).count() as f64 / p.len() as f64;
+    let weights = weights(rows.iter().copied());
+    let weights = Weights::from(&weights);
+    let all: Vec<usize> = (0..p.len()).collect();
+    let flagged: Vec<usize> = (0..p.len()).filter(|row| p[*row] >= flag_from).collect();
+    let share = weights.sum(&flagged) / weights.sum(&all);
     Subgroup {
         attribute,
         group: group.to_owned(),
         samples_about: nearest_ten(rows.len() as u64),
-        auroc: metrics::auroc(&p, &y).filter(|_| judged),
-        observed_over_expected: metrics::observed_over_expected(&p, &y).filter(|_| judged),
+        auroc: metrics::auroc(&p, &y, weights).filter(|_| judged),
+        observed_over_expected: metrics::observed_over_expected(&p, &y, weights).filter(|_| judged),
         flagged: told.then_some(share),
     }
 }

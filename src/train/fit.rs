@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::assemble::{self, Parts};
-use super::cohort::Cohort;
+use super::censoring::FollowUp;
+use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
 use super::metrics::Metrics;
 use super::report::{Dump, EACH_CLASS_MIN, Finalist, FitParams, Fitted, Report, TrainError};
@@ -14,7 +15,7 @@ use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
-use crate::model::{Family, ForestParams};
+use crate::model::{Family, ForestParams, Weights};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
@@ -23,10 +24,10 @@ const TREES: usize = 100;
 /// On Diabetes-130 leaves of fifty rows lose 0.002 of cross-validated AUROC against twenty.
 const LEAF_ROWS_MIN: usize = 20;
 
-/// The settings that are tried: two of each family, wide apart. The penalty grows with the number
-/// of rows, so that a small export is held back as strongly as a large one.
-fn candidates(rows: usize, inputs: usize) -> Vec<Candidate> {
-    let logistic = [0.005, 0.02].map(|share| Candidate::Logistic { alpha: share * rows as f64 });
+/// The settings that are tried: two of each family, wide apart. The penalty grows with the summed
+/// weight of the rows, so that a small export is held back as strongly as a large one.
+fn candidates(weight: f64, inputs: usize) -> Vec<Candidate> {
+    let logistic = [0.005, 0.02].map(|share| Candidate::Logistic { alpha: share * weight });
     let forest = [12, 20].map(|depth| {
         Candidate::Forest(ForestParams {
             trees: TREES,
@@ -56,7 +57,10 @@ pub fn fit(
     };
     let params = &FitParams { held_out, ..params.clone() };
     let held_out: Vec<bool> = samples.map(|s| held_out.holds(&s.group, s.split)).collect();
-    let table = table(cohort, &held_out);
+    let learns: Vec<bool> = held_out.iter().map(|held| !held).collect();
+    let follow_up = FollowUp::of(cohort, &learns);
+    let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
+    let table = table(&judged, &held_out);
     check_size(cohort, &table)?;
     let spec = cohort.task().spec();
     let all: Vec<usize> = (0..table.samples.len()).collect();
@@ -65,7 +69,7 @@ pub fn fit(
     let tried = cross_validate(
         &table,
         spec,
-        &candidates(all.len(), layout.input.inputs()),
+        &candidates(table.weights().sum(&all), layout.input.inputs()),
         params.seed,
         progress,
     )?;
@@ -83,18 +87,19 @@ pub fn fit(
 
     let mut matrix = Matrix::with_capacity(columns.len(), cohort.samples().len());
     cohort.samples().iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
-    let patients = cohort.patient_numbers();
-    judge_on_held_out(cohort, &held_out, &patients, &matrix, &layout.input, &mut finalists, params);
+    let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out[*row]).collect();
+    let rows = follow_up.weights().counted(rows);
+    judge_on_held_out(&judged, &rows, &inputs_of(&matrix, &layout.input), &mut finalists, params);
     let parts = Parts { cohort, table: &table, layout: &layout, columns: &columns, params };
     let drafted = assemble::draft(&parts, &finalists)?;
-    let held_out_evaluation =
-        held_out_evaluation(cohort, &held_out, &patients, &matrix, &drafted.1);
+    let held_out_evaluation = held_out_evaluation(&judged, &rows, &matrix, &drafted.1);
     let report = Report {
         task: cohort.task().params().name.clone(),
         seed: params.seed,
         held_out_part: params.held_out.to_string(),
         attrition: cohort.attrition().shown(),
         development_samples: Count(table.samples.len() as u64),
+        censoring: follow_up.report.clone(),
         chosen: finalists[0].member.family(),
         candidates: reports,
         cross_validation: cross_validation(&table, &finalists, params.seed),
@@ -103,27 +108,35 @@ pub fn fit(
         unused_columns: unused(&columns, &layout.input),
     };
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
-    let folds = dump_folds(&table, &held_out);
-    Ok(Fitted { files, bundle, report, dump: Dump { columns, matrix, folds } })
+    let dump = dump(&judged, &held_out, columns, matrix);
+    Ok(Fitted { files, bundle, report, dump })
 }
 
-fn table<'a>(cohort: &'a Cohort<'_>, held_out: &[bool]) -> Table<'a> {
-    let numbers = cohort.patient_numbers();
-    let rows = cohort.samples().iter().zip(numbers).zip(held_out).filter(|(_, held)| !**held);
-    let mut table = Table {
-        samples: Vec::new(),
-        labels: Vec::new(),
-        patients: Vec::new(),
-        folds: Vec::new(),
+/// The samples of a cohort with what is needed to judge on them.
+struct Judged<'a> {
+    cohort: &'a Cohort<'a>,
+    /// Number of the patient of every sample.
+    patients: Vec<u32>,
+    follow_up: &'a FollowUp,
+}
+
+fn fold(group: &str) -> u8 {
+    part_of("fold", group, u32::from(FOLDS)) as u8
+}
+
+fn table<'a>(judged: &Judged<'a>, held_out: &[bool]) -> Table<'a> {
+    let development = (0..held_out.len()).filter(|row| !held_out[*row]);
+    let rows = judged.follow_up.weights().counted(development);
+    let samples: Vec<&Sample> = rows.iter().map(|row| &judged.cohort.samples()[*row]).collect();
+    let even = judged.follow_up.weights().is_even(&rows);
+    Table {
+        labels: samples.iter().map(|sample| sample.boolean_value).collect(),
+        patients: rows.iter().map(|row| judged.patients[*row]).collect(),
+        weights: if even { None } else { judged.follow_up.weights().of_rows(&rows) },
+        folds: samples.iter().map(|sample| fold(&sample.group)).collect(),
         folds_count: FOLDS,
-    };
-    for ((sample, patient), _) in rows {
-        table.samples.push(sample);
-        table.labels.push(sample.boolean_value);
-        table.patients.push(patient);
-        table.folds.push(part_of("fold", &sample.group, u32::from(FOLDS)) as u8);
+        samples,
     }
-    table
 }
 
 fn check_size(cohort: &Cohort<'_>, table: &Table<'_>) -> Result<(), TrainError> {
@@ -160,38 +173,35 @@ fn best_of_each_family(tried: Vec<Tried>) -> Vec<Tried> {
 }
 
 fn judge_on_held_out(
-    cohort: &Cohort<'_>,
-    held_out: &[bool],
-    patients: &[u32],
-    matrix: &Matrix,
-    input: &crate::model::InputSpec,
+    judged: &Judged<'_>,
+    rows: &[usize],
+    inputs: &Matrix,
     finalists: &mut [Finalist],
     params: &FitParams,
 ) {
-    let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out[*row]).collect();
-    let inputs = inputs_of(matrix, input);
-    let y: Vec<bool> = rows.iter().map(|row| cohort.samples()[*row].boolean_value).collect();
-    let of: Vec<u32> = rows.iter().map(|row| patients[*row]).collect();
+    let samples = judged.cohort.samples();
+    let y: Vec<bool> = rows.iter().map(|row| samples[*row].boolean_value).collect();
+    let of: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
+    let weights = judged.follow_up.weights().of_rows(rows);
     for finalist in finalists {
         let probability =
             |row: &usize| finalist.calibrator.apply(finalist.member.margin(inputs.row(*row)));
         let p: Vec<f64> = rows.iter().map(probability).collect();
-        finalist.held_out = Metrics::of(&p, &y, &of, params.seed);
+        finalist.held_out = Metrics::of(&p, &y, &of, Weights::from(&weights), params.seed);
     }
 }
 
 fn held_out_evaluation(
-    cohort: &Cohort<'_>,
-    held_out: &[bool],
-    patients: &[u32],
+    judged: &Judged<'_>,
+    rows: &[usize],
     matrix: &Matrix,
     bundle: &Bundle,
 ) -> Option<Evaluation> {
-    let rows = (0..held_out.len()).filter(|row| held_out[*row]);
-    let predicted = rows.map(|row| Predicted {
-        sample: &cohort.samples()[row],
-        patient: patients[row],
-        probability: bundle.predict(matrix.row(row)).probability,
+    let predicted = rows.iter().map(|row| Predicted {
+        sample: &judged.cohort.samples()[*row],
+        patient: judged.patients[*row],
+        probability: bundle.predict(matrix.row(*row)).probability,
+        weight: judged.follow_up.weights().of(*row),
     });
     evaluation(bundle, &predicted.collect::<Vec<_>>())
 }
@@ -202,7 +212,8 @@ fn cross_validation(
     seed: u64,
 ) -> BTreeMap<Family, Metrics> {
     figures(finalists, |finalist| {
-        Metrics::of(&finalist.tried.probabilities, &table.labels, &table.patients, seed)
+        let p = &finalist.tried.probabilities;
+        Metrics::of(p, &table.labels, &table.patients, table.weights(), seed)
     })
 }
 
@@ -219,7 +230,9 @@ fn unused(columns: &[Column], input: &crate::model::InputSpec) -> Vec<String> {
     unused.map(|(_, column)| column.name.clone()).collect()
 }
 
-fn dump_folds(table: &Table<'_>, held_out: &[bool]) -> Vec<Option<u8>> {
-    let mut folds = table.folds.iter().copied();
-    held_out.iter().map(|held| if *held { None } else { folds.next() }).collect()
+fn dump(judged: &Judged<'_>, held_out: &[bool], columns: Vec<Column>, matrix: Matrix) -> Dump {
+    let samples = judged.cohort.samples();
+    let folds = samples.iter().zip(held_out).map(|(s, held)| (!held).then(|| fold(&s.group)));
+    let weights = (0..samples.len()).map(|row| judged.follow_up.weights().of(row));
+    Dump { columns, matrix, folds: folds.collect(), weights: weights.collect() }
 }

@@ -7,24 +7,29 @@
 
 mod assemble;
 mod card;
+mod censoring;
 mod cohort;
 mod evaluate;
 mod fit;
 mod metrics;
 mod report;
+mod roll;
 mod select;
 mod small_cell;
 mod split;
 mod survey;
 
-pub use cohort::{Attrition, Case, Cohort, GivenLabel, Sample, ShownAttrition};
+pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
+pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
 pub use fit::fit;
 pub use metrics::{
     Bin, Metrics, ThresholdRow, auroc, auroc_interval, average_precision, brier, calibration_bins,
-    calibration_in_the_large, calibration_line, log_loss, observed_over_expected, threshold_table,
+    calibration_in_the_large, calibration_line, log_loss, observed_over_expected,
+    observed_over_expected_interval, threshold_table,
 };
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
+pub use roll::{AttritionLine, Roll, RollRow};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, Split, part_of};

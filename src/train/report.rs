@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::censoring::CensoringReport;
 use super::cohort::ShownAttrition;
 use super::evaluate::Evaluation;
 use super::metrics::Metrics;
@@ -62,6 +63,9 @@ pub struct Report {
     pub held_out_part: String,
     pub attrition: ShownAttrition,
     pub development_samples: Count,
+    /// What was done about samples that were not followed to the end; absent where all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub censoring: Option<CensoringReport>,
     pub chosen: Family,
     pub candidates: Vec<CandidateReport>,
     /// Cross-fitted figures of the development cohort, by family.
@@ -82,6 +86,8 @@ pub struct Dump {
     pub matrix: Matrix,
     /// For each sample its fold, or `None` when it is held out.
     pub folds: Vec<Option<u8>>,
+    /// For each sample how much it counts; 0 when it is censored.
+    pub weights: Vec<f64>,
 }
 
 /// A finished fit.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::metrics;
 use crate::feature::{Matrix, Spec, TrainingRow, Vocabulary};
 use crate::model::{
-    Calibrator, Family, ForestParams, InputSpec, Member, ModelError, Scale, fit_forest,
+    Calibrator, Family, ForestParams, InputSpec, Member, ModelError, Scale, Weights, fit_forest,
     fit_logistic,
 };
 use crate::train::Sample;
@@ -42,12 +42,14 @@ impl Candidate {
         table: &Table<'_>,
         seed: u64,
     ) -> Result<Member, ModelError> {
+        let Table { labels, patients, .. } = table;
+        let weights = table.weights();
         match self {
             Candidate::Logistic { alpha } => {
-                fit_logistic(inputs, rows, &table.labels, *alpha).map(Member::Logistic)
+                fit_logistic(inputs, rows, labels, weights, *alpha).map(Member::Logistic)
             }
             Candidate::Forest(params) => {
-                fit_forest(inputs, rows, &table.labels, &table.patients, params, seed)
+                fit_forest(inputs, rows, labels, patients, weights, params, seed)
                     .map(Member::Forest)
             }
         }
@@ -58,16 +60,18 @@ impl Candidate {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CandidateReport {
     pub candidate: Candidate,
-    /// Of the cross-fitted calibrated probabilities.
+    /// Of the cross-fitted calibrated probabilities, weighted.
     pub log_loss: f64,
     pub auroc_by_fold: Vec<f64>,
 }
 
-/// The development rows, in the order of the cohort.
+/// The development rows that count, in the order of the cohort.
 pub(super) struct Table<'a> {
     pub samples: Vec<&'a Sample>,
     pub labels: Vec<bool>,
     pub patients: Vec<u32>,
+    /// One a row, above 0; `None` where every row counts once.
+    pub weights: Option<Vec<f64>>,
     pub folds: Vec<u8>,
     pub folds_count: u8,
 }
@@ -81,6 +85,11 @@ pub(super) struct Layout {
 }
 
 impl Table<'_> {
+    /// How much each row counts.
+    pub(super) fn weights(&self) -> Weights<'_> {
+        Weights::from(&self.weights)
+    }
+
     /// Learns vocabulary and input spec on `rows` and lays out every row of the table with them.
     pub(super) fn layout(&self, spec: &Spec, rows: &[usize]) -> Result<Layout, ModelError> {
         let learned: Vec<TrainingRow<'_>> = rows
@@ -170,9 +179,11 @@ fn tried(table: &Table<'_>, candidate: Candidate, margins: Vec<f64>) -> Result<T
         }
         let p: Vec<f64> = judged.iter().map(|row| margins[*row]).collect();
         let y: Vec<bool> = judged.iter().map(|row| table.labels[*row]).collect();
-        auroc_by_fold.extend(metrics::auroc(&p, &y));
+        let weights = table.weights().of_rows(&judged);
+        auroc_by_fold.extend(metrics::auroc(&p, &y, Weights::from(&weights)));
     }
-    let log_loss = metrics::log_loss(&probabilities, &table.labels).unwrap_or(f64::INFINITY);
+    let log_loss = metrics::log_loss(&probabilities, &table.labels, table.weights());
+    let log_loss = log_loss.unwrap_or(f64::INFINITY);
     let report = CandidateReport { candidate, log_loss, auroc_by_fold };
     Ok(Tried { report, margins, probabilities })
 }
@@ -188,5 +199,7 @@ pub(super) fn calibrator(
     let labels: Vec<bool> = rows.iter().map(|row| table.labels[*row]).collect();
     let patients: Vec<u32> = rows.iter().map(|row| table.patients[*row]).collect();
     let folds: Vec<u8> = rows.iter().map(|row| table.folds[*row]).collect();
-    Calibrator::fit(&margins, &labels, &patients, &folds, candidate.scale())
+    let weights = table.weights().of_rows(rows);
+    let weights = Weights::from(&weights);
+    Calibrator::fit(&margins, &labels, &patients, &folds, weights, candidate.scale())
 }

@@ -3,7 +3,7 @@
 use prodrome::record::{
     ConceptSet, Encounter, EncounterClass, History, KnownAfter, Period, Record, Time,
 };
-use prodrome::task::{Label, Task, index_times, label, latest_index};
+use prodrome::task::{Label, Standing, Task, index_times, label, latest_index};
 
 use crate::support::{concepts, task_folder, time};
 
@@ -41,7 +41,7 @@ fn a_return_under_thirty_days_is_the_outcome_and_on_day_thirty_it_is_not() {
     let case = |back: i64| {
         let history =
             history(vec![stay("a", 0, Some(5)), stay("b", 5 + back, Some(80))], Some(90), None);
-        label(&history, &task, day(5))
+        label(&history, &task, day(5)).unwrap().label
     };
     assert_eq!(case(29), Label::Positive);
     assert_eq!(case(30), Label::Negative, "under 30 days, as the source counts");
@@ -54,7 +54,7 @@ fn follow_up_comes_from_coverage_and_never_from_later_events() {
     let label_of = |until, later: Option<i64>, died| {
         let mut encounters = vec![stay("a", 0, Some(5))];
         encounters.extend(later.map(|from| stay("b", from, Some(from + 1))));
-        label(&history(encounters, until, died), &task, day(5))
+        label(&history(encounters, until, died), &task, day(5)).unwrap().label
     };
     assert_eq!(label_of(Some(35), None, None), Label::Negative);
     assert_eq!(label_of(Some(34), None, None), Label::Censored);
@@ -76,12 +76,12 @@ fn a_transfer_is_one_stay_and_an_emergency_visit_is_no_readmission() {
     let mut first = stay("a", 0, Some(5));
     first.discharge_disposition = Some("02".into());
     let moved = history(vec![first, stay("b", 6, Some(9))], Some(90), None);
-    assert_eq!(index_times(&moved), [day(9)]);
+    assert_eq!(index_times(&moved, &task), [day(9)]);
 
     let mut visit = stay("v", 10, Some(11));
     visit.class = EncounterClass::Emergency;
     let visited = history(vec![stay("a", 0, Some(5)), visit], Some(90), None);
-    assert_eq!(label(&visited, &task, day(5)), Label::Negative);
+    assert_eq!(label(&visited, &task, day(5)).unwrap().label, Label::Negative);
 }
 
 #[test]
@@ -92,14 +92,19 @@ fn the_server_uses_the_latest_stay_that_is_open_or_not_too_old() {
         latest_index(&history(encounters, None, None), &task, now)
     };
     let index = at(two(), day(55).plus_hours(72)).unwrap();
-    assert_eq!((index.time, index.as_if_discharged), (day(55), false));
+    assert_eq!((index.time, index.standing), (day(55), Standing::Over));
     let too_old = at(two(), day(55).plus_hours(73)).unwrap_err();
     assert_eq!(too_old.criterion, "no_index_stay");
     let index = at(two(), day(52)).unwrap();
-    assert_eq!((index.time, index.as_if_discharged), (day(52), true), "open at that time");
+    assert_eq!(
+        (index.time, index.standing),
+        (day(52), Standing::AsIfDischarged),
+        "open at that time"
+    );
     let index = at(two(), day(6)).unwrap();
     assert_eq!(index.time, day(5), "what comes later is not there yet");
-    assert!(at(vec![stay("a", 0, None)], day(3)).unwrap().as_if_discharged);
+    let open = at(vec![stay("a", 0, None)], day(3)).unwrap();
+    assert_eq!(open.standing, Standing::AsIfDischarged);
     assert_eq!(at(vec![], day(3)).unwrap_err().criterion, "no_index_stay");
 }
 

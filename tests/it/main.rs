@@ -18,6 +18,7 @@ mod properties;
 mod published;
 mod rpc;
 mod scoring;
+mod simulate;
 mod support;
 mod tables;
 mod tidy;

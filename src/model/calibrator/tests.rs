@@ -1,5 +1,6 @@
 //! Tests of the calibration: it finds the truth, keeps the order, and hides small groups.
 
+use super::isotonic::{pooled, with_patients};
 use super::*;
 
 struct Rows {
@@ -24,7 +25,12 @@ fn rows(count: u32, risk: impl Fn(f64) -> f64) -> Rows {
 }
 
 fn fit(rows: &Rows, scale: Scale) -> Calibrator {
-    Calibrator::fit(&rows.margins, &rows.labels, &rows.patients, &rows.folds, scale).unwrap()
+    fit_weighted(rows, Weights::Even, scale)
+}
+
+fn fit_weighted(rows: &Rows, weights: Weights<'_>, scale: Scale) -> Calibrator {
+    let Rows { margins, labels, patients, folds } = rows;
+    Calibrator::fit(margins, labels, patients, folds, weights, scale).unwrap()
 }
 
 fn assert_in_order(calibrator: &Calibrator) {
@@ -75,7 +81,12 @@ fn a_falling_margin_gives_a_flat_line_at_the_event_rate() {
 fn every_knot_has_enough_patients() {
     let rows = rows(400, |m| m);
     let mut samples: Vec<Sample> = (0..400)
-        .map(|i| Sample { margin: rows.margins[i], event: rows.labels[i], patient: i as u32 / 40 })
+        .map(|i| Sample {
+            margin: rows.margins[i],
+            event: rows.labels[i],
+            patient: i as u32 / 40,
+            weight: 1.0,
+        })
         .collect();
     samples.sort_by(|a, b| a.margin.total_cmp(&b.margin));
     // Ten patients only: one block must take everything.
@@ -99,6 +110,35 @@ fn separated_and_constant_margins_stay_finite() {
     let flat = fit(&rows, Scale::Rate);
     let rate = rows.labels.iter().filter(|label| **label).count() as f64 / 300.0;
     assert!((flat.apply(0.25) - rate).abs() < 0.01);
+}
+
+#[test]
+fn whole_weights_are_repeated_rows() {
+    let rows = rows(600, |m| if m < 0.6 { 0.2 } else { 0.7 });
+    let times: Vec<f64> = (0..600).map(|row| f64::from(row % 4)).collect();
+    let each: Vec<usize> = (0..600).flat_map(|row| std::iter::repeat_n(row, row % 4)).collect();
+    let repeated = Rows {
+        margins: each.iter().map(|row| rows.margins[*row]).collect(),
+        labels: each.iter().map(|row| rows.labels[*row]).collect(),
+        patients: each.iter().map(|row| rows.patients[*row]).collect(),
+        folds: each.iter().map(|row| rows.folds[*row]).collect(),
+    };
+    for scale in [Scale::Rate, Scale::LogOdds] {
+        let weighted = fit_weighted(&rows, Weights::Each(&times), scale);
+        let plain = fit(&repeated, scale);
+        for margin in (5..95).map(|i| f64::from(i) / 100.0) {
+            let gap = weighted.apply(margin) - plain.apply(margin);
+            // Platt's targets know how much the rows are worth, which is less than their sum.
+            assert!(gap.abs() < 3e-3, "{margin}: {gap}");
+        }
+        assert_in_order(&weighted);
+        let even = fit_weighted(&rows, Weights::Each(&[1.0; 600]), scale);
+        assert_eq!(even, fit(&rows, scale));
+    }
+    let worth = match fit_weighted(&rows, Weights::Each(&times), Scale::Rate) {
+        Calibrator::Platt { rows, .. } | Calibrator::Isotonic { rows, .. } => rows,
+    };
+    assert_eq!(worth, 386, "150 rows each of weights 1, 2, 3: 900 squared by 2100");
 }
 
 #[test]

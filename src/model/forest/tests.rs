@@ -27,10 +27,10 @@ fn flattened_equals_predict_on_every_row() {
     let (matrix, labels, patients) = table(400);
     let rows: Vec<usize> = (0..400).filter(|row| row % 5 != 0).collect();
     let params = params(1, 1);
-    let flat = fit(&matrix, &rows, &labels, &patients, &params, 9).unwrap();
+    let flat = fit(&matrix, &rows, &labels, &patients, Weights::Even, &params, 9).unwrap();
     let x = columns_of(&matrix, &rows).unwrap();
     let (patients, distinct) = renumbered(rows.iter().map(|row| patients[*row]));
-    let data = Data { x, y: rates_of(&rows, &labels), patients, distinct };
+    let data = Data { x, y: rates_of(&rows, &labels), weights: None, patients, distinct };
     let mut sums = vec![0.0; rows.len()];
     for (block, trees) in [25, 25, 10].into_iter().enumerate() {
         let seed = 9 + block as u64 * SEED_STEP;
@@ -50,7 +50,7 @@ fn leaves_hold_enough_rows_and_patients() {
     let rows: Vec<usize> = (0..600).collect();
     let (patients, distinct) = renumbered(patients.iter().copied());
     let x = columns_of(&matrix, &rows).unwrap();
-    let data = Data { x, y: rates_of(&rows, &labels), patients, distinct };
+    let data = Data { x, y: rates_of(&rows, &labels), weights: None, patients, distinct };
     let params = params(20, 11);
     let block = read_block(&fit_block(&data, &params, 5, 1).unwrap()).unwrap();
     let mut leaves = 0;
@@ -82,7 +82,7 @@ fn a_small_cut_near_the_root_keeps_what_is_below() {
     let (labels, rows): (Vec<bool>, Vec<usize>) = (0..40).map(|row| (row > 20, row)).unzip();
     let (patients, distinct) = renumbered(0..40);
     let x = columns_of(&matrix, &rows).unwrap();
-    let data = Data { x, y: rates_of(&rows, &labels), patients, distinct };
+    let data = Data { x, y: rates_of(&rows, &labels), weights: None, patients, distinct };
     let node = |output, split_value: Option<f64>, child: Option<usize>| MirrorNode {
         output,
         split_feature: 0,
@@ -117,7 +117,9 @@ fn same_seed_same_bytes_for_any_number_of_threads() {
     let rows: Vec<usize> = (0..300).collect();
     let bytes = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let grow = || fit(&matrix, &rows, &labels, &patients, &params(10, 5), seed).unwrap();
+        let grow = || {
+            fit(&matrix, &rows, &labels, &patients, Weights::Even, &params(10, 5), seed).unwrap()
+        };
         pool.install(grow).to_bytes()
     };
     assert_eq!(bytes(1, 5), bytes(2, 5));
@@ -126,11 +128,44 @@ fn same_seed_same_bytes_for_any_number_of_threads() {
 }
 
 #[test]
+fn leaves_hold_weighted_rates_and_rows_of_weight_0_are_left_out() {
+    let (mut matrix, mut labels, mut patients) = table(6000);
+    // Rows with the outcome count three times: each rate r becomes 3r / (3r + 1 - r).
+    let mut weights: Vec<f64> = labels.iter().map(|label| if *label { 3.0 } else { 1.0 }).collect();
+    let rows: Vec<usize> = (0..6000).collect();
+    let grow =
+        |matrix: &Matrix, rows: &[usize], labels: &[bool], patients: &[u32], weights: &[f64]| {
+            let params = params(20, 11);
+            fit(matrix, rows, labels, patients, Weights::Each(weights), &params, 3).unwrap()
+        };
+    let even = grow(&matrix, &rows, &labels, &patients, &[1.0; 6000]);
+    assert_eq!(
+        even,
+        fit(&matrix, &rows, &labels, &patients, Weights::Even, &params(20, 11), 3).unwrap()
+    );
+    let weighted = grow(&matrix, &rows, &labels, &patients, &weights);
+    let mut gap = 0.0;
+    for row in &rows {
+        let plain = even.mean(matrix.row(*row));
+        gap += (weighted.mean(matrix.row(*row)) - 3.0 * plain / (1.0 + 2.0 * plain)).abs() / 6000.0;
+    }
+    assert!(gap < 0.02, "{gap}");
+    for row in 0..500 {
+        matrix.push(&[f32::NAN, 1.0, 0.0, 9.0]);
+        labels.push(row % 2 == 0);
+        patients.push(0);
+        weights.push(0.0);
+    }
+    let more: Vec<usize> = (0..6500).collect();
+    assert_eq!(grow(&matrix, &more, &labels, &patients, &weights), weighted);
+}
+
+#[test]
 fn faults_are_named() {
     let (matrix, labels, patients) = table(30);
     let rows: Vec<usize> = (0..30).collect();
     let run = |labels: &[bool], params: &ForestParams| {
-        fit(&matrix, &rows, labels, &patients, params, 1).unwrap_err()
+        fit(&matrix, &rows, labels, &patients, Weights::Even, params, 1).unwrap_err()
     };
     assert_eq!(run(&[false; 30], &params(2, 2)), ModelError::OneClass);
     let few = ModelError::TooFewPatients { have: 10, need: 11 };

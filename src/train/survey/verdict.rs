@@ -10,7 +10,7 @@ use super::content::Content;
 use super::footprint::Mark;
 use super::matches::{Matches, Why};
 use crate::record::{ConceptId, ConceptSet, EncounterCode, History, RecordError, Time};
-use crate::task::{Criterion, Rule, Task};
+use crate::task::{Criterion, IndexRule, Rule, Task};
 use crate::train::cohort::{Attrition, Case, ShownAttrition};
 use crate::train::report::EACH_CLASS_MIN;
 use crate::train::small_cell::Tally;
@@ -105,7 +105,7 @@ impl<'a> TaskSurvey<'a> {
     }
 
     pub(super) fn add(&mut self, mark: Mark, case: &Case, history: &History) {
-        let index_times: Vec<(Time, Option<bool>)> = case.index_times(history);
+        let index_times: Vec<(Time, Option<bool>)> = case.index_times(history, self.task);
         for (time, given) in index_times {
             if self.attrition.add(&case.group, history, self.task, time, given).is_some() {
                 self.patients.insert(mark.patient);
@@ -151,7 +151,7 @@ impl<'a> TaskSurvey<'a> {
         let Attrition { index_times, left_out, censored, samples, outcomes, .. } = &self.attrition;
         let all = index_times.count();
         if all == 0 {
-            return vec![no_index_time(seen.content)];
+            return vec![no_index_time(self.task, seen.content)];
         }
         let is_most = |tally: &Tally, of: u64| tally.count() * 2 > of;
         let mut why = Vec::new();
@@ -183,11 +183,20 @@ impl<'a> TaskSurvey<'a> {
     }
 }
 
-fn no_index_time(content: &Content) -> String {
-    match (content.encounters, content.stays) {
-        (0, _) => "there is no encounter at all".to_owned(),
-        (_, 0) => "there is no inpatient stay (class IMP, ACUTE or NONAC)".to_owned(),
-        _ => "no inpatient stay has an end".to_owned(),
+fn no_index_time(task: &Task, content: &Content) -> String {
+    let by_stay = match task.params().index.rule {
+        IndexRule::EpisodeEnd | IndexRule::InStay { .. } => true,
+        IndexRule::Contact { .. } | IndexRule::MonthStart => false,
+    };
+    match (content.encounters, content.stays, by_stay) {
+        (0, ..) => "there is no encounter at all".to_owned(),
+        (_, 0, true) => "there is no inpatient stay (class IMP, ACUTE or NONAC)".to_owned(),
+        (_, _, true) => "no inpatient stay has an end".to_owned(),
+        (_, _, false) => match task.params().index.rule {
+            IndexRule::MonthStart => "no patient has coverage with a start".to_owned(),
+            _ => "no contact of the task's classes has an end and all that must be measured in it"
+                .to_owned(),
+        },
     }
 }
 
@@ -195,13 +204,13 @@ fn no_index_time(content: &Content) -> String {
 fn reason(criterion: &Criterion, seen: Seen<'_>) -> String {
     let unknown_ages = seen.content.subjects_with("birth date") * 2 < seen.subjects;
     match &criterion.rule {
-        Rule::AgeYearsMin(_) if unknown_ages => ": most ages are unknown".to_owned(),
-        Rule::Concept(concept) => {
-            let why =
-                gap(*concept, seen).map(|(name, why)| format!(": `{name}` is never met: {why}"));
-            why.unwrap_or_default()
+        Rule::AgeYearsMin(_) | Rule::AgeYearsMax(_) if unknown_ages => {
+            ": most ages are unknown".to_owned()
         }
-        _ => String::new(),
+        rule => {
+            let gaps = rule.concepts().into_iter().filter_map(|concept| gap(concept, seen));
+            gaps.map(|(name, why)| format!(": `{name}` is never met: {why}")).collect()
+        }
     }
 }
 
@@ -214,11 +223,20 @@ fn gap(concept: ConceptId, seen: Seen<'_>) -> Option<(String, String)> {
 
 fn ability(rule: &Rule, seen: Seen<'_>) -> Ability {
     match rule {
-        Rule::AgeYearsMin(_) if seen.content.subjects_with("birth date") == 0 => {
+        Rule::AgeYearsMin(_) | Rule::AgeYearsMax(_)
+            if seen.content.subjects_with("birth date") == 0 =>
+        {
             Ability::Doubtful("no patient has a birth date".to_owned())
         }
-        Rule::AgeYearsMin(_) => Ability::Works,
-        Rule::Concept(concept) => of_events(*concept, seen),
+        Rule::Event { concepts, .. } | Rule::Principal(concepts) => of_any_events(concepts, seen),
+        Rule::MeasuredDays { .. } | Rule::MeanAtLeast { .. } | Rule::SpanDaysMin { .. } => {
+            of_any_events(&rule.concepts(), seen)
+        }
+        Rule::AgeYearsMin(_)
+        | Rule::AgeYearsMax(_)
+        | Rule::StayDaysMin(_)
+        | Rule::InStay
+        | Rule::Contact { .. } => Ability::Works,
         Rule::Discharge(concepts) => of_discharges(concepts, seen),
         Rule::Died if seen.content.subjects_with("death time") > 0 => Ability::Works,
         Rule::Died => match seen.codes.dispositions() {
@@ -232,6 +250,20 @@ fn ability(rule: &Rule, seen: Seen<'_>) -> Ability {
             ),
         },
     }
+}
+
+/// The best that any of the concepts can do.
+fn of_any_events(concepts: &[ConceptId], seen: Seen<'_>) -> Ability {
+    let mut best = None;
+    for concept in concepts {
+        match (of_events(*concept, seen), &best) {
+            (Ability::Works, _) => return Ability::Works,
+            (doubtful @ Ability::Doubtful(_), _) => best = Some(doubtful),
+            (never, None) => best = Some(never),
+            (_, Some(_)) => {}
+        }
+    }
+    best.unwrap_or(Ability::Works)
 }
 
 fn of_events(concept: ConceptId, seen: Seen<'_>) -> Ability {

@@ -25,7 +25,7 @@ fn a_source_that_splits_its_subjects_says_who_is_held_out() {
             subject_id: subject.subject_id,
             group: subject.group.clone(),
             record: subject.record.clone(),
-            label: Some(GivenLabel { prediction_time, boolean_value }),
+            labels: Some(vec![GivenLabel { prediction_time, boolean_value }]),
             split: Some(split),
         };
         cohort.add(&case).unwrap();

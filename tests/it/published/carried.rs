@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use prodrome::bundle::{Bundle, Files, formula_file, sealed};
-use prodrome::command::{self, CheckRequest, FitRequest};
+use prodrome::command::{self, CheckRequest, FitRequest, TaskSource};
 use prodrome::feature::{FeatureParams, Spec, extract};
 use prodrome::import::Meter;
 use prodrome::registry;
@@ -174,8 +174,7 @@ fn a_fit_takes_a_sites_formula_and_the_bundle_carries_it() {
     write(&task, &task_text("\"site_frailty\", \"lace\"").replacen("[[tier]]", feature, 1));
     let sample = root().join("tests/data/diabetes130");
     let request = |published| FitRequest {
-        task: task.clone(),
-        published,
+        task: TaskSource { published, ..TaskSource::new(task.clone()) },
         ..fit_request(sample.clone(), models.path().to_owned())
     };
     let fit = |request: &FitRequest| command::fit(request, &Meter::default(), &|_| {});
