@@ -228,7 +228,9 @@ fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {
 fn formulas(files: &Files) -> Result<Formulas, BundleError> {
     let mut formulas = Formulas::default();
     for name in files.keys().filter(|name| name.starts_with(PUBLISHED)) {
-        formulas.add(text(files, name)?)?;
+        if formula_file(&formulas.add(text(files, name)?)?) != *name {
+            return Err(BundleError::Contradiction("a formula's file is named after another"));
+        }
     }
     Ok(formulas)
 }

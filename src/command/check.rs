@@ -25,6 +25,8 @@ pub struct CheckRequest {
     pub tasks: Vec<PathBuf>,
     pub models: PathBuf,
     pub concepts: Vec<PathBuf>,
+    /// Formula files of the site, which tasks may name beside those built in.
+    pub published: Vec<PathBuf>,
 }
 
 /// Quarantined rows of one file with one fault.
@@ -155,7 +157,9 @@ fn tasks(request: &CheckRequest) -> Result<(ConceptSet, Vec<Task>), CommandError
             return Err(CommandError::Concepts { path: file.clone(), error });
         }
     }
-    let tasks: Result<_, _> = files.iter().map(|file| records::task(file, &concepts)).collect();
+    let formulas = records::formulas(&request.published)?;
+    let task = |file: &PathBuf| records::task(file, &concepts, &formulas);
+    let tasks: Result<_, _> = files.iter().map(task).collect();
     Ok((concepts, tasks?))
 }
 

@@ -55,12 +55,8 @@ pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet,
     Ok(concepts)
 }
 
-pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandError> {
-    task_with(path, concepts, &Formulas::built_in())
-}
-
 /// The task in a file, with the formulas it may name.
-pub(super) fn task_with(
+pub(super) fn task(
     path: &Path,
     concepts: &ConceptSet,
     formulas: &Formulas,

@@ -16,6 +16,7 @@ mod labels;
 mod meds;
 mod parity;
 mod properties;
+mod published;
 mod rpc;
 mod scoring;
 mod simulate;

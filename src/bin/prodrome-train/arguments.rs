@@ -39,6 +39,10 @@ pub(crate) enum Command {
         /// A task file; may be given more than once. All of the models folder by default.
         #[arg(long)]
         task: Vec<PathBuf>,
+        /// A formula file of your site, which tasks may name under `published`; may be given more
+        /// than once.
+        #[arg(long, value_name = "FILE")]
+        published: Vec<PathBuf>,
         /// The models folder, with the tasks to check.
         #[arg(long, default_value = "models")]
         models: PathBuf,

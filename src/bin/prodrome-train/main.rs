@@ -106,9 +106,9 @@ struct Answer {
 
 fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
     match command {
-        Command::Check { records, task, models } => {
+        Command::Check { records, task, models, published } => {
             let (source, concepts) = records.parts();
-            let request = CheckRequest { source, tasks: task, models, concepts };
+            let request = CheckRequest { source, tasks: task, models, concepts, published };
             let checked = command::check(&request, meter)?;
             let exit_code = checked.exit_code();
             // The answer itself says what is wrong.

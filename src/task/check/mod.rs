@@ -15,6 +15,8 @@ use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 use crate::strict_toml;
 
+/// The most published scores a task may name.
+const PUBLISHED_MAX: usize = 32;
 /// The longest window, look-back or horizon a task may have.
 const DAYS_MAX: u32 = 36_600;
 /// The longest horizon a task may have.
@@ -180,6 +182,9 @@ fn published(
     concepts: &ConceptSet,
     formulas: &Formulas,
 ) -> Result<Vec<Arc<Formula>>, TaskError> {
+    if ids.len() > PUBLISHED_MAX {
+        return Err(invalid("published", &format!("more than {PUBLISHED_MAX} scores")));
+    }
     let mut found: Vec<Arc<Formula>> = Vec::new();
     for id in ids {
         if found.iter().any(|known| known.id() == id) {
