@@ -28,11 +28,12 @@ const RANKS: [(&str, u32); 15] = [
 const LINES_MAX: usize = 400;
 
 /// Words that only the named rooms may use in code.
-const RESERVED: [(&str, &[&str]); 17] = [
+const RESERVED: [(&str, &[&str]); 18] = [
     ("tonic:", &["rpc"]),
     ("tonic_", &["rpc"]),
     ("prost", &["rpc"]),
-    ("hyper", &["rpc"]),
+    ("hyper::", &["rpc"]),
+    ("hyper_util", &["rpc"]),
     ("linfa", &["model"]),
     ("smartcore", &["model"]),
     ("octofhir", &["record"]),
