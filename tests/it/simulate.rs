@@ -1,5 +1,6 @@
 //! The simulated population: its known risks are true, and its records say what the truth says.
 
+mod features;
 mod recount;
 mod written;
 
