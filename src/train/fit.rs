@@ -78,7 +78,7 @@ pub fn fit(
     let mut finalists = Vec::new();
     for tried in best_of_each_family(tried) {
         let candidate = tried.report.candidate;
-        let member = candidate.fit(&layout.inputs, &all, &table, params.seed)?;
+        let member = candidate.fit(&layout, &all, &table, params.seed)?;
         let calibrator = calibrator(&table, candidate, &tried.margins, &all)?;
         finalists.push(Finalist { tried, member, calibrator, held_out: None });
     }
