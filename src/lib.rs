@@ -13,14 +13,15 @@
 //! # The rooms, in reading order
 //!
 //! 1. `record`: one patient as a source gives it, and the checked `History` built from it
-//! 2. `feature`: from a `View` of the history to the row of numbers that models read
-//! 3. `task`: who is scored, when, for what outcome; a TOML file, checked once
-//! 4. `model`: fitting, storing, evaluating and explaining models; knows linfa and smartcore
-//! 5. `bundle`: everything needed to score one task, sealed and checked
-//! 6. `score` and `train`: the two walks, pure; neither sees the other
-//! 7. `import` and `registry`: the rooms with files
-//! 8. `service` and `command`: the use cases of the server and of the trainer
-//! 9. `rpc` and `telemetry`: gRPC and logs, thin
+//! 2. `published`: scores of the literature (LACE, PREVENT ...), formulas in files
+//! 3. `feature`: from a `View` of the history to the row of numbers that models read
+//! 4. `task`: who is scored, when, for what outcome; a TOML file, checked once
+//! 5. `model`: fitting, storing, evaluating and explaining models; knows linfa and smartcore
+//! 6. `bundle`: everything needed to score one task, sealed and checked
+//! 7. `score` and `train`: the two walks, pure; neither sees the other
+//! 8. `import` and `registry`: the rooms with files
+//! 9. `service` and `command`: the use cases of the server and of the trainer
+//! 10. `rpc` and `telemetry`: gRPC and logs, thin
 //!
 //! Imports point down only, and never sideways inside a rank; `tests/it/tidy.rs` holds this.
 //!
@@ -38,6 +39,7 @@ pub mod command;
 pub mod feature;
 pub mod import;
 pub mod model;
+pub mod published;
 pub mod record;
 pub mod registry;
 pub mod rpc;

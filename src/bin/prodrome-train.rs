@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
-    self, CheckRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest, ScoreRequest,
-    Source, with_threads,
+    self, CheckRequest, CohortRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest,
+    ScoreRequest, Source, TaskSource, with_threads,
 };
 use prodrome::import::{Meter, Reading, RegionFrom, Timezone};
 use prodrome::train::HeldOut;
@@ -60,13 +60,26 @@ enum Command {
         #[arg(long, default_value = "models")]
         models: PathBuf,
     },
-    /// Fit a task's models on an export; a new version folder, not yet in service.
-    Fit {
-        /// The task file; `concepts.toml` beside its folder is read with it.
-        #[arg(long)]
-        task: PathBuf,
+    /// Find a task's cohort in an export: who is left out and why, and a MEDS label file.
+    Cohort {
+        #[command(flatten)]
+        task: TaskArguments,
         #[command(flatten)]
         records: Records,
+        /// The label file to write, as Parquet. It holds patient data.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Fit a task's models on an export; a new version folder, not yet in service.
+    Fit {
+        #[command(flatten)]
+        task: TaskArguments,
+        #[command(flatten)]
+        records: Records,
+        /// A MEDS label file, or a folder of them, made by any tool: it replaces the task's own index
+        /// times and outcome; the task's criteria still apply.
+        #[arg(long, value_name = "FILE")]
+        labels: Option<PathBuf>,
         /// The models folder that gets the new version.
         #[arg(long, default_value = "models")]
         models: PathBuf,
@@ -130,6 +143,27 @@ enum Command {
         #[arg(long, default_value = "models")]
         models: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+struct TaskArguments {
+    /// The task file; `concepts.toml` beside its folder is read with it.
+    #[arg(long)]
+    task: PathBuf,
+    /// A formula file of your site, which the task may name under `published`; may be given more
+    /// than once. A bundle carries it.
+    #[arg(long, value_name = "FILE")]
+    published: Vec<PathBuf>,
+    /// Your own rules of planned stays, in place of the task's.
+    #[arg(long, value_name = "FILE")]
+    planned_rules: Option<PathBuf>,
+}
+
+impl TaskArguments {
+    fn source(self, concepts: Vec<PathBuf>) -> TaskSource {
+        let TaskArguments { task: file, published, planned_rules } = self;
+        TaskSource { file, concepts, published, planned_rules }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -264,10 +298,17 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             // The answer itself says what is wrong.
             Ok(Answer { exit_code, ..answer(&checked, checked.text(), Vec::new())? })
         }
-        Command::Fit { task, records, models, seed, held_out, dump_matrix } => {
+        Command::Cohort { task, records, out } => {
             let (source, concepts) = records.parts();
-            let request =
-                FitRequest { task, source, models, concepts, seed, held_out, dump_matrix };
+            let request = CohortRequest { task: task.source(concepts), source, out };
+            let enrolled = command::cohort(&request, meter)?;
+            let (exit_code, warnings) = (enrolled.exit_code(), enrolled.lines.warnings());
+            Ok(Answer { exit_code, ..answer(&enrolled, enrolled.summary(), warnings)? })
+        }
+        Command::Fit { task, records, labels, models, seed, held_out, dump_matrix } => {
+            let (source, concepts) = records.parts();
+            let task = task.source(concepts);
+            let request = FitRequest { task, source, labels, models, seed, held_out, dump_matrix };
             let fitted = command::fit(&request, meter, &|step| bar.set_message(step.to_owned()))?;
             answer(&fitted, fitted.summary(), fitted.warnings())
         }

@@ -13,6 +13,6 @@ pub use golden::{Golden, golden_rows};
 pub use manifest::{
     ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry, TierCut,
 };
-pub use open::{Bundle, BundleError, Files, MANIFEST, sealed};
+pub use open::{Bundle, BundleError, Files, MANIFEST, formula_file, sealed};
 pub use predict::{Explanation, Prediction};
 pub use sufficiency::{Judgement, Sufficiency};

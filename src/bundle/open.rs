@@ -9,6 +9,7 @@ use crate::feature::Column;
 use crate::model::{
     Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError, Recalibrated,
 };
+use crate::published::{FormulaError, Formulas};
 use crate::record::{ConceptError, ConceptSet};
 use crate::task::{Task, TaskError};
 
@@ -17,6 +18,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The folder of the formulas a bundle carries.
+const PUBLISHED: &str = "published/";
 
 /// How far a golden input's probability may be from the expected one.
 const GOLDEN_TOLERANCE: f64 = 1e-9;
@@ -42,6 +46,8 @@ pub enum BundleError {
     Task(#[from] TaskError),
     #[error("concepts.toml: {0}")]
     Concepts(#[from] ConceptError),
+    #[error("{PUBLISHED}: {0}")]
+    Published(#[from] FormulaError),
     #[error("{part}: {error}")]
     Model { part: String, error: ModelError },
     #[error("{MANIFEST} contradicts itself: {0}")]
@@ -108,7 +114,7 @@ impl Bundle {
         for site in site_concepts {
             concepts = concepts.extended(site)?;
         }
-        let task = Task::parse(text(files, "task.toml")?, &concepts)?;
+        let task = Task::parse_with(text(files, "task.toml")?, &concepts, &formulas(files)?)?;
         let columns = manifest.vocabulary.columns(task.spec());
         check_manifest(&manifest, &task, &columns)?;
         let members = members(&manifest, files)?;
@@ -163,6 +169,11 @@ impl Bundle {
     }
 }
 
+/// The name in a bundle of the file of the formula called `id`.
+pub fn formula_file(id: &str) -> String {
+    format!("{PUBLISHED}{id}.toml")
+}
+
 /// The files of a bundle with its manifest, the sha256 of every file written into it.
 ///
 /// # Errors
@@ -212,6 +223,16 @@ fn check_files(named: &BTreeMap<String, FileEntry>, files: &Files) -> Result<(),
 fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {
     let bytes = files.get(name).ok_or_else(|| BundleError::Missing(name.to_owned()))?;
     std::str::from_utf8(bytes).map_err(|_| BundleError::Changed(name.to_owned()))
+}
+
+/// The formulas that travel in the bundle, and no other: its answer must not change with the
+/// program that reads it.
+fn formulas(files: &Files) -> Result<Formulas, BundleError> {
+    let mut formulas = Formulas::default();
+    for name in files.keys().filter(|name| name.starts_with(PUBLISHED)) {
+        formulas.add(text(files, name)?)?;
+    }
+    Ok(formulas)
 }
 
 fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Result<(), BundleError> {

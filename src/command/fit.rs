@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::records::{self, Source};
+use super::task_source::TaskSource;
 use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter};
 use crate::registry;
 use crate::train::{self, CensoringReport, Cohort, Dump, FitParams, HeldOut, Report};
@@ -16,10 +17,11 @@ const DUMP_ROWS: usize = 8_192;
 /// What `fit` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitRequest {
-    pub task: PathBuf,
+    pub task: TaskSource,
     pub source: Source,
     pub models: PathBuf,
-    pub concepts: Vec<PathBuf>,
+    /// A MEDS label file (or a folder of them) that replaces the task's own index times and outcome.
+    pub labels: Option<PathBuf>,
     pub seed: u64,
     pub held_out: HeldOut,
     pub dump_matrix: Option<PathBuf>,
@@ -33,6 +35,8 @@ pub struct FitOutcome {
     pub digest: String,
     pub lines: Counts,
     pub metrics: Report,
+    /// What is doubtful about the label file.
+    pub label_warnings: Vec<String>,
 }
 
 impl FitOutcome {
@@ -71,6 +75,7 @@ impl FitOutcome {
             .map(|column| format!("column {column} is empty, constant or too rare: not used"))
             .collect();
         warnings.extend(self.metrics.censoring.iter().filter_map(CensoringReport::warning));
+        warnings.extend(self.label_warnings.iter().cloned());
         warnings.extend(self.lines.warnings());
         warnings
     }
@@ -85,11 +90,11 @@ pub fn fit(
     meter: &Meter,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<FitOutcome, CommandError> {
-    let concepts = records::concepts(&request.task, &request.concepts)?;
-    let task = records::task(&request.task, &concepts)?;
+    let (task, concepts) = request.task.read()?;
     let export = records::export(&request.source)?;
     progress("reading records");
-    let (cohort, lines) = records::cohort(&task, &concepts, &export, meter, |_| true)?;
+    let (cohort, lines, label_warnings) =
+        records::cohort(&task, &concepts, &export, meter, request.labels.as_deref())?;
     let name = task.params().name.as_str();
     let params = FitParams {
         version: registry::next_version(&request.models, name)?,
@@ -109,6 +114,7 @@ pub fn fit(
         digest: fitted.bundle.digest().to_owned(),
         lines,
         metrics: fitted.report,
+        label_warnings,
     })
 }
 

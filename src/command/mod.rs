@@ -1,6 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
 mod check;
+mod cohort;
 mod convert;
 mod evaluate;
 mod fit;
@@ -8,18 +9,22 @@ mod predictions;
 mod promote;
 mod records;
 mod score;
+mod task_source;
 
 use std::path::PathBuf;
 
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
+pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use task_source::TaskSource;
 
 use crate::import::{ImportError, MappingError, WriteError};
+use crate::published::FormulaError;
 use crate::record::ConceptError;
 use crate::registry::RegistryError;
 use crate::task::TaskError;
@@ -34,6 +39,8 @@ pub enum CommandError {
     Task { path: PathBuf, error: Box<TaskError> },
     #[error("{path}: {error}")]
     Concepts { path: PathBuf, error: ConceptError },
+    #[error("{path}: {error}")]
+    Published { path: PathBuf, error: FormulaError },
     #[error("{path}: {error}")]
     Mapping { path: PathBuf, error: Box<MappingError> },
     #[error(transparent)]
@@ -59,6 +66,7 @@ impl CommandError {
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
+            | CommandError::Published { .. }
             | CommandError::Mapping { .. } => 2,
             CommandError::Import(ImportError::Unreadable { .. })
             | CommandError::Io { .. }

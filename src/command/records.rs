@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Export, Label, Mapping, Meter, Reading, Received, Subject};
+use crate::import::{Counts, Export, Label, Labels, Mapping, Meter, Reading, Received, Subject};
+use crate::published::Formulas;
 use crate::record::ConceptSet;
 use crate::registry;
 use crate::task::Task;
@@ -55,8 +56,27 @@ pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet,
 }
 
 pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandError> {
-    Task::parse(&read_text(path)?, concepts)
+    task_with(path, concepts, &Formulas::built_in())
+}
+
+/// The task in a file, with the formulas it may name.
+pub(super) fn task_with(
+    path: &Path,
+    concepts: &ConceptSet,
+    formulas: &Formulas,
+) -> Result<Task, CommandError> {
+    Task::parse_with(&read_text(path)?, concepts, formulas)
         .map_err(|error| CommandError::Task { path: path.to_owned(), error: Box::new(error) })
+}
+
+/// The formulas built in and those in a site's files.
+pub(super) fn formulas(site: &[PathBuf]) -> Result<Formulas, CommandError> {
+    let mut formulas = Formulas::built_in();
+    for path in site {
+        let added = formulas.add(&read_text(path)?);
+        added.map_err(|error| CommandError::Published { path: path.clone(), error })?;
+    }
+    Ok(formulas)
 }
 
 /// The export that `source` names, with its mapping read.
@@ -95,32 +115,51 @@ pub(super) fn source_params(export: &Export) -> SourceNote {
 pub(super) fn case(subject: Subject) -> Case {
     let Subject { subject_id, source_id: _, group, record, label, split, file: _, line: _ } =
         subject;
-    let given = |label: Label| GivenLabel {
-        prediction_time: label.prediction_time,
-        boolean_value: label.boolean_value,
-    };
-    let labels = label.map(|label| vec![given(label)]);
+    let labels = label.map(|label| vec![given_label(label)]);
     Case { subject_id, group, record, labels, split }
 }
 
-/// Reads the cohort of `task`; `wanted` chooses by group.
+/// Reads the cohort of `task`, with the labels of a file where one is given.
 pub(super) fn cohort<'a>(
     task: &'a Task,
     concepts: &'a ConceptSet,
     export: &Export,
     meter: &Meter,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<(Cohort<'a>, Counts), CommandError> {
+    labels: Option<&Path>,
+) -> Result<(Cohort<'a>, Counts, Vec<String>), CommandError> {
+    let mut labels = labels.map(Labels::read).transpose()?;
     let mut cohort = Cohort::new(task, concepts);
     let counts = export.read(meter, |subject| {
-        if !wanted(&subject.group) {
-            return Received::Skipped("not asked for".to_owned());
+        let given = labels.as_mut().map(|labels| labels.take(&subject));
+        let mut case = case(subject);
+        if let Some(given) = given {
+            case.labels = Some(given.into_iter().map(given_label).collect());
         }
-        match cohort.add(&case(subject)) {
+        match cohort.add(&case) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
     cohort.finish();
-    Ok((cohort, counts))
+    let mut warnings = Vec::new();
+    if let Some(labels) = labels {
+        let (left, counts) = (labels.left(), labels.counts());
+        if left > 0 && left == counts.used() {
+            return Err(CommandError::Data(
+                "no label is of a subject of the export: subject_id (or patient_id) must be the \
+                 export's"
+                    .to_owned(),
+            ));
+        }
+        if left > 0 {
+            warnings.push(format!("{left} labels are of subjects that are not in the export"));
+        }
+        warnings.extend(counts.warnings().into_iter().map(|line| format!("labels: {line}")));
+    }
+    Ok((cohort, counts, warnings))
+}
+
+fn given_label(label: Label) -> GivenLabel {
+    let Label { prediction_time, boolean_value } = label;
+    GivenLabel { prediction_time, boolean_value }
 }

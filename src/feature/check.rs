@@ -3,10 +3,9 @@
 use super::params::{FeatureParams, ObservedByParams, SourceParams, Window};
 use super::spec::{Counted, Feature, ObservedBy, Source, Spec, SpecError};
 use crate::SMALL_CELL_PATIENTS;
+use crate::published::Formulas;
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 
-/// The longest look-back a window may have.
-const WINDOW_DAYS_MAX: u32 = 36_525;
 /// The most columns a learned feature may have.
 const LEARNED_MAX: usize = 64;
 
@@ -17,13 +16,25 @@ impl Spec {
     /// A name used twice, an unknown concept (with the nearest known one), a window or number out
     /// of its limits.
     pub fn check(params: &[FeatureParams], concepts: &ConceptSet) -> Result<Spec, SpecError> {
+        Spec::check_with(params, concepts, &Formulas::built_in())
+    }
+
+    /// As `check`, with the formulas that features may name.
+    ///
+    /// # Errors
+    /// As `check`; also for a formula that is not there or does not fit the concepts.
+    pub fn check_with(
+        params: &[FeatureParams],
+        concepts: &ConceptSet,
+        formulas: &Formulas,
+    ) -> Result<Spec, SpecError> {
         let mut features: Vec<Feature> = Vec::with_capacity(params.len());
         for feature in params {
             let fault = |reason| SpecError { feature: feature.name.clone(), reason };
             if features.iter().any(|known| known.name == feature.name) {
                 return Err(fault("the name is used twice".into()));
             }
-            features.push(checked(feature, concepts).map_err(fault)?);
+            features.push(checked(feature, concepts, formulas).map_err(fault)?);
         }
         if features.is_empty() {
             return Err(SpecError { feature: "-".into(), reason: "there is no feature".into() });
@@ -35,11 +46,16 @@ impl Spec {
 /// Finds concepts by name for one feature and remembers what it needs of them.
 struct Finder<'a> {
     concepts: &'a ConceptSet,
+    formulas: &'a Formulas,
     titles: Vec<String>,
     modifiable: bool,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(concepts: &'a ConceptSet, formulas: &'a Formulas) -> Finder<'a> {
+        Finder { concepts, formulas, titles: Vec::new(), modifiable: false }
+    }
+
     fn one(&mut self, name: &str) -> Result<ConceptId, String> {
         let Some(id) = self.concepts.find(name) else {
             let near = self.concepts.nearest(name).unwrap_or("-");
@@ -61,14 +77,18 @@ impl Finder<'_> {
 }
 
 /// Checks one feature.
-fn checked(params: &FeatureParams, concepts: &ConceptSet) -> Result<Feature, String> {
+fn checked(
+    params: &FeatureParams,
+    concepts: &ConceptSet,
+    formulas: &Formulas,
+) -> Result<Feature, String> {
     if params.name.is_empty() || params.text.is_empty() {
         return Err("needs a name and a text".into());
     }
-    let mut finder = Finder { concepts, titles: Vec::new(), modifiable: false };
+    let mut finder = Finder::new(concepts, formulas);
     let source = source(&params.from, &mut finder)?;
     let observed_by =
-        params.observed_by.as_ref().map(|by| observed_by(by, concepts)).transpose()?;
+        params.observed_by.as_ref().map(|by| observed_by(by, concepts, formulas)).transpose()?;
     let name = &params.name;
     let suffixed = |parts: &[String]| parts.iter().map(|part| format!("{name}={part}")).collect();
     let columns = match (&params.from, &source) {
@@ -132,6 +152,10 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
                 cuts: cuts.clone(),
             }
         }
+        SourceParams::Published { score } => {
+            let formula = finder.formulas.resolve(score, finder.concepts);
+            Source::Published { formula: formula.map_err(|error| error.to_string())? }
+        }
         SourceParams::StayCount { concept } => stay_count(concept, finder)?,
         SourceParams::Concepts { concepts, window, kinds, principal, missing_without_any } => {
             Source::Concepts {
@@ -182,7 +206,7 @@ fn stay_count(name: &str, finder: &mut Finder<'_>) -> Result<Source, String> {
     let concept = finder.one(name)?;
     let rule = finder.concepts.get(concept).and_then(|concept| concept.count.clone());
     let rule = rule.ok_or_else(|| format!("concept `{name}` has no count rule"))?;
-    let mut others = Finder { concepts: finder.concepts, titles: Vec::new(), modifiable: false };
+    let mut others = Finder::new(finder.concepts, finder.formulas);
     let except: Result<Vec<ConceptId>, String> =
         rule.except.iter().map(|name| others.one(name)).collect();
     // A count is no event to be counted.
@@ -191,8 +215,12 @@ fn stay_count(name: &str, finder: &mut Finder<'_>) -> Result<Source, String> {
     Ok(Source::StayCount { concept, counted })
 }
 
-fn observed_by(params: &ObservedByParams, concepts: &ConceptSet) -> Result<ObservedBy, String> {
-    let mut finder = Finder { concepts, titles: Vec::new(), modifiable: false };
+fn observed_by(
+    params: &ObservedByParams,
+    concepts: &ConceptSet,
+    formulas: &Formulas,
+) -> Result<ObservedBy, String> {
+    let mut finder = Finder::new(concepts, formulas);
     let found: Result<Vec<_>, _> = params.concepts.iter().map(|name| finder.one(name)).collect();
     Ok(ObservedBy { kinds: params.kinds.clone(), concepts: found? })
 }
@@ -219,10 +247,8 @@ fn encounters(
 }
 
 fn limited(window: Window) -> Result<Window, String> {
-    match window {
-        Window::Days(days) if !(1..=WINDOW_DAYS_MAX).contains(&days) => {
-            Err(format!("a window has 1 to {WINDOW_DAYS_MAX} days"))
-        }
-        _ => Ok(window),
+    match window.is_limited() {
+        true => Ok(window),
+        false => Err(format!("a window has 1 to {} days", Window::DAYS_MAX)),
     }
 }

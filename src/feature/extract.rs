@@ -6,6 +6,7 @@ use super::params::{LearnedFrom, Window};
 use super::scene::{Facts, Scene, Sink, Token};
 use super::spec::{Feature, Source, Spec};
 use super::{condition, measurement, utilization};
+use crate::published::evaluate;
 use crate::record::{Evidence, Sex, View};
 
 /// All feature values of `view`, and with `with_evidence` the dated facts behind them.
@@ -57,6 +58,10 @@ fn fixed(scene: &Scene<'_, '_>, feature: &Feature, sink: &mut Sink<'_>) {
         }
         Source::Measurement { concept, window, aggregate, cuts } => {
             measurement::values(scene, *concept, *window, aggregate, cuts, sink);
+        }
+        Source::Published { formula } => {
+            let number = evaluate(scene.view, formula).number();
+            sink.column(number.unwrap_or(f64::NAN), None);
         }
         Source::StayCount { concept, counted } => {
             measurement::stay_count(scene, *concept, counted, sink);

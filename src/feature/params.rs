@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::record::Window;
 use crate::record::{EncounterClass, EncounterCode, EventKind};
 
 /// A feature as the task file gives it.
@@ -67,6 +68,9 @@ pub enum SourceParams {
         #[serde(default)]
         bands: Vec<String>,
     },
+    /// What a published score gives: its points, else its single probability; missing when it does
+    /// not apply or lacks an input.
+    Published { score: String },
     /// A count in the index stay: sent as a measurement of the concept, or counted by its rule.
     StayCount { concept: String },
     /// One 0/1 column for each concept: present in the window or not.
@@ -93,17 +97,6 @@ pub enum SourceParams {
         /// A code of fewer patients is never learned.
         patients_min: usize,
     },
-}
-
-/// How far a feature looks back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Window {
-    /// The index stay.
-    Stay,
-    Days(u32),
-    /// All that is known.
-    Ever,
 }
 
 /// How the values of a window become one.

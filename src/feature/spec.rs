@@ -1,6 +1,9 @@
 //! The feature spec of a task: its features checked against the concepts, in column order.
 
+use std::sync::Arc;
+
 use super::params::{Aggregate, LearnedFrom, Window};
+use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EncounterCode, Entry, EventKind};
 
 /// What is wrong with a feature spec.
@@ -91,6 +94,9 @@ pub enum Source {
         aggregate: Vec<Aggregate>,
         cuts: Vec<f64>,
     },
+    Published {
+        formula: Arc<Formula>,
+    },
     StayCount {
         concept: ConceptId,
         counted: Counted,
@@ -132,6 +138,7 @@ impl Feature {
             Source::Measurement { concept, .. }
             | Source::StayCount { concept, .. }
             | Source::CodedLevels { concept, .. } => vec![*concept],
+            Source::Published { formula } => formula.concepts(),
             Source::Age
             | Source::Sex
             | Source::StayDays

@@ -22,6 +22,7 @@ mod time;
 mod ucum;
 mod unit;
 mod view;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,7 @@ pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
 pub use view::{Contact, Dated, Evidence, Stay, View};
+pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

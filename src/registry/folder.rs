@@ -9,6 +9,8 @@ use crate::bundle::Files;
 
 /// The most files a version folder may hold.
 const FILES_MAX: usize = 64;
+/// The one folder that a version folder may hold: the formulas that its task names.
+const PUBLISHED: &str = "published";
 /// The largest file of a bundle, in bytes.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -23,11 +25,24 @@ pub(super) fn is_version(name: &str) -> bool {
 /// Anything in the folder but plain files, too many or too large ones.
 pub fn read_files(folder: &Path) -> Result<Files, RegistryError> {
     let mut files = Files::new();
+    read_into(&mut files, folder, "")?;
+    let published = folder.join(PUBLISHED);
+    // Without following links: a link could lead anywhere.
+    if fs::symlink_metadata(&published).is_ok_and(|metadata| metadata.is_dir()) {
+        read_into(&mut files, &published, &format!("{PUBLISHED}/"))?;
+    }
+    Ok(files)
+}
+
+/// Reads the files of `folder`; `before` stands before their names.
+fn read_into(files: &mut Files, folder: &Path, before: &str) -> Result<(), RegistryError> {
     for entry in fs::read_dir(folder).map_err(RegistryError::io(folder))? {
         let path = entry.map_err(RegistryError::io(folder))?.path();
         let refuse = |reason| Err(RegistryError::Folder { path: path.clone(), reason });
-        // Without following links: a link could lead anywhere.
         let metadata = fs::symlink_metadata(&path).map_err(RegistryError::io(&path))?;
+        if metadata.is_dir() && before.is_empty() && path.ends_with(PUBLISHED) {
+            continue;
+        }
         if !metadata.is_file() {
             return refuse("not a plain file");
         }
@@ -41,9 +56,9 @@ pub fn read_files(folder: &Path) -> Result<Files, RegistryError> {
             return refuse("a file name that is not UTF-8");
         };
         let bytes = fs::read(&path).map_err(RegistryError::io(&path))?;
-        files.insert(name.to_owned(), bytes);
+        files.insert(format!("{before}{name}"), bytes);
     }
-    Ok(files)
+    Ok(())
 }
 
 /// The version that a new bundle of `task` gets: one above the highest there is.
@@ -90,8 +105,15 @@ pub fn publish(
         fs::remove_dir_all(&incoming).map_err(RegistryError::io(&incoming))?;
     }
     fs::create_dir_all(&incoming).map_err(RegistryError::io(&incoming))?;
+    let published = incoming.join(PUBLISHED);
+    if files.keys().any(|name| name.starts_with(&format!("{PUBLISHED}/"))) {
+        fs::create_dir(&published).map_err(RegistryError::io(&published))?;
+    }
     for (name, bytes) in files {
         write_synced(&incoming.join(name), bytes)?;
+    }
+    if published.is_dir() {
+        sync_folder(&published)?;
     }
     sync_folder(&incoming)?;
     fs::rename(&incoming, &target).map_err(RegistryError::io(&target))?;

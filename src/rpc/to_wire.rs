@@ -3,6 +3,7 @@
 use prost_types::Timestamp;
 
 use super::{origin::Origin, proto};
+use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
 use crate::score::{Reason, Score, Sufficiency};
 use crate::service::{Answer, Assessment, ModelInfo, NotEligible, ScoreResponse};
@@ -76,6 +77,7 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         baseline,
         reasons,
         other_contribution,
+        published,
     } = score;
     let sufficiency = match sufficiency {
         Sufficiency::A => proto::Sufficiency::A,
@@ -97,6 +99,38 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         baseline,
         reasons: reasons.into_iter().map(|each| reason(each, origin)).collect(),
         other_contribution,
+        published: published.into_iter().map(self::published).collect(),
+    }
+}
+
+fn published(score: PublishedScore) -> proto::PublishedScore {
+    let PublishedScore {
+        id,
+        title,
+        points,
+        probability,
+        probability_low,
+        probability_high,
+        band,
+        outcome,
+        horizon_days,
+        applicable,
+        reason,
+        missing_inputs,
+    } = score;
+    proto::PublishedScore {
+        id,
+        title,
+        points,
+        probability,
+        probability_low,
+        probability_high,
+        band,
+        outcome,
+        horizon_days,
+        applicable,
+        reason,
+        missing_inputs,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The answer for one task: a score with its reasons, or why there is none.
 
 use crate::bundle::Sufficiency;
+use crate::published::PublishedScore;
 use crate::record::{Evidence, Time};
 
 /// One feature's share of the score, in words.
@@ -46,4 +47,6 @@ pub struct Score {
     pub reasons: Vec<Reason>,
     /// Sum of all shares not listed, so that baseline + reasons + other = log-odds of probability.
     pub other_contribution: f64,
+    /// The published scores of the task, in its order: each of its own outcome, not recalibrated.
+    pub published: Vec<PublishedScore>,
 }

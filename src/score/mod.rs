@@ -9,6 +9,7 @@ pub use answer::{Reason, Score};
 
 use crate::bundle::Bundle;
 use crate::feature::extract;
+use crate::published::evaluate;
 use crate::record::{History, Time, View};
 use crate::task::{NotEligible, Standing, eligibility, latest_index};
 
@@ -44,6 +45,7 @@ pub fn score(
         baseline: 0.0,
         reasons: Vec::new(),
         other_contribution: 0.0,
+        published: task.published().iter().map(|formula| evaluate(&view, formula)).collect(),
     };
     if score.sufficiency == Sufficiency::D {
         return Ok(score);

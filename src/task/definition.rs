@@ -1,9 +1,11 @@
 //! A task that was checked: its rules with their concepts and numbers resolved, immutable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::params::TaskParams;
-use crate::feature::{Feature, Spec, SpecError};
+use crate::feature::{Feature, Source, Spec, SpecError};
+use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EventKind};
 
 /// What is wrong with a task file.
@@ -145,6 +147,7 @@ pub(super) struct Checked {
     /// Concepts that a contact must have measured to make an index time.
     pub index_with: Vec<ConceptId>,
     pub spec: Spec,
+    pub published: Vec<Arc<Formula>>,
 }
 
 /// A checked task.
@@ -195,14 +198,36 @@ impl Task {
         &self.checked.spec
     }
 
+    /// The published scores shown beside the model's.
+    pub fn published(&self) -> &[Arc<Formula>] {
+        &self.checked.published
+    }
+
+    /// The files of all formulas that it names, directly or as a feature, by id.
+    pub fn formula_files(&self) -> BTreeMap<String, String> {
+        let of_features =
+            self.spec().features().iter().filter_map(|feature| match &feature.source {
+                Source::Published { formula } => Some(formula),
+                _ => None,
+            });
+        self.published().iter().chain(of_features).flat_map(|formula| formula.files()).collect()
+    }
+
     /// sha256 of the task's content, whatever its comments and spacing.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The concepts that its rules and features read, each once.
+    /// The concepts that its rules, features and published scores read, each once.
     pub fn concepts(&self) -> BTreeSet<ConceptId> {
-        let Checked { include, exclude, outcome, planned, follow_up, index_with, spec } =
+        let features = self.spec().features().iter().flat_map(Feature::concepts);
+        let published = self.published().iter().flat_map(|formula| formula.concepts());
+        self.rule_concepts().into_iter().chain(features).chain(published).collect()
+    }
+
+    /// The concepts that its rules read, each once: what labels need.
+    pub fn rule_concepts(&self) -> BTreeSet<ConceptId> {
+        let Checked { include, exclude, outcome, planned, follow_up, index_with, .. } =
             &self.checked;
         let criteria =
             include.iter().chain(exclude).flat_map(|criterion| criterion.rule.concepts());
@@ -213,14 +238,8 @@ impl Task {
         });
         let observed = follow_up.observed_by.iter().map(|(readings, _)| readings.concept);
         let followed = follow_up.ends_at.iter().copied().chain(observed);
-        let features = spec.features().iter().flat_map(Feature::concepts);
-        criteria
-            .chain(outcomes)
-            .chain(planned)
-            .chain(followed)
-            .chain(index_with.iter().copied())
-            .chain(features)
-            .collect()
+        let index_with = index_with.iter().copied();
+        criteria.chain(outcomes).chain(planned).chain(followed).chain(index_with).collect()
     }
 }
 

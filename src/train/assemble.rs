@@ -6,7 +6,7 @@ use super::report::{Finalist, FitParams, Report, TrainError, headline};
 use super::select::{Layout, Table};
 use crate::bundle::{
     Bundle, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest, MemberEntry,
-    TierCut, golden_rows, sealed,
+    TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
@@ -36,6 +36,9 @@ pub(super) fn draft(
     files.insert("task.toml".into(), text.into_bytes());
     let concepts = parts.cohort.concepts().to_toml().map_err(crate::bundle::BundleError::from)?;
     files.insert("concepts.toml".into(), concepts.into_bytes());
+    for (id, formula) in task.formula_files() {
+        files.insert(formula_file(&id), formula.into_bytes());
+    }
     let mut members = Vec::new();
     for (place, finalist) in finalists.iter().enumerate() {
         let (file, bytes) = match &finalist.member {

@@ -13,13 +13,14 @@ mod evaluate;
 mod fit;
 mod metrics;
 mod report;
+mod roll;
 mod select;
 mod small_cell;
 mod split;
 mod survey;
 
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
-pub use cohort::{Attrition, Case, Cohort, GivenLabel, Sample, ShownAttrition};
+pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
 pub use fit::fit;
 pub use metrics::{
@@ -28,6 +29,7 @@ pub use metrics::{
     observed_over_expected_interval, threshold_table,
 };
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
+pub use roll::{AttritionLine, Roll, RollRow};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, Split, part_of};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use prodrome::bundle::{Bundle, Files};
-use prodrome::command::{self, FitOutcome, FitRequest, Source};
+use prodrome::command::{self, FitOutcome, FitRequest, Source, TaskSource};
 use prodrome::import::{Counts, Export, ImportError, Mapping, Meter, Received, Subject};
 use prodrome::record::{
     Code, ConceptSet, Encounter, EncounterClass, Event, EventKind, Record, Time,
@@ -94,13 +94,13 @@ pub(crate) fn service() -> Arc<Service> {
 /// A request to fit the shipped task on `export` into `models`.
 pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
     FitRequest {
-        task: task_folder().join("task.toml"),
+        task: TaskSource::new(task_folder().join("task.toml")),
         source: Source {
             mapping: Some(task_folder().join("diabetes130.toml")),
             ..Source::new(export)
         },
         models,
-        concepts: Vec::new(),
+        labels: None,
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
         dump_matrix: None,

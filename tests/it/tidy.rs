@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 14] = [
+const RANKS: [(&str, u32); 15] = [
     ("strict_toml", 0),
     ("record", 1),
-    ("feature", 2),
-    ("task", 3),
-    ("model", 4),
-    ("bundle", 5),
-    ("score", 6),
-    ("train", 6),
-    ("import", 7),
-    ("registry", 7),
-    ("service", 8),
-    ("command", 8),
-    ("rpc", 9),
-    ("telemetry", 9),
+    ("published", 2),
+    ("feature", 3),
+    ("task", 4),
+    ("model", 5),
+    ("bundle", 6),
+    ("score", 7),
+    ("train", 7),
+    ("import", 8),
+    ("registry", 8),
+    ("service", 9),
+    ("command", 9),
+    ("rpc", 10),
+    ("telemetry", 10),
 ];
 
 /// A longer file asks to be two.

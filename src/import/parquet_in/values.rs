@@ -71,6 +71,14 @@ impl Values {
         }
     }
 
+    /// The truth value in `row`.
+    pub(in crate::import) fn boolean(&self, row: usize) -> Option<bool> {
+        match self {
+            Values::Booleans(values) => values.get(row).copied().flatten(),
+            _ => None,
+        }
+    }
+
     /// The number in `row`; one of 32 bits is widened exactly.
     pub(in crate::import) fn number(&self, row: usize) -> Option<f64> {
         match self {

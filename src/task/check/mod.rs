@@ -2,11 +2,16 @@
 
 mod outcome;
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::definition::{Checked, Criterion, FollowUp, Measure, Readings, Rule, Task, TaskError};
-use super::params::{CriterionParams, IndexRule, Number, RiskFrom, RuleParams, TaskParams, Tier};
+use super::params::{
+    CriterionParams, IndexRule, Number, PlannedParams, RiskFrom, RuleParams, TaskParams, Tier,
+};
 use crate::feature::Spec;
+use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 use crate::strict_toml;
 
@@ -26,14 +31,30 @@ impl Task {
     /// Syntax, an unknown key, concept or parameter (with the nearest known one), a number out of its
     /// limits, rules that do not fit together.
     pub fn parse(text: &str, concepts: &ConceptSet) -> Result<Task, TaskError> {
-        Task::check(strict_toml::parse(text).map_err(TaskError::Syntax)?, concepts)
+        Task::parse_with(text, concepts, &Formulas::built_in())
+    }
+
+    /// As `parse`, with the formulas that the task may name.
+    ///
+    /// # Errors
+    /// As `parse`; also for a formula that is not there or does not fit the concepts.
+    pub fn parse_with(
+        text: &str,
+        concepts: &ConceptSet,
+        formulas: &Formulas,
+    ) -> Result<Task, TaskError> {
+        Task::check(TaskParams::parse(text)?, concepts, formulas)
     }
 
     /// Checks `params` against `concepts`.
     ///
     /// # Errors
     /// As `parse`.
-    pub fn check(params: TaskParams, concepts: &ConceptSet) -> Result<Task, TaskError> {
+    pub fn check(
+        params: TaskParams,
+        concepts: &ConceptSet,
+        formulas: &Formulas,
+    ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
         check_tiers(&params.tier)?;
         let finder = Finder { concepts, params: &params };
@@ -52,7 +73,8 @@ impl Task {
             planned: params.planned.as_ref().map_or(Ok(Vec::new()), |p| finder.planned(p))?,
             follow_up: finder.follow_up()?,
             index_with: finder.index_with()?,
-            spec: Spec::check(&params.feature, concepts)?,
+            spec: Spec::check_with(&params.feature, concepts, formulas)?,
+            published: published(&params.published, concepts, formulas)?,
         };
         let canonical = serde_json::to_vec(&params)
             .map_err(|error| invalid("task", &format!("cannot be written as JSON: {error}")))?;
@@ -66,6 +88,26 @@ impl Task {
     /// When a value cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String, TaskError> {
         toml::to_string(&self.params).map_err(|error| TaskError::Syntax(error.to_string()))
+    }
+}
+
+impl TaskParams {
+    /// Reads a task file, unchecked.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key (with the nearest known one).
+    pub fn parse(text: &str) -> Result<TaskParams, TaskError> {
+        strict_toml::parse(text).map_err(TaskError::Syntax)
+    }
+}
+
+impl PlannedParams {
+    /// Reads a file with rules of planned stays, unchecked.
+    ///
+    /// # Errors
+    /// Syntax, an unknown key (with the nearest known one).
+    pub fn parse(text: &str) -> Result<PlannedParams, TaskError> {
+        strict_toml::parse(text).map_err(TaskError::Syntax)
     }
 }
 
@@ -131,6 +173,22 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), TaskError> {
         }
     }
     Ok(())
+}
+
+fn published(
+    ids: &[String],
+    concepts: &ConceptSet,
+    formulas: &Formulas,
+) -> Result<Vec<Arc<Formula>>, TaskError> {
+    let mut found: Vec<Arc<Formula>> = Vec::new();
+    for id in ids {
+        if found.iter().any(|known| known.id() == id) {
+            return Err(invalid("published", &format!("`{id}` is named twice")));
+        }
+        let formula = formulas.resolve(id, concepts);
+        found.push(formula.map_err(|error| invalid("published", &error.to_string()))?);
+    }
+    Ok(found)
 }
 
 /// Finds concepts and parameters by name.

@@ -30,6 +30,9 @@ pub struct TaskParams {
     /// Numbers that rules name, such as the pressure from which a reading is high.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, f64>,
+    /// Published scores shown beside the model's, by their formulas' ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
     pub index: IndexParams,
     pub time_at_risk: TimeAtRisk,
     #[serde(default)]

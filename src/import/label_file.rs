@@ -1,0 +1,139 @@
+//! Label files: index times with their outcome, made elsewhere (MEDS label schema, as Parquet).
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::input::{self, InputFile};
+use super::parquet_in::{Batch, Holds, ParquetFile};
+use super::{Counts, ImportError, Label, Meter, Subject};
+
+/// The columns of a label file. A text `patient_id` goes before `subject_id`.
+const SUBJECT: &str = "subject_id";
+const PATIENT: &str = "patient_id";
+const TIME: &str = "prediction_time";
+const VALUE: &str = "boolean_value";
+
+/// Labels by subject.
+#[derive(Debug, Default)]
+pub struct Labels {
+    by_subject: HashMap<i64, Vec<Label>>,
+    by_patient: HashMap<String, Vec<Label>>,
+    counts: Counts,
+}
+
+/// The places of the columns of one file.
+struct Places {
+    subject: Option<usize>,
+    patient: Option<usize>,
+    time: usize,
+    value: usize,
+}
+
+impl Labels {
+    /// Reads a label file, or every `*.parquet` file of a folder. A row without a subject, a time or a
+    /// value, or with a time that a record cannot hold, is quarantined.
+    ///
+    /// # Errors
+    /// A file that cannot be opened or is damaged, a column that is missing or of the wrong type.
+    pub fn read(path: &Path) -> Result<Labels, ImportError> {
+        let mut labels = Labels::default();
+        for file in files(path)? {
+            labels.file(&file)?;
+        }
+        for given in labels.by_subject.values_mut().chain(labels.by_patient.values_mut()) {
+            given.sort_by_key(|label| (label.prediction_time, label.boolean_value));
+        }
+        Ok(labels)
+    }
+
+    fn file(&mut self, file: &InputFile) -> Result<(), ImportError> {
+        let opened = ParquetFile::open(file)?;
+        let missing = |column: &str| ImportError::MissingColumn {
+            file: file.name.to_string(),
+            column: column.to_owned(),
+            hint: String::new(),
+        };
+        let is_time = |holds| matches!(holds, Holds::Instant { .. } | Holds::Date);
+        let places = Places {
+            subject: opened.find(SUBJECT, "whole numbers", |holds| holds == Holds::Integer)?,
+            patient: opened.find(PATIENT, "text", |holds| holds == Holds::Text)?,
+            time: opened.find(TIME, "instants", is_time)?.ok_or_else(|| missing(TIME))?,
+            value: opened
+                .find(VALUE, "true or false", |holds| holds == Holds::Boolean)?
+                .ok_or_else(|| missing(VALUE))?,
+        };
+        if places.subject.is_none() && places.patient.is_none() {
+            return Err(missing(SUBJECT));
+        }
+        let Places { subject, patient, time, value } = places;
+        let mut asked = vec![time, value];
+        asked.extend(patient);
+        asked.extend(subject);
+        let meter = Meter::default();
+        for batch in opened.batches(&asked, &meter) {
+            let damaged =
+                |_| ImportError::NoParquet { file: file.name.to_string(), reason: "it is damaged" };
+            self.batch(file, &batch.map_err(damaged)?, patient.is_some());
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, file: &InputFile, batch: &Batch, by_patient: bool) {
+        let [times, values, who, ..] = batch.columns.as_slice() else { return };
+        for row in 0..batch.rows {
+            let time = times.time(row).filter(|time| time.is_believable());
+            let label = time
+                .zip(values.boolean(row))
+                .map(|(prediction_time, boolean_value)| Label { prediction_time, boolean_value });
+            let patient = who.text(row).and_then(|text| std::str::from_utf8(text).ok());
+            let of_whom = match by_patient {
+                true => patient.map(|id| self.by_patient.entry(id.to_owned()).or_default()),
+                false => who.integer(row).map(|id| self.by_subject.entry(id).or_default()),
+            };
+            match (of_whom, label) {
+                (Some(list), Some(label)) => {
+                    list.push(label);
+                    self.counts.use_one();
+                }
+                _ => self.counts.quarantine_one(|| {
+                    let reason = "needs a subject, a prediction_time and a boolean_value";
+                    file.quarantined(batch.row + row as u64, None, reason.to_owned())
+                }),
+            }
+        }
+    }
+
+    /// The labels of a subject, by time; they are given once.
+    pub fn take(&mut self, subject: &Subject) -> Vec<Label> {
+        let by_patient = self.by_patient.remove(&subject.source_id);
+        by_patient.or_else(|| self.by_subject.remove(&subject.subject_id)).unwrap_or_default()
+    }
+
+    /// How many labels were not taken: their subjects are not in the export.
+    pub fn left(&self) -> u64 {
+        let lists = self.by_subject.values().chain(self.by_patient.values());
+        lists.map(|list| list.len() as u64).sum()
+    }
+
+    /// What became of the rows of the files.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+fn files(path: &Path) -> Result<Vec<InputFile>, ImportError> {
+    if path.is_dir() {
+        let found = input::files(path, |name| name.ends_with(".parquet"))?;
+        let (folder, pattern) = (path.to_owned(), "*.parquet".to_owned());
+        return if found.is_empty() {
+            Err(ImportError::NoFile { folder, pattern })
+        } else {
+            Ok(found)
+        };
+    }
+    let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(vec![InputFile { name: Arc::from(name.unwrap_or_default()), path: path.to_owned(), bytes }])
+}
