@@ -18,7 +18,8 @@
 //! 4. `task`: who is scored, when, for what outcome; a TOML file, checked once
 //! 5. `model`: fitting, storing, evaluating and explaining models; knows linfa and smartcore
 //! 6. `bundle`: everything needed to score one task, sealed and checked
-//! 7. `score` and `train`: the two walks, pure; neither sees the other
+//! 7. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
+//!    which the risks are known
 //! 8. `import` and `registry`: the rooms with files
 //! 9. `service` and `command`: the use cases of the server and of the trainer
 //! 10. `rpc` and `telemetry`: gRPC and logs, thin
@@ -45,6 +46,7 @@ pub mod registry;
 pub mod rpc;
 pub mod score;
 pub mod service;
+pub mod simulate;
 mod strict_toml;
 pub mod task;
 pub mod telemetry;

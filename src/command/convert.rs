@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::records::{self, Source};
-use crate::import::{Counts, Export, MedsSummary, MedsWriter, Meter, Received};
+use crate::import::{Counts, Export, MedsSummary, MedsWriter, Meter, Received, SyntheticMark};
 
 /// What `convert` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,7 @@ pub fn convert(request: &ConvertRequest, meter: &Meter) -> Result<Converted, Com
     let converted = fill(writer, &request.out, &export, meter);
     if converted.is_err() {
         MedsWriter::discard(&request.out);
+        SyntheticMark::discard(&request.out);
     }
     converted
 }
@@ -71,5 +72,6 @@ fn fill(
         Received::Used
     })?;
     let written = writer.finish(&records::source_params(export).title)?;
+    SyntheticMark::carry(&export.folder, out)?;
     Ok(Converted { out: out.to_owned(), lines, written })
 }

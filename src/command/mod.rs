@@ -9,6 +9,7 @@ mod predictions;
 mod promote;
 mod records;
 mod score;
+mod simulate;
 mod task_source;
 
 use std::path::PathBuf;
@@ -21,12 +22,14 @@ pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;
 use crate::record::ConceptError;
 use crate::registry::RegistryError;
+use crate::simulate::SettingsError;
 use crate::task::TaskError;
 use crate::train::TrainError;
 
@@ -55,6 +58,8 @@ pub enum CommandError {
     Data(String),
     #[error("threads: {0}")]
     Threads(String),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("cannot be written as JSON: {0}")]
     Json(String),
 }
@@ -67,7 +72,8 @@ impl CommandError {
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
-            | CommandError::Mapping { .. } => 2,
+            | CommandError::Mapping { .. }
+            | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
             | CommandError::Io { .. }
             | CommandError::Write(_)

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Counts, ImportError, Mapping, Meter, Reading, Received, Subject, fhir, meds, stays, tables,
+    Counts, ImportError, Mapping, Meter, Reading, Received, Subject, SyntheticMark, fhir, meds,
+    stays, tables,
 };
 
 /// A folder of exported records, and how to read it.
@@ -26,10 +27,18 @@ impl Export {
 
     /// What the export is, in words, where no mapping says it.
     pub fn title(&self) -> &'static str {
-        match meds::files(&self.folder) {
-            Ok(files) if !files.is_empty() => "MEDS export",
-            _ => "FHIR R4 Bulk Data export",
+        let is_meds = meds::files(&self.folder).is_ok_and(|files| !files.is_empty());
+        match (is_meds, self.is_synthetic()) {
+            (true, false) => "MEDS export",
+            (false, false) => "FHIR R4 Bulk Data export",
+            (true, true) => "simulated population (MEDS)",
+            (false, true) => "simulated population (FHIR R4 Bulk Data)",
         }
+    }
+
+    /// Whether the export holds nobody's records, but a simulated population's.
+    pub fn is_synthetic(&self) -> bool {
+        SyntheticMark::is_on(&self.folder)
     }
 
     /// Gives each subject to `each`, which says what it did with it.

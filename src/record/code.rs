@@ -64,6 +64,11 @@ impl Code {
         (!code.system.is_empty() && !code.code.is_empty()).then_some(code)
     }
 
+    /// FHIR's URI of a system that is known by a short name.
+    pub fn uri_of(system: &str) -> Option<&'static str> {
+        SYSTEM_NAMES.iter().find(|(_, name)| *name == system).map(|(uri, _)| *uri)
+    }
+
     /// The three-character category of an ICD code (four for ICD-9-CM E codes); `None` in other
     /// systems, which have no such roll-up by prefix.
     pub fn icd_category(&self) -> Option<&str> {

@@ -61,6 +61,23 @@ impl EncounterClass {
         })
     }
 
+    /// The v3-ActCode.
+    pub fn code(self) -> &'static str {
+        match self {
+            EncounterClass::Inpatient => "IMP",
+            EncounterClass::Acute => "ACUTE",
+            EncounterClass::NonAcute => "NONAC",
+            EncounterClass::Emergency => "EMER",
+            EncounterClass::Observation => "OBSENC",
+            EncounterClass::ShortStay => "SS",
+            EncounterClass::Ambulatory => "AMB",
+            EncounterClass::Virtual => "VR",
+            EncounterClass::HomeHealth => "HH",
+            EncounterClass::Field => "FLD",
+            EncounterClass::PreAdmission => "PRENC",
+        }
+    }
+
     /// Whether the class is a stay in a hospital bed, which episodes are made of.
     pub fn is_stay(self) -> bool {
         matches!(self, EncounterClass::Inpatient | EncounterClass::Acute | EncounterClass::NonAcute)

@@ -60,6 +60,16 @@ impl Comparator {
             _ => None,
         }
     }
+
+    /// `<`, `<=`, `>=` or `>`.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Comparator::Less => "<",
+            Comparator::LessOrEqual => "<=",
+            Comparator::GreaterOrEqual => ">=",
+            Comparator::Greater => ">",
+        }
+    }
 }
 
 /// Whether an event counts.

@@ -17,6 +17,7 @@ mod parity;
 mod properties;
 mod rpc;
 mod scoring;
+mod simulate;
 mod support;
 mod tables;
 mod tidy;

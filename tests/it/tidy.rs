@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 15] = [
+const RANKS: [(&str, u32); 16] = [
     ("strict_toml", 0),
     ("record", 1),
     ("published", 2),
@@ -16,6 +16,7 @@ const RANKS: [(&str, u32); 15] = [
     ("bundle", 6),
     ("score", 7),
     ("train", 7),
+    ("simulate", 7),
     ("import", 8),
     ("registry", 8),
     ("service", 9),

@@ -1,6 +1,6 @@
 //! Small tables of codes: code systems, classes and the admission fields under other names.
 
-use crate::record::EncounterClass;
+use crate::record::{Code, EncounterClass};
 
 /// Code systems that `Code::new` does not know by their URI.
 const SYSTEMS: [(&str, &str); 9] = [
@@ -80,6 +80,23 @@ const DISPOSITIONS: [(&str, &str); 11] = [
 
 fn look_up<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
     table.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
+}
+
+/// The URI of a code system, or its short name where it has none.
+pub(super) fn uri(system: &str) -> &str {
+    let other = || SYSTEMS.iter().find(|(_, name)| *name == system).map(|(uri, _)| *uri);
+    Code::uri_of(system).or_else(other).unwrap_or(system)
+}
+
+/// The v3-ActPriority of a type of admission, or the type as it is.
+pub(super) fn priority(admission_type: &str) -> &str {
+    match admission_type {
+        "emergency" => "EM",
+        "urgent" => "UR",
+        "elective" => "EL",
+        "routine" => "R",
+        other => other,
+    }
 }
 
 /// The short name of a code system, or the URI as it is.

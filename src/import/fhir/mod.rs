@@ -15,7 +15,9 @@ mod moment;
 mod patient;
 mod plain;
 mod resource;
+mod write;
 
 pub(super) use bulk::{Said, each_line, files, read, read_one};
 pub use bundle::{BundleRecord, read_bundle};
 pub(super) use resource::Told;
+pub use write::{FhirSummary, FhirWriter};

@@ -141,7 +141,7 @@ pub(super) fn encounter_rows(encounter: &Encounter, rows: &mut Vec<OutRow>) {
         _ => said(admission_type, str::to_ascii_uppercase),
     };
     let in_hospital = class.is_stay() || *class == EncounterClass::Observation;
-    let class_code = class_code(*class);
+    let class_code = class.code();
     let (begin, finish) = match class {
         // A visit of which only the count is known must not look like an admission to others.
         _ if in_hospital && !synthetic => (
@@ -179,23 +179,6 @@ pub(super) fn encounter_rows(encounter: &Encounter, rows: &mut Vec<OutRow>) {
     }
 }
 
-/// The v3-ActCode of a class.
-fn class_code(class: EncounterClass) -> &'static str {
-    match class {
-        EncounterClass::Inpatient => "IMP",
-        EncounterClass::Acute => "ACUTE",
-        EncounterClass::NonAcute => "NONAC",
-        EncounterClass::Emergency => "EMER",
-        EncounterClass::Observation => "OBSENC",
-        EncounterClass::ShortStay => "SS",
-        EncounterClass::Ambulatory => "AMB",
-        EncounterClass::Virtual => "VR",
-        EncounterClass::HomeHealth => "HH",
-        EncounterClass::Field => "FLD",
-        EncounterClass::PreAdmission => "PRENC",
-    }
-}
-
 /// The row of an event; none for one that does not count or has no time at all.
 pub(super) fn event_row(event: &Event) -> Option<OutRow> {
     if event.status != EventStatus::Counted {
@@ -218,12 +201,7 @@ pub(super) fn event_row(event: &Event) -> Option<OutRow> {
         Some(Value::Text(text)) => texts.push((Field::Text, text.clone())),
         Some(Value::Number(_)) | None => {}
     }
-    let comparator = event.comparator.map(|comparator| match comparator {
-        Comparator::Less => "<",
-        Comparator::LessOrEqual => "<=",
-        Comparator::GreaterOrEqual => ">=",
-        Comparator::Greater => ">",
-    });
+    let comparator = event.comparator.map(Comparator::sign);
     let precision = match event.time_precision {
         TimePrecision::Instant => None,
         TimePrecision::Day => Some("day"),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -54,13 +53,7 @@ impl MedsWriter {
     /// A folder that holds something, or cannot be made.
     pub fn create(folder: &Path, keep_ids: bool) -> Result<MedsWriter, WriteError> {
         let io = |source| WriteError::Io { path: folder.to_owned(), source };
-        private::folder(folder).map_err(io)?;
-        if fs::read_dir(folder).map_err(io)?.next().is_some() {
-            return Err(io(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the folder is not empty",
-            )));
-        }
+        private::empty_folder(folder).map_err(io)?;
         private::folder(&folder.join(DATA)).map_err(io)?;
         private::folder(&folder.join(METADATA)).map_err(io)?;
         Ok(MedsWriter {
@@ -134,6 +127,11 @@ impl MedsWriter {
         self.failure = written.err();
     }
 
+    /// Whether the disk has not taken something: more need not be pushed.
+    pub fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// Writes what is left and the files beside the data; `title` names the source.
     ///
     /// # Errors
@@ -166,13 +164,13 @@ impl MedsWriter {
         }
         let dataset = serde_json::json!({
             "dataset_name": title,
-            "etl_name": "prodrome-train convert",
+            "etl_name": "prodrome-train",
             "etl_version": env!("CARGO_PKG_VERSION"),
             "meds_version": MEDS_VERSION,
         });
         let path = metadata.join("dataset.json");
         let text = format!("{dataset:#}\n");
-        write_private(&path, text.as_bytes()).map_err(|source| WriteError::Io { path, source })?;
+        private::write(&path, text.as_bytes()).map_err(|source| WriteError::Io { path, source })?;
         Ok(self.summary)
     }
 
@@ -200,10 +198,4 @@ impl MedsWriter {
         self.shard_rows = 0;
         self.shard.take().map_or(Ok(()), ParquetWriter::finish)
     }
-}
-
-fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = private::file().create_new(true).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }

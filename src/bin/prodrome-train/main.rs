@@ -1,0 +1,182 @@
+//! `prodrome-train`: the offline trainer. Arguments in, one library call, an exit code out.
+
+mod arguments;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use prodrome::command::{
+    self, CheckRequest, CohortRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest,
+    ScoreRequest, SimulateRequest, with_threads,
+};
+use prodrome::import::Meter;
+use serde::Serialize;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How many warnings are shown unless more are asked for.
+const WARNINGS_SHOWN: usize = 20;
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let bar = bar(&arguments);
+    let (json, threads) = (arguments.json, arguments.threads);
+    let warnings_max = match (arguments.quiet, arguments.verbose) {
+        (true, _) => 0,
+        (false, false) => WARNINGS_SHOWN,
+        (false, true) => usize::MAX,
+    };
+    let meter = Arc::new(Meter::default());
+    watch(&bar, &meter);
+    let result = with_threads(threads, || run(arguments.command, &bar, &meter));
+    let result = result.and_then(|result| result);
+    bar.finish_and_clear();
+    match result {
+        Ok(answer) => match print(&answer, json, warnings_max) {
+            Ok(()) => ExitCode::from(answer.exit_code),
+            Err(_) => ExitCode::from(4),
+        },
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// A bar on standard error, hidden unless a person watches.
+fn bar(arguments: &Arguments) -> ProgressBar {
+    if arguments.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(TICK);
+    styled(bar, "{spinner} {elapsed} {msg}")
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Shows on the bar how far the reading has come, from a thread that ends with the bar.
+fn watch(bar: &ProgressBar, meter: &Arc<Meter>) {
+    if bar.is_hidden() {
+        return;
+    }
+    let (bar, meter) = (bar.clone(), Arc::clone(meter));
+    std::thread::spawn(move || {
+        let reading = "{spinner} {elapsed} {msg} {bar:30} {bytes} of {total_bytes}, \
+                       {bytes_per_sec}, {eta} left";
+        let mut begun = false;
+        while !bar.is_finished() {
+            std::thread::sleep(TICK);
+            let (total, read) = (meter.total_bytes(), meter.read_bytes());
+            if total > 0 && !begun {
+                begun = true;
+                styled(bar.clone(), reading).set_length(total);
+            }
+            if begun && read < total {
+                bar.set_position(read);
+            } else if begun {
+                styled(bar.clone(), "{spinner} {elapsed} {msg}");
+                return;
+            }
+        }
+    });
+}
+
+/// What a command says: an object for programs, sentences for people, warnings for both.
+struct Answer {
+    json: serde_json::Value,
+    text: String,
+    warnings: Vec<String>,
+    exit_code: u8,
+}
+
+fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
+    match command {
+        Command::Check { records, task, models } => {
+            let (source, concepts) = records.parts();
+            let request = CheckRequest { source, tasks: task, models, concepts };
+            let checked = command::check(&request, meter)?;
+            let exit_code = checked.exit_code();
+            // The answer itself says what is wrong.
+            Ok(Answer { exit_code, ..answer(&checked, checked.text(), Vec::new())? })
+        }
+        Command::Cohort { task, records, out } => {
+            let (source, concepts) = records.parts();
+            let request = CohortRequest { task: task.source(concepts), source, out };
+            let enrolled = command::cohort(&request, meter)?;
+            let (exit_code, warnings) = (enrolled.exit_code(), enrolled.lines.warnings());
+            Ok(Answer { exit_code, ..answer(&enrolled, enrolled.summary(), warnings)? })
+        }
+        Command::Fit { task, records, labels, models, seed, held_out, dump_matrix } => {
+            let (source, concepts) = records.parts();
+            let task = task.source(concepts);
+            let request = FitRequest { task, source, labels, models, seed, held_out, dump_matrix };
+            let fitted = command::fit(&request, meter, &|step| bar.set_message(step.to_owned()))?;
+            answer(&fitted, fitted.summary(), fitted.warnings())
+        }
+        Command::Evaluate { bundle, records, out, only_held_out } => {
+            let (source, concepts) = records.parts();
+            let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
+            let evaluated = command::evaluate(&request, meter)?;
+            answer(&evaluated, evaluated.summary(), evaluated.lines.warnings())
+        }
+        Command::Convert { records, out, drop_ids } => {
+            let (source, _) = records.parts();
+            let request = ConvertRequest { source, out, keep_ids: !drop_ids };
+            let converted = command::convert(&request, meter)?;
+            answer(&converted, converted.summary(), converted.lines.warnings())
+        }
+        Command::Score { bundle, records, out } => {
+            let (source, concepts) = records.parts();
+            let request = ScoreRequest { bundle, source, concepts, out };
+            let scored = command::score(&request, meter)?;
+            answer(&scored, scored.summary(), scored.lines.warnings())
+        }
+        Command::Simulate { population, format, out, truth } => {
+            let settings = population.settings();
+            let request = SimulateRequest { settings, format, out, truth };
+            let simulated = command::simulate(&request)?;
+            answer(&simulated, simulated.summary(), Vec::new())
+        }
+        Command::Promote { task, version, models } => {
+            let promoted = command::promote(&models, &task, &version)?;
+            let text = format!("version {version} of {task} is in service once a server starts");
+            answer(&promoted, text, Vec::new())
+        }
+    }
+}
+
+fn answer<T: Serialize>(
+    value: &T,
+    text: String,
+    warnings: Vec<String>,
+) -> Result<Answer, CommandError> {
+    let json = serde_json::to_value(value).map_err(|e| CommandError::Json(e.to_string()))?;
+    Ok(Answer { json, text, warnings, exit_code: 0 })
+}
+
+fn print(answer: &Answer, json: bool, warnings_max: usize) -> std::io::Result<()> {
+    let mut stderr = std::io::stderr().lock();
+    let shown = answer.warnings.iter().take(warnings_max);
+    shown.clone().try_for_each(|line| writeln!(stderr, "warning: {line}"))?;
+    let more = answer.warnings.len() - shown.count();
+    if more > 0 && warnings_max > 0 {
+        writeln!(stderr, "warning: {more} more; --verbose shows them")?;
+    }
+    let mut stdout = std::io::stdout().lock();
+    if json { writeln!(stdout, "{}", answer.json) } else { writeln!(stdout, "{}", answer.text) }
+}
