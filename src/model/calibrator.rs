@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-mod isotonic;
+mod steps;
 
-use isotonic::{fit_isotonic, interpolated};
+use steps::{fit_isotonic, interpolated};
 
 use super::{ModelError, Weights, renumbered};
 use crate::SMALL_CELL_PATIENTS;

@@ -97,8 +97,7 @@ fn with_score(known: &mut [Known], place: usize, score: impl Fn(&mut Draws, f64)
 
 #[test]
 fn a_published_score_is_tried_and_wins_only_where_it_is_best() {
-    for (id, informative) in [("lace", true), ("framingham_hypertension_4y", true), ("lace", false)]
-    {
+    for (id, informative) in [("lace", true), ("prevent_cvd_10y", true), ("lace", false)] {
         let (concepts, _) = task();
         let text = TASK.replacen(
             "from = \"stay_days\"",
