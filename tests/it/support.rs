@@ -88,7 +88,7 @@ pub(crate) fn shipped_files() -> Files {
 
 /// A service over the shipped models.
 pub(crate) fn service() -> Arc<Service> {
-    Arc::new(Service::new(registry::load(&root().join("models"), &[]).unwrap()))
+    Arc::new(Service::new(registry::load(&root().join("models"), &[], false).unwrap()))
 }
 
 /// A request to fit the shipped task on `export` into `models`.

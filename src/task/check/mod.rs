@@ -58,7 +58,16 @@ impl Task {
         formulas: &Formulas,
     ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
-        check_tiers(&params.tier)?;
+        match (params.feature.is_empty(), params.published.is_empty(), params.tier.is_empty()) {
+            (true, true, _) => {
+                return Err(invalid("feature", "there is neither a feature nor a published score"));
+            }
+            (true, false, false) => {
+                return Err(invalid("tier", "without features there is no probability to cut"));
+            }
+            (true, false, true) => {}
+            (false, ..) => check_tiers(&params.tier)?,
+        }
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
             finder.measured("valid", name)?;
