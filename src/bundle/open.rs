@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
-use crate::model::{Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError};
+use crate::model::{
+    Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError, Recalibrated,
+};
 use crate::published::{FormulaError, Formulas};
 use crate::record::{ConceptError, ConceptSet};
 use crate::task::{Task, TaskError};
@@ -275,6 +277,11 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
     holds(shares && (sum - 1.0).abs() < 1e-9, "member weights must be shares that sum to 1")
 }
 
+fn json<T: serde::de::DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, BundleError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| BundleError::Json { file: file.to_owned(), reason: error.to_string() })
+}
+
 fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, BundleError> {
     let inputs = manifest.input.inputs();
     let each = manifest.members.iter().map(|entry| {
@@ -284,11 +291,14 @@ fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, Bund
         entry.calibrator.check().map_err(fault)?;
         let model = match entry.family {
             Family::Logistic => {
-                let linear: Linear = serde_json::from_slice(bytes).map_err(|error| {
-                    BundleError::Json { file: entry.file.clone(), reason: error.to_string() }
-                })?;
+                let linear: Linear = json(&entry.file, bytes)?;
                 linear.check(inputs).map_err(fault)?;
                 Member::Logistic(linear)
+            }
+            Family::Published => {
+                let score: Recalibrated = json(&entry.file, bytes)?;
+                score.check(inputs).map_err(fault)?;
+                Member::Published(score)
             }
             Family::Forest => Member::Forest(FlatTrees::from_bytes(bytes, inputs).map_err(fault)?),
         };

@@ -1,7 +1,7 @@
 //! Checking the features of a task file: concepts are found by name, numbers kept in their limits.
 
 use super::params::{FeatureParams, ObservedByParams, SourceParams, Window};
-use super::spec::{Counted, Feature, ObservedBy, Source, Spec, SpecError};
+use super::spec::{Counted, Feature, Measured, ObservedBy, Source, Spec, SpecError};
 use crate::SMALL_CELL_PATIENTS;
 use crate::published::Formulas;
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
@@ -143,14 +143,16 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
         SourceParams::DaysSinceEvent { concepts, window } => {
             Source::DaysSinceEvent { concepts: finder.all(concepts)?, window: limited(*window)? }
         }
-        SourceParams::Measurement { concept, window, aggregate, cuts, bands } => {
+        SourceParams::Measurement { concept, window, aggregate, cuts, bands, per_day, classes } => {
             check_measurement(aggregate.len(), cuts, bands.len())?;
-            Source::Measurement {
+            Source::Measurement(Measured {
                 concept: finder.one(concept)?,
                 window: limited(*window)?,
                 aggregate: aggregate.clone(),
                 cuts: cuts.clone(),
-            }
+                per_day: *per_day,
+                classes: classes.clone(),
+            })
         }
         SourceParams::Published { score } => {
             let formula = finder.formulas.resolve(score, finder.concepts);

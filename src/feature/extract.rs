@@ -56,9 +56,7 @@ fn fixed(scene: &Scene<'_, '_>, feature: &Feature, sink: &mut Sink<'_>) {
         Source::DaysSinceEvent { concepts, window } => {
             condition::days_since(scene, concepts, *window, sink);
         }
-        Source::Measurement { concept, window, aggregate, cuts } => {
-            measurement::values(scene, *concept, *window, aggregate, cuts, sink);
-        }
+        Source::Measurement(of) => measurement::values(scene, of, sink),
         Source::Published { formula } => {
             let number = evaluate(scene.view, formula).number();
             sink.column(number.unwrap_or(f64::NAN), None);

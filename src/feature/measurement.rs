@@ -2,35 +2,48 @@
 
 use std::collections::HashSet;
 
-use super::params::{Aggregate, Window};
+use super::params::{Aggregate, PerDay, Window};
 use super::scene::{Scene, Sink};
-use super::spec::Counted;
-use crate::record::{Code, Comparator, ConceptId, Entry, Evidence};
+use super::spec::{Counted, Measured};
+use crate::record::{Code, Comparator, ConceptId, EncounterClass, Entry, Evidence};
 
 /// One column for each aggregate of the concept's values in the window; missing without a value.
-pub(super) fn values(
-    scene: &Scene<'_, '_>,
-    concept: ConceptId,
-    window: Window,
-    aggregate: &[Aggregate],
-    cuts: &[f64],
-    sink: &mut Sink<'_>,
-) {
-    let measured: Vec<(f64, Evidence)> = scene
-        .within(window)
-        .filter(|entry| entry.concepts.contains(&concept))
+pub(super) fn values(scene: &Scene<'_, '_>, of: &Measured, sink: &mut Sink<'_>) {
+    let mut measured: Vec<(&Entry, f64)> = scene
+        .within(of.window)
+        .filter(|entry| entry.concepts.contains(&of.concept) && is_in_class(scene, entry, of))
         .filter_map(|entry| {
             let number = entry.number?;
-            let value = if cuts.is_empty() { number } else { band(number, entry, cuts) };
-            Some((value, scene.view.evidence(entry)))
+            Some((entry, if of.cuts.is_empty() { number } else { band(number, entry, &of.cuts) }))
         })
         .collect();
-    for aggregate in aggregate {
+    if let Some(per_day) = of.per_day {
+        measured = one_a_day(&measured, per_day);
+    }
+    let each = measured.into_iter().map(|(entry, value)| (value, scene.view.evidence(entry)));
+    let measured: Vec<(f64, Evidence)> = each.collect();
+    for aggregate in &of.aggregate {
         match summed_up(&measured, *aggregate) {
             Some((value, evidence)) => sink.column(value, evidence),
             None => sink.column(f64::NAN, None),
         }
     }
+}
+
+fn is_in_class(scene: &Scene<'_, '_>, entry: &Entry, of: &Measured) -> bool {
+    let class = || scene.view.class_of(entry).unwrap_or(EncounterClass::Ambulatory);
+    of.classes.is_empty() || of.classes.contains(&class())
+}
+
+/// Of the values of each day (UTC) the one that stands for it, in order.
+fn one_a_day<'h>(measured: &[(&'h Entry, f64)], per_day: PerDay) -> Vec<(&'h Entry, f64)> {
+    let same_day = |a: &(&Entry, f64), b: &(&Entry, f64)| a.0.time.day() == b.0.time.day();
+    let by_value = |a: &&(&Entry, f64), b: &&(&Entry, f64)| a.1.total_cmp(&b.1);
+    let one = |day: &[(&'h Entry, f64)]| match per_day {
+        PerDay::Lowest => day.iter().min_by(by_value).copied(),
+        PerDay::Highest => day.iter().max_by(by_value).copied(),
+    };
+    measured.chunk_by(same_day).filter_map(one).collect()
 }
 
 /// How many of the rising `cuts` lie at or below the value; "< 7" lies below the cut 7.
@@ -48,6 +61,10 @@ fn summed_up(measured: &[(f64, Evidence)], aggregate: Aggregate) -> Option<(f64,
         Aggregate::Last => one(measured.last()),
         Aggregate::Min => one(measured.iter().min_by(by_value)),
         Aggregate::Max => one(measured.iter().max_by(by_value)),
+        Aggregate::Count => {
+            let facts = measured.iter().map(|(_, evidence)| *evidence).collect();
+            Some((measured.len() as f64, facts))
+        }
         Aggregate::Mean if measured.is_empty() => None,
         Aggregate::Mean => {
             let sum: f64 = measured.iter().map(|(value, _)| value).sum();

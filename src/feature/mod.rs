@@ -18,7 +18,9 @@ mod vocabulary;
 
 pub use extract::extract;
 pub use matrix::Matrix;
-pub use params::{Aggregate, FeatureParams, LearnedFrom, ObservedByParams, SourceParams, Window};
+pub use params::{
+    Aggregate, FeatureParams, LearnedFrom, ObservedByParams, PerDay, SourceParams, Window,
+};
 pub use scene::{Facts, Token};
 pub use spec::{Column, Counted, Feature, ObservedBy, Source, Spec, SpecError};
 pub use vocabulary::{TrainingRow, Vocabulary};

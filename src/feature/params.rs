@@ -67,6 +67,13 @@ pub enum SourceParams {
         /// Names of the bands between the cuts, one more than cuts.
         #[serde(default)]
         bands: Vec<String>,
+        /// One value a day (UTC): the lowest or the highest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        per_day: Option<PerDay>,
+        /// Only in contacts of these classes; any when empty. What names no contact counts as
+        /// ambulatory unless a stay or an emergency contact holds its time.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        classes: Vec<EncounterClass>,
     },
     /// What a published score gives: its points, else its single probability; missing when it does
     /// not apply or lacks an input.
@@ -107,6 +114,16 @@ pub enum Aggregate {
     Min,
     Max,
     Mean,
+    /// How many values there are; 0 without any.
+    Count,
+}
+
+/// Which value of a day stands for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PerDay {
+    Lowest,
+    Highest,
 }
 
 /// What codes are learned from.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::params::{Aggregate, LearnedFrom, Window};
+use super::params::{Aggregate, LearnedFrom, PerDay, Window};
 use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EncounterCode, Entry, EventKind};
 
@@ -62,6 +62,18 @@ impl Counted {
     }
 }
 
+/// Which values are summed up, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    pub concept: ConceptId,
+    pub window: Window,
+    pub aggregate: Vec<Aggregate>,
+    pub cuts: Vec<f64>,
+    pub per_day: Option<PerDay>,
+    /// Of the contacts they are taken in; any when empty.
+    pub classes: Vec<EncounterClass>,
+}
+
 /// A checked source, its concepts resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
@@ -88,12 +100,7 @@ pub enum Source {
         concepts: Vec<ConceptId>,
         window: Window,
     },
-    Measurement {
-        concept: ConceptId,
-        window: Window,
-        aggregate: Vec<Aggregate>,
-        cuts: Vec<f64>,
-    },
+    Measurement(Measured),
     Published {
         formula: Arc<Formula>,
     },
@@ -135,7 +142,7 @@ impl Feature {
             | Source::DaysSinceEvent { concepts, .. }
             | Source::Concepts { concepts, .. }
             | Source::CodedCount { concepts, .. } => concepts.clone(),
-            Source::Measurement { concept, .. }
+            Source::Measurement(Measured { concept, .. })
             | Source::StayCount { concept, .. }
             | Source::CodedLevels { concept, .. } => vec![*concept],
             Source::Published { formula } => formula.concepts(),

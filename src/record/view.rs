@@ -246,6 +246,12 @@ impl<'a> View<'a> {
         dated
     }
 
+    /// The class of the encounter that `entry` names; where it names none, of a stay, emergency or
+    /// observation contact that holds its time.
+    pub fn class_of(&self, entry: &Entry) -> Option<EncounterClass> {
+        self.history.class_of(entry)
+    }
+
     /// Whether `time` lies within so many days of a hospital stay.
     pub fn is_near_stay(&self, time: Time, days: i64) -> bool {
         near_stay(&self.episodes, time, days)

@@ -42,7 +42,7 @@ impl Condition {
     pub(super) fn codes(self) -> (&'static str, Option<&'static str>) {
         match self {
             Condition::HeartFailure => ("I509", Some("84114007")),
-            Condition::LungDisease => ("J449", Some("13645005")),
+            Condition::LungDisease => ("J449", None),
             Condition::Diabetes => ("E119", Some("44054006")),
             Condition::KidneyDisease => ("N183", None),
             Condition::Cancer => ("C189", None),

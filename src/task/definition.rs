@@ -70,8 +70,17 @@ pub struct Part {
 /// What happens when the outcome happens, checked; see `OutcomeRuleParams`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PartRule {
-    Stay { unplanned: bool, same_day_same_cause_continues: bool, classes: Vec<EncounterClass> },
-    Contact { classes: Vec<EncounterClass>, except: Vec<ConceptId>, merge_hours: i64 },
+    Stay {
+        unplanned: bool,
+        past_planned: bool,
+        same_day_same_cause_continues: bool,
+        classes: Vec<EncounterClass>,
+    },
+    Contact {
+        classes: Vec<EncounterClass>,
+        except: Vec<ConceptId>,
+        merge_hours: i64,
+    },
     Events(Events),
     Rise(Rise),
 }

@@ -214,7 +214,9 @@ impl Case<'_> {
 
     fn fate(&self, rule: &PartRule, future_dated: &[Dated<'_>]) -> Fate {
         match rule {
-            PartRule::Stay { unplanned, classes, .. } => self.stay(*unplanned, classes),
+            PartRule::Stay { unplanned, past_planned, classes, .. } => {
+                self.stay(*unplanned, *past_planned, classes)
+            }
             PartRule::Contact { classes, except, merge_hours } => {
                 self.contact(classes, except, *merge_hours)
             }
@@ -236,19 +238,20 @@ impl Case<'_> {
         }
     }
 
-    fn stay(&self, unplanned: bool, classes: &[EncounterClass]) -> Fate {
+    fn stay(&self, unplanned: bool, past_planned: bool, classes: &[EncounterClass]) -> Fate {
         let wanted = |stay: &LaterStay<'_>| {
             classes.is_empty() || stay.class().is_some_and(|class| classes.contains(&class))
         };
-        let mut stays = self.future.stays().filter(wanted);
-        // The first stay decides: what follows a planned one is not searched further.
-        let Some(first) = stays.find(|stay| self.window.holds(stay.start())) else {
-            return Fate::Never;
-        };
-        match unplanned && is_planned(&first, self.task.planned()) {
-            true => Fate::Closed(first.start()),
-            false => Fate::At(first.start()),
+        let stays = self.future.stays().filter(wanted);
+        for stay in stays.filter(|stay| self.window.holds(stay.start())) {
+            match unplanned && is_planned(&stay, self.task.planned()) {
+                false => return Fate::At(stay.start()),
+                true if past_planned => {}
+                // The first stay decides: what follows a planned one is not searched further.
+                true => return Fate::Closed(stay.start()),
+            }
         }
+        Fate::Never
     }
 
     fn contact(&self, classes: &[EncounterClass], except: &[ConceptId], merge_hours: i64) -> Fate {

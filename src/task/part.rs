@@ -109,8 +109,7 @@ fn gather(
                     }
                 };
                 if counts {
-                    // Readings of two values on one day are one day: all have the place of the first.
-                    found.push(Found { time: day.time, hit: 0, encounter: None });
+                    found.push(Found { time: day.time, hit: place, encounter: None });
                 }
             }
         }

@@ -18,6 +18,8 @@ mod select;
 mod small_cell;
 mod split;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};

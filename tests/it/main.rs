@@ -6,6 +6,7 @@ mod bundle;
 mod canary;
 mod check;
 mod command;
+mod concepts;
 mod features;
 mod fhir;
 mod formats;

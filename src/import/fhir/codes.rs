@@ -3,10 +3,9 @@
 use crate::record::{Code, EncounterClass};
 
 /// Code systems that `Code::new` does not know by their URI.
-const SYSTEMS: [(&str, &str); 9] = [
+const SYSTEMS: [(&str, &str); 8] = [
     ("http://hl7.org/fhir/sid/cvx", "CVX"),
     ("http://hl7.org/fhir/sid/ndc", "NDC"),
-    ("http://hl7.org/fhir/sid/icd-10-pcs", "ICD10PCS"),
     ("http://www.cms.gov/Medicare/Coding/ICD10", "ICD10PCS"),
     ("http://fhir.mimic.mit.edu/CodeSystem/diagnosis-icd9", "ICD9CM"),
     ("http://fhir.mimic.mit.edu/CodeSystem/diagnosis-icd10", "ICD10CM"),
@@ -64,7 +63,7 @@ const ADMISSION_SOURCES: [(&str, &str); 6] = [
 
 /// MIMIC-IV's discharge locations as FHIR discharge-disposition codes, or as UB-04 codes where FHIR
 /// has none.
-const DISPOSITIONS: [(&str, &str); 11] = [
+const DISPOSITIONS: [(&str, &str); 13] = [
     ("home", "home"),
     ("home health care", "06"),
     ("skilled nursing facility", "snf"),
@@ -76,6 +75,8 @@ const DISPOSITIONS: [(&str, &str); 11] = [
     ("psych facility", "psy"),
     ("acute hospital", "02"),
     ("healthcare facility", "other-hcf"),
+    ("other facility", "70"),
+    ("assisted living", "04"),
 ];
 
 fn look_up<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {

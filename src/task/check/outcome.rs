@@ -25,8 +25,12 @@ impl Finder<'_> {
                 if stay.unplanned && self.params.planned.is_none() {
                     return Err(invalid(place, "unplanned stays need a [planned] rule set"));
                 }
+                if stay.past_planned && !stay.unplanned {
+                    return Err(invalid(place, "past_planned goes with `unplanned = true`"));
+                }
                 PartRule::Stay {
                     unplanned: stay.unplanned,
+                    past_planned: stay.past_planned,
                     same_day_same_cause_continues: stay.same_day_same_cause_continues,
                     classes: stay.classes.clone(),
                 }

@@ -43,6 +43,9 @@ pub struct StayParams {
     /// window, and the outcome has not happened.
     #[serde(default)]
     pub unplanned: bool,
+    /// The search goes on past planned stays to the first unplanned one.
+    #[serde(default)]
+    pub past_planned: bool,
     /// A stay that begins on the day of the discharge, in the same facility and for the same
     /// principal diagnosis (ICD category) continues the index stay: that discharge is no index time.
     #[serde(default)]
