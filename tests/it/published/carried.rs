@@ -202,3 +202,31 @@ fn a_fit_takes_a_sites_formula_and_the_bundle_carries_it() {
     assert_eq!(ids, ["site_frailty", "lace"]);
     assert!(bundle.columns().iter().any(|column| column.name == "charlson"));
 }
+
+#[test]
+fn on_a_synthetic_fhir_population_the_formulas_for_outpatients_give_results() {
+    let Some(folder) = crate::support::full_data("fhir-synthea-r4") else { return };
+    let concepts = known();
+    let ids =
+        ["egfr_ckd_epi_2021", "prevent_cvd_10y", "framingham_hypertension_4y", "charlson_2011"];
+    let formulas = ids.map(formula);
+    let mut found = [0; 4];
+    let mut reasons = std::collections::BTreeMap::new();
+    crate::support::read_export(&folder, |subject| {
+        let Ok(built) = History::build(&subject.record, &concepts, &KnownAfter::default()) else {
+            return prodrome::import::Received::Skipped("not built".into());
+        };
+        let last = subject.record.events.iter().filter_map(|event| event.time).max();
+        let view = built.history.view(last.unwrap_or(index_time()));
+        for (count, formula) in found.iter_mut().zip(&formulas) {
+            let score = evaluate(&view, formula);
+            *count +=
+                usize::from(score.points.or(score.probability_low).or(score.probability).is_some());
+            let why = score.reason.unwrap_or_else(|| score.missing_inputs.join(" "));
+            *reasons.entry((score.id, why)).or_insert(0) += 1;
+        }
+        prodrome::import::Received::Used
+    })
+    .unwrap();
+    assert!(found.iter().all(|count| *count > 0), "{found:?} {reasons:#?}");
+}
