@@ -34,6 +34,7 @@ mod subject;
 mod synthetic;
 mod table_file;
 mod tables;
+mod wanted;
 
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
@@ -50,3 +51,4 @@ pub use stays::StayTable;
 pub use subject::{Label, Subject};
 pub use synthetic::SyntheticMark;
 pub use tables::TableSet;
+pub use wanted::Wanted;
