@@ -4,7 +4,9 @@
 
 mod bundle;
 mod canary;
+mod cases;
 mod check;
+mod cohort;
 mod command;
 mod features;
 mod fhir;
@@ -20,5 +22,6 @@ mod scoring;
 mod simulate;
 mod support;
 mod tables;
+mod task_faults;
 mod tidy;
 mod units;

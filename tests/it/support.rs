@@ -91,6 +91,21 @@ pub(crate) fn service() -> Arc<Service> {
     Arc::new(Service::new(registry::load(&root().join("models"), &[]).unwrap()))
 }
 
+/// The task file `text` in a models folder of its own in `folder`, with the shipped concepts.
+pub(crate) fn task_file(folder: &Path, text: &str) -> PathBuf {
+    let models = folder.join("models");
+    std::fs::create_dir_all(models.join("task")).unwrap();
+    std::fs::copy(root().join("models/concepts.toml"), models.join("concepts.toml")).unwrap();
+    let file = models.join("task/task.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// The text of a shipped task file.
+pub(crate) fn task_text(name: &str) -> String {
+    std::fs::read_to_string(root().join("models").join(name).join("task.toml")).unwrap()
+}
+
 /// A request to fit the shipped task on `export` into `models`.
 pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
     FitRequest {

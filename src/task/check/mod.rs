@@ -2,6 +2,7 @@
 
 mod outcome;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -56,6 +57,7 @@ impl Task {
         formulas: &Formulas,
     ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
+        check_names(&params)?;
         check_tiers(&params.tier)?;
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
@@ -154,6 +156,24 @@ fn check_numbers(params: &TaskParams) -> Result<(), TaskError> {
     }
     if params.parameters.values().any(|value| !value.is_finite()) {
         return Err(invalid("parameters", "must be finite numbers"));
+    }
+    Ok(())
+}
+
+/// Counts are kept by the names of criteria and of parts of the outcome.
+fn check_names(params: &TaskParams) -> Result<(), TaskError> {
+    let include = params.include.iter().map(|one| ("include", &one.name));
+    let exclude = params.exclude.iter().map(|one| ("exclude", &one.name));
+    let criteria: Vec<(&str, &String)> = include.chain(exclude).collect();
+    let outcome = params.outcome.iter().map(|one| ("outcome", &one.name)).collect();
+    for list in [criteria, outcome] {
+        let mut met = BTreeSet::new();
+        for (role, name) in list {
+            if !met.insert(name) {
+                let place = format!("{role} `{name}`");
+                return Err(invalid(&place, "the name is taken: give it another name"));
+            }
+        }
     }
     Ok(())
 }
