@@ -7,6 +7,7 @@ mod canary;
 mod check;
 mod command;
 mod concepts;
+mod demo;
 mod features;
 mod fhir;
 mod formats;
