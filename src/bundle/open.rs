@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
-use crate::model::{Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError};
+use crate::model::{
+    Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError, Recalibrated,
+};
 use crate::published::{FormulaError, Formulas};
 use crate::record::{ConceptError, ConceptSet};
 use crate::task::{Task, TaskError};
@@ -88,6 +90,9 @@ impl Bundle {
     /// As `open`; also for a fault in a site's file.
     pub fn open_with(files: &Files, site_concepts: &[String]) -> Result<Bundle, BundleError> {
         let bundle = Bundle::read(files, site_concepts)?;
+        if bundle.is_published_only() {
+            return Ok(bundle);
+        }
         let weight: f64 = bundle.manifest.columns.iter().map(|column| column.weight).sum();
         if (weight - 1.0).abs() > 1e-6 {
             return Err(BundleError::Contradiction("column weights must sum to 1"));
@@ -133,6 +138,11 @@ impl Bundle {
             }
         }
         Ok(())
+    }
+
+    /// Whether it holds no model of its own, but shows published scores.
+    pub fn is_published_only(&self) -> bool {
+        self.members.is_empty()
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -228,7 +238,9 @@ fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {
 fn formulas(files: &Files) -> Result<Formulas, BundleError> {
     let mut formulas = Formulas::default();
     for name in files.keys().filter(|name| name.starts_with(PUBLISHED)) {
-        formulas.add(text(files, name)?)?;
+        if formula_file(&formulas.add(text(files, name)?)?) != *name {
+            return Err(BundleError::Contradiction("a formula's file is named after another"));
+        }
     }
     Ok(formulas)
 }
@@ -247,6 +259,15 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
                 entry.name == column.name && entry.feature == column.feature
             });
     holds(same_column, "the columns are not those of the task")?;
+    if manifest.members.is_empty() {
+        let nothing_fitted = columns.is_empty()
+            && manifest.tiers.is_empty()
+            && manifest.reference.is_empty()
+            && manifest.golden.is_empty()
+            && manifest.development.is_none();
+        return holds(nothing_fitted, "there is no model, but parts of one");
+    }
+    holds(manifest.development.is_some(), "there is a model, and not what it was fitted on")?;
     let weights_fit = manifest.columns.iter().all(|c| (0.0..=1.0).contains(&c.weight));
     let weight: f64 = manifest.columns.iter().map(|column| column.weight).sum();
     holds(weights_fit && weight < 1.0 + 1e-6, "column weights are no shares of one whole")?;
@@ -273,6 +294,11 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
     holds(shares && (sum - 1.0).abs() < 1e-9, "member weights must be shares that sum to 1")
 }
 
+fn json<T: serde::de::DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, BundleError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| BundleError::Json { file: file.to_owned(), reason: error.to_string() })
+}
+
 fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, BundleError> {
     let inputs = manifest.input.inputs();
     let each = manifest.members.iter().map(|entry| {
@@ -282,11 +308,14 @@ fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, Bund
         entry.calibrator.check().map_err(fault)?;
         let model = match entry.family {
             Family::Logistic => {
-                let linear: Linear = serde_json::from_slice(bytes).map_err(|error| {
-                    BundleError::Json { file: entry.file.clone(), reason: error.to_string() }
-                })?;
+                let linear: Linear = json(&entry.file, bytes)?;
                 linear.check(inputs).map_err(fault)?;
                 Member::Logistic(linear)
+            }
+            Family::Published => {
+                let score: Recalibrated = json(&entry.file, bytes)?;
+                score.check(inputs).map_err(fault)?;
+                Member::Published(score)
             }
             Family::Forest => Member::Forest(FlatTrees::from_bytes(bytes, inputs).map_err(fault)?),
         };

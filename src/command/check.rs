@@ -25,6 +25,8 @@ pub struct CheckRequest {
     pub tasks: Vec<PathBuf>,
     pub models: PathBuf,
     pub concepts: Vec<PathBuf>,
+    /// Formula files of the site, which tasks may name beside those built in.
+    pub published: Vec<PathBuf>,
 }
 
 /// Quarantined rows of one file with one fault.
@@ -59,6 +61,9 @@ pub struct Checked {
     pub issues: Vec<Issue>,
     /// What should be looked at, the worst first.
     pub look_at: Vec<String>,
+    /// Whether the tasks were named, or are all those of the models folder.
+    #[serde(skip)]
+    pub tasks_named: bool,
     /// The zone of times that came without one.
     pub timezone: String,
     /// The part of an address that was taken as the region.
@@ -66,9 +71,10 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// The program's exit code: 3 when nothing could be used or a criterion of a task cannot work.
+    /// The program's exit code: 3 when nothing could be used, or a criterion of a task cannot work (of
+    /// tasks that nobody named, of all of them).
     pub fn exit_code(&self) -> u8 {
-        if self.lines.used() == 0 || self.findings.is_blocked() { 3 } else { 0 }
+        if self.lines.used() == 0 || self.findings.is_blocked(self.tasks_named) { 3 } else { 0 }
     }
 
     /// What was found, for people.
@@ -134,6 +140,7 @@ pub fn check(request: &CheckRequest, meter: &Meter) -> Result<Checked, CommandEr
         quarantine,
         findings,
         lines,
+        tasks_named: !request.tasks.is_empty(),
         timezone: export.reading.timezone.name().to_owned(),
         region_from: export.reading.region_from.name(),
     })
@@ -155,7 +162,9 @@ fn tasks(request: &CheckRequest) -> Result<(ConceptSet, Vec<Task>), CommandError
             return Err(CommandError::Concepts { path: file.clone(), error });
         }
     }
-    let tasks: Result<_, _> = files.iter().map(|file| records::task(file, &concepts)).collect();
+    let formulas = records::formulas(&request.published)?;
+    let task = |file: &PathBuf| records::task(file, &concepts, &formulas);
+    let tasks: Result<_, _> = files.iter().map(task).collect();
     Ok((concepts, tasks?))
 }
 

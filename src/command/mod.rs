@@ -7,6 +7,7 @@ mod evaluate;
 mod fit;
 mod predictions;
 mod promote;
+mod published;
 mod records;
 mod score;
 mod simulate;
@@ -20,6 +21,7 @@ pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use promote::{Promoted, promote};
+pub use published::{PublishedRequest, PublishedVersion, published};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
@@ -80,6 +82,8 @@ impl CommandError {
             | CommandError::Threads(_)
             | CommandError::Json(_)
             | CommandError::Registry(RegistryError::Io { .. }) => 4,
+            // A gate said no.
+            CommandError::Registry(RegistryError::Synthetic { .. }) => 1,
             CommandError::Import(_)
             | CommandError::Train(_)
             | CommandError::Registry(_)

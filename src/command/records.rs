@@ -55,12 +55,8 @@ pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet,
     Ok(concepts)
 }
 
-pub(super) fn task(path: &Path, concepts: &ConceptSet) -> Result<Task, CommandError> {
-    task_with(path, concepts, &Formulas::built_in())
-}
-
 /// The task in a file, with the formulas it may name.
-pub(super) fn task_with(
+pub(super) fn task(
     path: &Path,
     concepts: &ConceptSet,
     formulas: &Formulas,
@@ -100,15 +96,17 @@ pub(super) fn bundle(path: &Path, site: &[PathBuf]) -> Result<Bundle, CommandErr
 
 /// What the card says of the source.
 pub(super) fn source_params(export: &Export) -> SourceNote {
+    let synthetic = export.is_synthetic();
     let Some(mapping) = &export.mapping else {
         let title = export.title().to_owned();
-        return SourceNote { title, citation: None, years: None };
+        return SourceNote { title, citation: None, years: None, synthetic };
     };
     let source = mapping.source();
     SourceNote {
         title: source.title.clone(),
         citation: source.citation.clone(),
         years: source.years,
+        synthetic,
     }
 }
 

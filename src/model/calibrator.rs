@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-mod isotonic;
+mod steps;
 
-use isotonic::{fit_isotonic, interpolated};
+use steps::{fit_isotonic, interpolated};
 
 use super::{ModelError, Weights, renumbered};
 use crate::SMALL_CELL_PATIENTS;
@@ -185,7 +185,8 @@ fn sigmoid(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 
-fn log_odds(margin: f64, scale: Scale) -> f64 {
+/// A margin as log-odds.
+pub(super) fn log_odds(margin: f64, scale: Scale) -> f64 {
     match scale {
         Scale::LogOdds => margin,
         Scale::Rate => {

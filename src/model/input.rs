@@ -112,6 +112,11 @@ impl InputSpec {
         }
     }
 
+    /// Which input holds the values of a feature column; `None` when the column was dropped.
+    pub fn input_of(&self, index: usize) -> Option<usize> {
+        self.kept.binary_search_by_key(&index, |column| column.index).ok()
+    }
+
     /// Checks a spec that was read from a file against the number of feature columns.
     ///
     /// # Errors
@@ -134,8 +139,7 @@ impl InputSpec {
                 return bad("bounds and median that are not finite and in order");
             }
         }
-        let is_kept = |index| self.kept.binary_search_by_key(index, |column| column.index).is_ok();
-        if !self.indicators.iter().all(is_kept) {
+        if !self.indicators.iter().all(|index| self.input_of(*index).is_some()) {
             return bad("an indicator for a column that is not an input");
         }
         Ok(())
@@ -228,6 +232,7 @@ mod tests {
         assert_eq!(spec.inputs(), 5);
         assert_eq!(spec.column_of(1), 2);
         assert_eq!(spec.column_of(4), 4);
+        assert_eq!((spec.input_of(2), spec.input_of(3)), (Some(1), None));
         let number = &spec.kept[0];
         assert_eq!((number.clip_low, number.median, number.clip_high), (10.0, 499.0, 989.0));
         spec.check(7).unwrap();

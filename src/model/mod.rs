@@ -5,6 +5,7 @@
 //! - `logistic`: the linear family; the only file that names linfa.
 //! - `newton`: our own fit of weighted logistic regression, over one interval or several.
 //! - `hazard`: the chance of being lost to follow-up, which row weights are made of.
+//! - `published`: a published score, recalibrated on the task's own outcome.
 //! - `forest`: the forest family; the only file that names smartcore.
 //! - `flat`: our own tree blob: checked bytes, and the evaluator that serves it.
 //! - `shap`: exact reasons for what the trees said.
@@ -25,6 +26,7 @@ mod hazard;
 mod input;
 mod logistic;
 mod newton;
+mod published;
 mod shap;
 mod weights;
 
@@ -36,6 +38,8 @@ pub use hazard::{Followed, Hazard};
 pub use input::{Column, InputSpec};
 pub use logistic::Linear;
 pub use logistic::fit as fit_logistic;
+pub use published::Recalibrated;
+pub use published::fit as fit_published;
 pub use weights::Weights;
 
 /// Why a model could not be fitted or loaded.
@@ -104,6 +108,8 @@ pub enum Family {
     Logistic,
     /// A random forest of event rates.
     Forest,
+    /// A published score, recalibrated.
+    Published,
 }
 
 impl fmt::Display for Family {
@@ -111,6 +117,7 @@ impl fmt::Display for Family {
         f.write_str(match self {
             Family::Logistic => "logistic",
             Family::Forest => "forest",
+            Family::Published => "published",
         })
     }
 }
@@ -122,6 +129,8 @@ pub enum Member {
     Logistic(Linear),
     /// A forest; its margin is the mean event rate of its leaves, 0 to 1.
     Forest(FlatTrees),
+    /// A published score; its margin is in log-odds.
+    Published(Recalibrated),
 }
 
 impl Member {
@@ -130,22 +139,15 @@ impl Member {
         match self {
             Member::Logistic(_) => Family::Logistic,
             Member::Forest(_) => Family::Forest,
+            Member::Published(_) => Family::Published,
         }
     }
 
     /// The scale its margin is on.
     pub fn scale(&self) -> Scale {
         match self {
-            Member::Logistic(_) => Scale::LogOdds,
+            Member::Logistic(_) | Member::Published(_) => Scale::LogOdds,
             Member::Forest(_) => Scale::Rate,
-        }
-    }
-
-    /// How many inputs it takes.
-    pub fn inputs(&self) -> usize {
-        match self {
-            Member::Logistic(linear) => linear.weights.len(),
-            Member::Forest(trees) => trees.inputs(),
         }
     }
 
@@ -154,6 +156,7 @@ impl Member {
         match self {
             Member::Logistic(linear) => linear.margin(inputs),
             Member::Forest(trees) => trees.mean(inputs),
+            Member::Published(score) => score.margin(inputs),
         }
     }
 
@@ -162,6 +165,7 @@ impl Member {
         match self {
             Member::Logistic(linear) => linear.mean_margin(),
             Member::Forest(trees) => trees.expected(),
+            Member::Published(score) => score.mean_margin(),
         }
     }
 
@@ -172,6 +176,7 @@ impl Member {
         match self {
             Member::Logistic(linear) => linear.contributions(inputs, out),
             Member::Forest(trees) => shap::contributions(trees, inputs, out),
+            Member::Published(score) => score.contributions(inputs, out),
         }
     }
 }

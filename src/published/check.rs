@@ -14,6 +14,8 @@ use crate::record::{ConceptId, ConceptSet, EventKind, Window};
 
 /// The most entries that any list of a formula may have.
 const LIST_MAX: usize = 256;
+/// The most formulas that one formula may read.
+const FORMULAS_MAX: usize = 8;
 /// The longest horizon a formula may have, in days: a hundred years.
 const HORIZON_DAYS_MAX: u32 = 36_525;
 /// How far a formula may be from its own test vectors; of results above 1 the share.
@@ -146,6 +148,13 @@ fn check_words(params: &FormulaParams) -> Result<(), String> {
     let validity = [params.validity.range.len(), params.validity.exclude.len()];
     if lists.iter().chain(&validity).any(|length| *length > LIST_MAX) {
         return Err(format!("no list may have more than {LIST_MAX} entries"));
+    }
+    // Before any is read: each may read as many again.
+    let sources =
+        params.input.iter().flat_map(|input| [Some(&input.from), input.otherwise.as_ref()]);
+    let formulas = sources.flatten().filter(|source| matches!(source, SourceParams::Formula(_)));
+    if formulas.count() > FORMULAS_MAX {
+        return Err(format!("reads more than {FORMULAS_MAX} formulas"));
     }
     Ok(())
 }

@@ -39,9 +39,13 @@ impl PublishedScore {
 
 /// What `formula` gives for the patient as seen in `view`.
 pub fn evaluate(view: &View<'_>, formula: &Formula) -> PublishedScore {
-    let scene = Scene::of(view);
+    evaluate_in(&Scene::of(view), formula)
+}
+
+/// As `evaluate`, for a view that is laid out already.
+pub(super) fn evaluate_in(scene: &Scene<'_, '_>, formula: &Formula) -> PublishedScore {
     let values = scene.values(formula);
-    let mut reasons = reasons(view, &scene, formula, &values);
+    let mut reasons = reasons(scene, formula, &values);
     let missing = |input: &Input, value: &Option<f64>| {
         value.is_none() && input.required && !input.sources.contains(&Source::Female)
     };
@@ -103,14 +107,9 @@ fn names(formula: &Formula, lacking: &[&Input]) -> Vec<String> {
 }
 
 /// Why the formula does not hold, in the order of its file; empty when it does.
-fn reasons(
-    view: &View<'_>,
-    scene: &Scene<'_, '_>,
-    formula: &Formula,
-    values: &[Option<f64>],
-) -> Vec<String> {
+fn reasons(scene: &Scene<'_, '_>, formula: &Formula, values: &[Option<f64>]) -> Vec<String> {
     let mut reasons = Vec::new();
-    if formula.needs_stay && view.stay().is_none() {
+    if formula.needs_stay && !scene.has_stay() {
         reasons.push("there is no inpatient stay at the index time".to_owned());
     }
     let unknown_sex = formula.inputs.iter().zip(values).any(|(input, value)| {

@@ -142,6 +142,11 @@ impl Form {
 }
 
 impl Formula {
+    /// Whether its number is a probability; else it is points.
+    pub fn gives_probability(&self) -> bool {
+        self.form.gives_probability()
+    }
+
     /// Its name in task files.
     pub fn id(&self) -> &str {
         &self.id

@@ -51,18 +51,18 @@ impl Formulas {
         Formulas { texts: each.collect() }
     }
 
-    /// Adds a formula file.
+    /// Adds a formula file; gives its id.
     ///
     /// # Errors
     /// A file that is too large or cannot be read, or one whose id another file has.
-    pub fn add(&mut self, text: &str) -> Result<(), FormulaError> {
+    pub fn add(&mut self, text: &str) -> Result<String, FormulaError> {
         let id = read(text)?.id;
         if self.texts.get(&id).is_some_and(|known| known != text) {
             let reason = "another formula has this id already; choose one of your own".to_owned();
             return Err(FormulaError { formula: id, reason });
         }
-        self.texts.insert(id, text.to_owned());
-        Ok(())
+        self.texts.insert(id.clone(), text.to_owned());
+        Ok(id)
     }
 
     /// The ids, in order.

@@ -1,6 +1,6 @@
 //! The input values of a formula, read from a view.
 
-use super::evaluate::evaluate;
+use super::evaluate::evaluate_in;
 use super::formula::{Formula, Presence, Source};
 use super::params::Absent;
 use crate::record::{
@@ -22,6 +22,11 @@ pub(super) struct Scene<'v, 'h> {
 impl<'v, 'h> Scene<'v, 'h> {
     pub(super) fn of(view: &'v View<'h>) -> Scene<'v, 'h> {
         Scene { view, entries: view.entries().collect() }
+    }
+
+    /// Whether there is an inpatient stay at the index time.
+    pub(super) fn has_stay(&self) -> bool {
+        self.view.stay().is_some()
     }
 
     /// The value of each input; `None` where it is missing.
@@ -72,7 +77,7 @@ impl<'v, 'h> Scene<'v, 'h> {
                 let found = words.iter().any(|word| service.contains(word.as_str()));
                 (!service.is_empty()).then_some(f64::from(u8::from(found)))
             }
-            Source::Formula(other) => evaluate(self.view, other).number(),
+            Source::Formula(other) => evaluate_in(self, other).number(),
             // Made from other inputs: see `Formula::derive`.
             Source::AnyOf(_) | Source::Difference(..) => None,
         }

@@ -44,14 +44,16 @@ const ENZYME: &[Link] = &[link("[iU]/L", "U/L", 1.0)];
 static ANALYTES: [Analyte; 24] = [
     // HbA1c. NGSP % = 0.0915 x IFCC mmol/mol + 2.15: the NGSP / IFCC master equation (ngsp.org).
     Analyte {
-        codes: &["4548-4", "17856-6"],
+        codes: &["4548-4", "17856-6", "4549-2", "17855-8"],
         amount_codes: &["59261-8"],
         links: &[Link { from: "mmol/mol", to: "%", scale: 0.0915, offset: 2.15 }],
     },
     // Glucose C6H12O6, 180.16 g/mol.
     Analyte {
-        codes: &["2345-7", "2339-0", "1558-6", "41653-7"],
-        amount_codes: &["14749-6", "15074-8", "14771-0"],
+        codes: &[
+            "2345-7", "2339-0", "1558-6", "41653-7", "2340-8", "32016-8", "41652-9", "74774-1",
+        ],
+        amount_codes: &["14749-6", "15074-8", "14771-0", "76629-5"],
         links: &[link("mmol/L", "mg/dL", 18.016)],
     },
     // Cholesterol C27H46O, 386.65 g/mol; 38.67 is the figure of the ATP III and ESC tables. Total,
@@ -69,7 +71,7 @@ static ANALYTES: [Analyte; 24] = [
     },
     // Creatinine C4H7N3O, 113.1 g/mol: 88.42 umol/L for each mg/dL.
     Analyte {
-        codes: &["2160-0", "38483-4"],
+        codes: &["2160-0", "38483-4", "21232-4"],
         amount_codes: &["14682-9", "59826-8"],
         links: &[link("umol/L", "mg/dL", 1.0 / 88.42)],
     },
@@ -132,7 +134,7 @@ static ANALYTES: [Analyte; 24] = [
     },
     // Haemoglobin as its monomer, 16114 g/mol: 0.6206 mmol/L for each g/dL (ICSH).
     Analyte {
-        codes: &["718-7"],
+        codes: &["718-7", "20509-6", "30313-1", "30350-3", "30352-9"],
         amount_codes: &["59260-0"],
         links: &[link("mmol/L", "g/dL", 1.0 / 0.6206)],
     },
@@ -155,7 +157,11 @@ static ANALYTES: [Analyte; 24] = [
         links: &[link("nmol/L", "ng/mL", 0.4414)],
     },
     // Sodium, potassium, chloride, bicarbonate (and total carbon dioxide), lithium.
-    Analyte { codes: &["2951-2", "2947-0"], amount_codes: &[], links: MONOVALENT },
+    Analyte {
+        codes: &["2951-2", "2947-0", "32717-1", "39791-9", "77139-4"],
+        amount_codes: &[],
+        links: MONOVALENT,
+    },
     Analyte { codes: &["2823-3", "6298-4"], amount_codes: &[], links: MONOVALENT },
     Analyte { codes: &["2075-0", "2069-3"], amount_codes: &[], links: MONOVALENT },
     Analyte { codes: &["1963-8", "2028-9", "20565-8"], amount_codes: &[], links: MONOVALENT },

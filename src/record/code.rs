@@ -12,7 +12,7 @@ pub struct Code {
 }
 
 /// The short names under which FHIR's system URIs are known here.
-const SYSTEM_NAMES: [(&str, &str); 12] = [
+const SYSTEM_NAMES: [(&str, &str); 19] = [
     ("http://hl7.org/fhir/sid/icd-9-cm", "ICD9CM"),
     ("http://hl7.org/fhir/sid/icd-10-cm", "ICD10CM"),
     ("http://hl7.org/fhir/sid/icd-10", "ICD10"),
@@ -21,6 +21,13 @@ const SYSTEM_NAMES: [(&str, &str); 12] = [
     ("http://www.nlm.nih.gov/research/umls/rxnorm", "RXNORM"),
     ("http://www.whocc.no/atc", "ATC"),
     ("http://www.ama-assn.org/go/cpt", "CPT"),
+    ("http://hl7.org/fhir/sid/icd-10-pcs", "ICD10PCS"),
+    ("http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "HCPCS"),
+    ("urn:oid:2.16.840.1.113883.6.285", "HCPCS"),
+    ("urn:oid:2.16.840.1.113883.6.12", "CPT"),
+    ("urn:oid:2.16.840.1.113883.6.88", "RXNORM"),
+    ("urn:oid:2.16.840.1.113883.6.4", "ICD10PCS"),
+    ("urn:oid:2.16.840.1.113883.6.104", "ICD9PCS"),
     ("urn:oid:2.16.840.1.113883.6.103", "ICD9CM"),
     ("urn:oid:2.16.840.1.113883.6.90", "ICD10CM"),
     ("urn:oid:2.16.840.1.113883.6.1", "LOINC"),
@@ -108,6 +115,8 @@ mod tests {
         let plain = Code::new("ICD10CM", "E119");
         assert_eq!(Code::new("http://hl7.org/fhir/sid/icd-10-cm", " e11.9 "), plain);
         assert_eq!(Code::parse("icd10cm//E11.9"), Some(plain));
+        let hcpcs = Code::new("http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "G0182");
+        assert_eq!(hcpcs, Code::new("HCPCS", "G0182"));
         assert_eq!(Code::parse("LOINC//8480-6").map(|c| c.code).as_deref(), Some("8480-6"));
         assert_eq!(Code::parse("//x"), None);
         assert_eq!(Code::new("ICD9CM", "E849.0").icd_category(), Some("E849"));

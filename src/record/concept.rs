@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::concept_check::{check, check_shared_codes};
+use super::concept_index::{self, SystemIndex};
 use super::unit::{Accepted, Units};
 use super::{Code, EventKind};
 use crate::strict_toml;
@@ -66,9 +67,12 @@ pub struct Concept {
     /// Whether care can change it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub modifiable: bool,
-    /// Where the codes come from, or why a system has none.
+    /// Where the codes come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Code systems that could have codes of it and have none here, each with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent: BTreeMap<String, String>,
 }
 
 impl Concept {
@@ -85,14 +89,6 @@ impl Concept {
 struct ConceptFile {
     #[serde(default)]
     concept: BTreeMap<String, Concept>,
-}
-
-#[derive(Debug, Default)]
-struct SystemIndex {
-    exact: HashMap<String, Vec<ConceptId>>,
-    prefixes: Vec<(String, ConceptId)>,
-    /// First prefix, last prefix (same length), concept.
-    ranges: Vec<(String, String, ConceptId)>,
 }
 
 /// All concepts, with the way from a code to the concepts it belongs to.
@@ -141,6 +137,8 @@ impl ConceptSet {
                         let reason = reason.to_owned();
                         return Err(ConceptError::Invalid { concept: name, reason });
                     }
+                    let added = concept.systems();
+                    known.absent.retain(|system, _| !added.contains(system));
                     known.codes.extend(concept.codes);
                     known.accept.extend(concept.accept);
                 }
@@ -171,6 +169,7 @@ impl ConceptSet {
             set.concepts.push(concept.clone());
             set.units.push(units);
         }
+        set.systems.values_mut().for_each(SystemIndex::finish);
         for (name, concept) in &file.concept {
             check_shared_codes(concept, &set)
                 .and_then(|()| set.index_above(name, concept))
@@ -195,30 +194,8 @@ impl ConceptSet {
 
     fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
         for pattern in &concept.codes {
-            let Some(exact) = Code::parse(pattern.trim_end_matches('*')) else {
-                return Err(format!("`{pattern}` is not SYSTEM//code"));
-            };
-            let is_prefix = pattern.ends_with('*');
-            // Normalising removes the dots of an ICD code, so a range is split before it.
-            let (_, stem) = pattern.trim_end_matches('*').split_once("//").unwrap_or_default();
-            let range = stem.split_once("..").map(|(first, last)| {
-                let end = |end: &str| Code::beginning(&exact.system, end).code;
-                (end(first), end(last))
-            });
-            let beginning = Code::beginning(&exact.system, stem).code;
-            let index = self.systems.entry(exact.system).or_default();
-            match range {
-                None if is_prefix => index.prefixes.push((beginning, id)),
-                None => index.exact.entry(exact.code).or_default().push(id),
-                Some((first, last)) if is_prefix && first.len() == last.len() && first <= last => {
-                    index.ranges.push((first, last, id));
-                }
-                Some(_) => {
-                    return Err(format!(
-                        "`{pattern}`: a range is A..B* with two rising, equally long ends"
-                    ));
-                }
-            }
+            let (system, pattern) = concept_index::read(pattern)?;
+            self.systems.entry(system).or_default().add(pattern, id);
         }
         Ok(())
     }
@@ -274,19 +251,22 @@ impl ConceptSet {
 
     /// All concepts that `code` belongs to, in order, each once.
     pub fn concepts_of(&self, code: &Code) -> Vec<ConceptId> {
-        let Some(index) = self.systems.get(&code.system) else { return Vec::new() };
-        let mut found = index.exact.get(&code.code).cloned().unwrap_or_default();
-        let starts = |prefix: &String| code.code.starts_with(prefix.as_str());
-        found.extend(index.prefixes.iter().filter(|(p, _)| starts(p)).map(|(_, id)| *id));
-        found.extend(index.ranges.iter().filter(|range| in_range(&code.code, range)).map(|r| r.2));
-        found.sort_unstable();
-        found.dedup();
-        found
+        self.systems
+            .get(&code.system)
+            .map(|system| system.concepts_of(&code.code))
+            .unwrap_or_default()
     }
-}
 
-fn in_range(code: &str, (first, last, _): &(String, String, ConceptId)) -> bool {
-    code.get(..first.len()).is_some_and(|head| first.as_str() <= head && head <= last.as_str())
+    /// Of the concepts that `code` belongs to the one that says so in the fewest patterns of the
+    /// code's system: a chapter of the classification, or a disease with codes of its own. For words.
+    pub fn group_of(&self, code: &Code) -> Option<&Concept> {
+        let patterns = |concept: &&Concept| {
+            let systems = concept.codes.iter().filter_map(|code| code.split_once("//"));
+            systems.filter(|(system, _)| Code::new(system, "").system == code.system).count()
+        };
+        let found = self.concepts_of(code);
+        found.into_iter().filter_map(|id| self.get(id)).min_by_key(patterns)
+    }
 }
 
 #[cfg(test)]
@@ -300,6 +280,7 @@ codes = ["ICD9CM//390..459*", "ICD9CM//785", "ICD10CM//I*"]
 [concept.diabetes]
 title = "diabetes"
 codes = ["ICD9CM//250*", "ICD10CM//E11.9"]
+absent = { LOCAL = "not yet asked" }
 "#;
 
     #[test]
@@ -325,6 +306,7 @@ codes = ["ICD9CM//250*", "ICD10CM//E11.9"]
         let site = "[concept.diabetes]\ntitle = \"diabetes\"\ncodes = [\"LOCAL//dm\"]";
         let more = set.extended(site).unwrap();
         assert_eq!(more.concepts_of(&Code::parse("LOCAL//dm").unwrap()).len(), 1);
+        assert!(more.get(more.find("diabetes").unwrap()).unwrap().absent.is_empty());
         let text = more.to_toml().unwrap();
         assert_eq!(ConceptSet::parse(&text).unwrap().to_toml().unwrap(), text);
     }

@@ -28,6 +28,15 @@ pub(super) fn check(concept: &Concept) -> Result<Option<Units>, String> {
         let reason = "step is finer than six digits of the largest values in range can tell";
         return Err(reason.into());
     }
+    for (system, reason) in &concept.absent {
+        let named = Code::new(system, "").system;
+        if named != *system || reason.trim().is_empty() {
+            return Err(format!("absent.{system} needs the system as `{named}`, and a reason"));
+        }
+        if concept.systems().contains(system) {
+            return Err(format!("absent.{system}: there are codes of {system}"));
+        }
+    }
     let needs_unit =
         !concept.accept.is_empty() || concept.range.is_some() || concept.step.is_some();
     let Some(unit) = &concept.unit else {
@@ -98,6 +107,9 @@ mod tests {
         assert!(fault("step = 1").contains("need a unit"));
         assert!(fault("unit = \"kg\"\nstep = 1\nabove = \"y\"").contains("no concept `y`"));
         assert!(fault("unit = \"kg\"\nstep = 1\nabove = \"x\"").contains("another concept"));
+        assert!(fault("absent = { LOINC = \"none\" }").contains("there are codes of LOINC"));
+        assert!(fault("absent = { SNOMED = \" \" }").contains("a reason"));
+        assert!(fault("absent = { snomed = \"none\" }").contains("`SNOMED`"));
         let other = "unit = \"kg\"\nstep = 1\n[concept.y]\ntitle = \"y\"\ncodes = [\"LOINC//1\"]\n\
                      unit = \"g\"\nstep = 1";
         assert!(fault(other).contains("another unit, range or step"));

@@ -9,6 +9,7 @@ mod analyte;
 mod code;
 mod concept;
 mod concept_check;
+mod concept_index;
 mod encounter;
 mod episode;
 mod event;

@@ -38,7 +38,7 @@ pub(super) fn fixed(feature: &Feature, values: &[f32]) -> String {
 pub(super) fn learned(feature: &Feature, token: &str, concepts: &ConceptSet) -> String {
     let level = match Code::parse(token) {
         Some(code) => {
-            let group = concepts.concepts_of(&code).into_iter().find_map(|id| concepts.get(id));
+            let group = concepts.group_of(&code);
             let system = match code.system.as_str() {
                 "ICD9CM" => "ICD-9-CM",
                 "ICD10CM" => "ICD-10-CM",

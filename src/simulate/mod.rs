@@ -109,7 +109,7 @@ impl Life<'_> {
             if share == 0.0 || index.time.day() >= until_day {
                 break;
             }
-            let leaves = self.random.chance((share * index.leaving).min(0.97));
+            let leaves = self.random.chance((index.leaves(share) * index.leaving).min(0.97));
             let horizon_days = index.task.horizon_days();
             let after = self.random.whole(1, horizon_days - 1);
             if leaves {

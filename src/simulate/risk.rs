@@ -64,7 +64,7 @@ fn given(is: bool, weight: f64) -> f64 {
 /// or a death.
 pub(super) fn readmission(at: &Discharge, drifted: bool) -> f64 {
     let of_stays = if drifted { 0.15 } else { 0.40 };
-    let mut sum = -3.05 + given(drifted, 0.45);
+    let mut sum = -3.10 + given(drifted, 0.75);
     sum += 0.12 * (at.age_years - 60.0) / 10.0;
     sum += of_stays * at.stays_365d + 0.20 * at.emergency_365d + 0.05 * at.stay_days;
     sum += given(at.heart_failure, 0.45) + given(at.lung_disease, 0.35);

@@ -71,6 +71,16 @@ impl IndexTime {
         self.time.plus_days(self.task.horizon_days())
     }
 
+    /// The mean probability of leaving inside the window for reasons of this index time, so that `share`
+    /// of the windows see it happen.
+    pub(super) fn leaves(&self, share: f64) -> f64 {
+        match self.task {
+            KnownTask::Readmit30 | KnownTask::HtnIncident => share,
+            // The next index time lies within the window too, with about 0.4 of its own in it.
+            KnownTask::BpRise => share / (1.0 + 0.4 * (1.0 - share)),
+        }
+    }
+
     /// The row as seen in records that end at `until`.
     pub(super) fn row(&self, until: Time) -> TruthRow {
         let seen = |time: Option<Time>| time.is_some_and(|time| time <= until);

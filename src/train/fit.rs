@@ -14,8 +14,8 @@ use super::select::{
 use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
-use crate::feature::{Column, Matrix};
-use crate::model::{Family, ForestParams, Weights};
+use crate::feature::{Column, Matrix, Source, Spec};
+use crate::model::{Family, ForestParams, Scale, Weights};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
@@ -38,6 +38,18 @@ fn candidates(weight: f64, inputs: usize) -> Vec<Candidate> {
         })
     });
     logistic.into_iter().chain(forest).collect()
+}
+
+/// One candidate for each published score among the columns, as it is, on the task's own outcome.
+fn published(spec: &Spec, columns: &[Column]) -> Vec<Candidate> {
+    let each = columns.iter().enumerate().filter_map(|(place, column)| {
+        let Source::Published { formula } = &spec.features().get(column.feature)?.source else {
+            return None;
+        };
+        let scale = if formula.gives_probability() { Scale::Rate } else { Scale::LogOdds };
+        Some(Candidate::Published { column: place, scale })
+    });
+    each.collect()
 }
 
 /// Fits and judges models of the cohort's task.
@@ -66,19 +78,16 @@ pub fn fit(
     let all: Vec<usize> = (0..table.samples.len()).collect();
     let layout = table.layout(spec, &all)?;
     let columns = layout.vocabulary.columns(spec);
-    let tried = cross_validate(
-        &table,
-        spec,
-        &candidates(table.weights().sum(&all), layout.input.inputs()),
-        params.seed,
-        progress,
-    )?;
+    let mut candidates = candidates(table.weights().sum(&all), layout.input.inputs());
+    candidates.extend(published(spec, &columns));
+    candidates.retain(|candidate| candidate.has_inputs(&layout));
+    let tried = cross_validate(&table, spec, &candidates, params.seed, progress)?;
     let reports: Vec<CandidateReport> = tried.iter().map(|t| t.report.clone()).collect();
     progress("final fit");
     let mut finalists = Vec::new();
     for tried in best_of_each_family(tried) {
         let candidate = tried.report.candidate;
-        let member = candidate.fit(&layout.inputs, &all, &table, params.seed)?;
+        let member = candidate.fit(&layout, &all, &table, params.seed)?;
         let calibrator = calibrator(&table, candidate, &tried.margins, &all)?;
         finalists.push(Finalist { tried, member, calibrator, held_out: None });
     }

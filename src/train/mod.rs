@@ -12,12 +12,15 @@ mod cohort;
 mod evaluate;
 mod fit;
 mod metrics;
+mod published_only;
 mod report;
 mod roll;
 mod select;
 mod small_cell;
 mod split;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};
@@ -28,6 +31,7 @@ pub use metrics::{
     calibration_in_the_large, calibration_line, log_loss, observed_over_expected,
     observed_over_expected_interval, threshold_table,
 };
+pub use published_only::published_only;
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{AttritionLine, Roll, RollRow};
 pub use select::{Candidate, CandidateReport};

@@ -7,7 +7,7 @@ use super::metrics;
 use crate::feature::{Matrix, Spec, TrainingRow, Vocabulary};
 use crate::model::{
     Calibrator, Family, ForestParams, InputSpec, Member, ModelError, Scale, Weights, fit_forest,
-    fit_logistic,
+    fit_logistic, fit_published,
 };
 use crate::train::Sample;
 
@@ -15,8 +15,17 @@ use crate::train::Sample;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum Candidate {
-    Logistic { alpha: f64 },
+    Logistic {
+        alpha: f64,
+    },
     Forest(ForestParams),
+    /// A published score, recalibrated on the task's own outcome.
+    Published {
+        /// Its feature column.
+        column: usize,
+        /// `Rate` for a probability, `LogOdds` for points.
+        scale: Scale,
+    },
 }
 
 impl Candidate {
@@ -24,26 +33,35 @@ impl Candidate {
         match self {
             Candidate::Logistic { .. } => Family::Logistic,
             Candidate::Forest(_) => Family::Forest,
+            Candidate::Published { .. } => Family::Published,
         }
     }
 
     fn scale(&self) -> Scale {
         match self {
-            Candidate::Logistic { .. } => Scale::LogOdds,
+            Candidate::Logistic { .. } | Candidate::Published { .. } => Scale::LogOdds,
             Candidate::Forest(_) => Scale::Rate,
         }
     }
 
-    /// Fits the candidate on `rows` of `inputs`.
+    /// Whether the inputs it asks for are there: a column that hardly varies is no input.
+    pub(super) fn has_inputs(&self, layout: &Layout) -> bool {
+        match self {
+            Candidate::Logistic { .. } | Candidate::Forest(_) => true,
+            Candidate::Published { column, .. } => layout.input.input_of(*column).is_some(),
+        }
+    }
+
+    /// Fits the candidate on `rows` of `layout`.
     pub(super) fn fit(
         &self,
-        inputs: &Matrix,
+        layout: &Layout,
         rows: &[usize],
         table: &Table<'_>,
         seed: u64,
     ) -> Result<Member, ModelError> {
         let Table { labels, patients, .. } = table;
-        let weights = table.weights();
+        let (inputs, weights) = (&layout.inputs, table.weights());
         match self {
             Candidate::Logistic { alpha } => {
                 fit_logistic(inputs, rows, labels, weights, *alpha).map(Member::Logistic)
@@ -51,6 +69,10 @@ impl Candidate {
             Candidate::Forest(params) => {
                 fit_forest(inputs, rows, labels, patients, weights, params, seed)
                     .map(Member::Forest)
+            }
+            Candidate::Published { column, scale } => {
+                let input = layout.input.input_of(*column).ok_or(ModelError::NoInputs)?;
+                fit_published(inputs, rows, labels, weights, input, *scale).map(Member::Published)
             }
         }
     }
@@ -136,8 +158,8 @@ pub(super) struct Tried {
     pub probabilities: Vec<f64>,
 }
 
-/// Cross-validates every candidate. Every step that learns anything (codes, medians, model) is done
-/// anew inside each fold.
+/// Cross-validates every candidate but those that lack their input in a fold. Every step that learns
+/// anything (codes, medians, model) is done anew inside each fold.
 pub(super) fn cross_validate(
     table: &Table<'_>,
     spec: &Spec,
@@ -145,27 +167,32 @@ pub(super) fn cross_validate(
     seed: u64,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Vec<Tried>, ModelError> {
-    let mut margins = vec![vec![0.0; table.samples.len()]; candidates.len()];
+    let mut margins = vec![Some(vec![0.0; table.samples.len()]); candidates.len()];
     for fold in 0..table.folds_count {
         let training = table.rows(fold, false);
         let judged = table.rows(fold, true);
         let layout = table.layout(spec, &training)?;
-        let fitted: Result<Vec<Member>, ModelError> = candidates
+        let fitted: Result<Vec<Option<Member>>, ModelError> = candidates
             .par_iter()
             .map(|candidate| {
-                let member = candidate.fit(&layout.inputs, &training, table, seed);
+                let has_inputs = candidate.has_inputs(&layout);
+                let member = has_inputs.then(|| candidate.fit(&layout, &training, table, seed));
                 progress(&format!("fold {} of {}", fold + 1, table.folds_count));
-                member
+                member.transpose()
             })
             .collect();
         for (member, margins) in fitted?.iter().zip(&mut margins) {
+            let (Some(member), Some(found)) = (member, margins.as_mut()) else {
+                *margins = None;
+                continue;
+            };
             for row in &judged {
-                margins[*row] = member.margin(layout.inputs.row(*row));
+                found[*row] = member.margin(layout.inputs.row(*row));
             }
         }
     }
     let each = candidates.iter().zip(margins);
-    each.map(|(candidate, margins)| tried(table, *candidate, margins)).collect()
+    each.filter_map(|(candidate, margins)| Some(tried(table, *candidate, margins?))).collect()
 }
 
 fn tried(table: &Table<'_>, candidate: Candidate, margins: Vec<f64>) -> Result<Tried, ModelError> {

@@ -19,6 +19,7 @@ fn request(export: &Path) -> CheckRequest {
         tasks: Vec::new(),
         models: root().join("models"),
         concepts: Vec::new(),
+        published: Vec::new(),
     }
 }
 

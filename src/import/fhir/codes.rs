@@ -3,10 +3,9 @@
 use crate::record::{Code, EncounterClass};
 
 /// Code systems that `Code::new` does not know by their URI.
-const SYSTEMS: [(&str, &str); 9] = [
+const SYSTEMS: [(&str, &str); 8] = [
     ("http://hl7.org/fhir/sid/cvx", "CVX"),
     ("http://hl7.org/fhir/sid/ndc", "NDC"),
-    ("http://hl7.org/fhir/sid/icd-10-pcs", "ICD10PCS"),
     ("http://www.cms.gov/Medicare/Coding/ICD10", "ICD10PCS"),
     ("http://fhir.mimic.mit.edu/CodeSystem/diagnosis-icd9", "ICD9CM"),
     ("http://fhir.mimic.mit.edu/CodeSystem/diagnosis-icd10", "ICD10CM"),
@@ -64,7 +63,7 @@ const ADMISSION_SOURCES: [(&str, &str); 6] = [
 
 /// MIMIC-IV's discharge locations as FHIR discharge-disposition codes, or as UB-04 codes where FHIR
 /// has none.
-const DISPOSITIONS: [(&str, &str); 11] = [
+const DISPOSITIONS: [(&str, &str); 13] = [
     ("home", "home"),
     ("home health care", "06"),
     ("skilled nursing facility", "snf"),
@@ -76,6 +75,8 @@ const DISPOSITIONS: [(&str, &str); 11] = [
     ("psych facility", "psy"),
     ("acute hospital", "02"),
     ("healthcare facility", "other-hcf"),
+    ("other facility", "70"),
+    ("assisted living", "04"),
 ];
 
 fn look_up<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
@@ -180,6 +181,19 @@ pub(super) fn other_type(given: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Code, ConceptSet};
+
+    #[test]
+    fn every_disposition_of_mimic_has_one_concept_and_comes_back_as_its_word() {
+        let text = include_str!("../../../models/concepts.toml");
+        let concepts = ConceptSet::parse(text).unwrap();
+        for (word, meaning) in DISPOSITIONS {
+            let found = concepts.concepts_of(&Code::new("DISCHARGE_DISPOSITION", meaning));
+            assert_eq!(found.len(), 1, "{word}");
+            assert_eq!(disposition(&word.to_ascii_uppercase()), meaning);
+            assert_eq!(disposition_word(meaning), word.to_ascii_uppercase());
+        }
+    }
 
     #[test]
     fn a_type_that_is_none_is_not_repeated() {

@@ -1,6 +1,6 @@
 //! Tests of the calibration: it finds the truth, keeps the order, and hides small groups.
 
-use super::isotonic::{pooled, with_patients};
+use super::steps::{pooled, with_patients};
 use super::*;
 
 struct Rows {

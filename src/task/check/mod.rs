@@ -16,6 +16,8 @@ use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 use crate::strict_toml;
 
+/// The most published scores a task may name.
+const PUBLISHED_MAX: usize = 32;
 /// The longest window, look-back or horizon a task may have.
 const DAYS_MAX: u32 = 36_600;
 /// The longest horizon a task may have.
@@ -58,7 +60,16 @@ impl Task {
     ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
         check_names(&params)?;
-        check_tiers(&params.tier)?;
+        match (params.feature.is_empty(), params.published.is_empty(), params.tier.is_empty()) {
+            (true, true, _) => {
+                return Err(invalid("feature", "there is neither a feature nor a published score"));
+            }
+            (true, false, false) => {
+                return Err(invalid("tier", "without features there is no probability to cut"));
+            }
+            (true, false, true) => {}
+            (false, ..) => check_tiers(&params.tier)?,
+        }
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
             finder.measured("valid", name)?;
@@ -200,6 +211,9 @@ fn published(
     concepts: &ConceptSet,
     formulas: &Formulas,
 ) -> Result<Vec<Arc<Formula>>, TaskError> {
+    if ids.len() > PUBLISHED_MAX {
+        return Err(invalid("published", &format!("more than {PUBLISHED_MAX} scores")));
+    }
     let mut found: Vec<Arc<Formula>> = Vec::new();
     for id in ids {
         if found.iter().any(|known| known.id() == id) {

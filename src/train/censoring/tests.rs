@@ -2,81 +2,9 @@
 //! known: without weights the figures are wrong, with them they are right.
 
 use super::*;
-use crate::feature::Facts;
-use crate::record::{ConceptSet, Time};
-use crate::task::Task;
+use crate::train::fit;
 use crate::train::metrics::{self, Metrics};
-use crate::train::{FitParams, HeldOut, SourceNote, fit};
-
-const CONCEPTS: &str = include_str!("../../../models/concepts.toml");
-const TASK: &str = include_str!("../../../models/readmit30_diabetes/task.toml");
-const HORIZON_DAYS: f64 = 30.0;
-
-fn task() -> (ConceptSet, Task) {
-    let concepts = ConceptSet::parse(CONCEPTS).unwrap();
-    let task = Task::parse(TASK, &concepts).unwrap();
-    (concepts, task)
-}
-
-struct Draws(u64);
-
-impl Draws {
-    /// Between 0 and 1, neither included.
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.0 >> 11) as f64 + 0.5) / (1u64 << 53) as f64
-    }
-
-    /// Exponential, with the mean 1.
-    fn wait(&mut self) -> f64 {
-        -self.uniform().ln()
-    }
-}
-
-/// A sample with its true risk and what would have been seen with a full follow-up.
-struct Known {
-    sample: Sample,
-    risk: f64,
-    outcome: bool,
-}
-
-/// `patients` samples of a patient each. Two columns move the risk; the first also moves the rate at
-/// which patients are lost, unless `lost_rate` is 0.
-fn population(task: &Task, patients: usize, lost_rate: f64, seed: u64) -> Vec<Known> {
-    let mut draws = Draws(seed);
-    let columns = task.spec().fixed_columns().len();
-    let learned = task.spec().learned().count();
-    let each = (0..patients).map(|number| {
-        let [a, b] = [0; 2].map(|_| 3.4 * (draws.uniform() - 0.5));
-        let risk = 1.0 / (1.0 + (1.8 - 1.1 * a - 0.6 * b).exp());
-        let happens = draws.wait() / (-(1.0 - risk).ln() / HORIZON_DAYS);
-        let lost = draws.wait() / (lost_rate * (0.9 * a).exp());
-        let outcome = happens <= HORIZON_DAYS;
-        let end = happens.min(HORIZON_DAYS);
-        let censored = lost < end;
-        let mut values = vec![f32::NAN; columns];
-        values[..3].copy_from_slice(&[a as f32, b as f32, draws.uniform() as f32]);
-        let sample = Sample {
-            subject_id: number as i64,
-            patient_id: number.to_string(),
-            group: format!("{number:06}"),
-            prediction_time: Time::parse("2024-03-06T15:00:00Z").unwrap(),
-            boolean_value: outcome && !censored,
-            followed_days: end.min(lost),
-            censored,
-            split: None,
-            facts: Facts { values, learned_missing: vec![true; learned], ..Facts::default() },
-            attributes: Vec::new(),
-        };
-        Known { sample, risk, outcome }
-    });
-    each.collect()
-}
-
-fn cohort<'a>(task: &'a Task, concepts: &'a ConceptSet, known: &[Known]) -> Cohort<'a> {
-    let samples = known.iter().map(|known| known.sample.clone());
-    Cohort::of_samples(task, concepts, samples.collect())
-}
+use crate::train::tests::{Draws, HORIZON_DAYS, Known, cohort, params, population, task};
 
 fn weighed(cohort: &Cohort<'_>) -> FollowUp {
     FollowUp::of(cohort, &vec![true; cohort.samples().len()])
@@ -146,12 +74,7 @@ fn a_weighted_fit_is_right_about_patients_that_were_followed() {
     let (concepts, task) = task();
     let known = population(&task, 6_000, 0.014, 5);
     let later = population(&task, 20_000, 0.0, 6);
-    let params = FitParams {
-        version: "1".into(),
-        seed: 1,
-        held_out: HeldOut::Part { part: 0, of: 5 },
-        source: SourceNote { title: "made".into(), citation: None, years: None },
-    };
+    let params = params();
     let observed = later.iter().filter(|known| known.outcome).count() as f64;
     let mut truths = Vec::new();
     for drop in [false, true] {

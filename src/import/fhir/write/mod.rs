@@ -5,6 +5,7 @@
 //! order, the recorded time of anything but a condition and an observation, and `planned` where the
 //! type of admission does not say it. All resources bear the tag of test data.
 
+mod person;
 mod resource;
 
 use std::fs::File;

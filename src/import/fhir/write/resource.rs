@@ -4,25 +4,22 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::import::fhir::codes;
-use crate::record::{
-    Code, Comparator, Encounter, Event, EventKind, Period, Record, Sex, Time, TimePrecision, Value,
-};
+use crate::record::{Code, Comparator, Encounter, Event, EventKind, Time, TimePrecision, Value};
 
-const OMB: &str = "http://hl7.org/fhir/us/core/StructureDefinition";
 const UCUM: &str = "http://unitsofmeasure.org";
 /// LOINC's code of a panel of systolic and diastolic pressure.
 const PRESSURE_PANEL: &str = "85354-9";
 
 /// One resource, without what it has in common with all others.
 pub(super) struct Resource<'a> {
-    kind: Kind,
-    id: String,
-    body: Body<'a>,
+    pub(super) kind: Kind,
+    pub(super) id: String,
+    pub(super) body: Body<'a>,
 }
 
 /// The types, in the order of the writer's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Patient,
     Coverage,
     Encounter,
@@ -35,9 +32,9 @@ enum Kind {
 /// What most resources have: one body serves all, because the fields that differ in name are few.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
+    pub(super) status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +64,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    period: Option<Span>,
+    pub(super) period: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_type: Option<Words<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +80,13 @@ struct Body<'a> {
     /// The fields of the types of which there are few.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     more: Option<Json>,
+}
+
+impl Body<'_> {
+    /// A body of fields that no other type has.
+    pub(super) fn of(more: Json) -> Self {
+        Body { more: Some(more), ..Body::default() }
+    }
 }
 
 #[derive(Serialize)]
@@ -103,11 +107,11 @@ struct Words<'a> {
 }
 
 #[derive(Serialize)]
-struct Span {
+pub(super) struct Span {
     #[serde(skip_serializing_if = "Option::is_none")]
-    start: Option<String>,
+    pub(super) start: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    end: Option<String>,
+    pub(super) end: Option<String>,
 }
 
 /// A reference, written as `Type/id`.
@@ -210,7 +214,7 @@ fn written(time: Option<Time>, precision: TimePrecision) -> Option<String> {
     text.get(..length).map(str::to_owned)
 }
 
-fn instant(time: Option<Time>) -> Option<String> {
+pub(super) fn instant(time: Option<Time>) -> Option<String> {
     written(time, TimePrecision::Instant)
 }
 
@@ -218,67 +222,6 @@ impl<'a> Resource<'a> {
     /// Its place among the writer's files.
     pub(super) fn place(&self) -> usize {
         self.kind as usize
-    }
-
-    pub(super) fn patient(record: &Record) -> Resource<'_> {
-        let audit = &record.audit_attributes;
-        let gender = match record.sex {
-            Sex::Female => "female",
-            Sex::Male => "male",
-            Sex::Other => "other",
-            Sex::Unknown => "unknown",
-        };
-        let mut more = json!({ "gender": gender });
-        if let Some(date) = record.birth_date {
-            more["birthDate"] = json!(date.to_string());
-        }
-        if let Some(time) = record.death_time {
-            more["deceasedDateTime"] = json!(time.to_string());
-        }
-        if let Some(region) = &record.region {
-            more["address"] = json!([{ "postalCode": region }]);
-        }
-        if let Some(language) = &audit.language {
-            let code = json!({ "coding": [{ "code": language }] });
-            more["communication"] = json!([{ "language": code, "preferred": true }]);
-        }
-        let named = [("us-core-race", &audit.race), ("us-core-ethnicity", &audit.ethnicity)];
-        let said = named.into_iter().filter_map(|(name, words)| Some((name, words.as_ref()?)));
-        let mut extensions: Vec<Json> = said
-            .map(|(name, words)| {
-                let text = json!([{ "url": "text", "valueString": words }]);
-                json!({ "url": format!("{OMB}/{name}"), "extension": text })
-            })
-            .collect();
-        if let Some(words) = &audit.gender_identity {
-            let url = "http://hl7.org/fhir/StructureDefinition/individual-genderIdentity";
-            extensions.push(json!({ "url": url, "valueCodeableConcept": { "text": words } }));
-        }
-        if !extensions.is_empty() {
-            more["extension"] = Json::Array(extensions);
-        }
-        let body = Body { more: Some(more), ..Body::default() };
-        Resource { kind: Kind::Patient, id: record.patient_id.clone(), body }
-    }
-
-    pub(super) fn coverage(
-        patient: &'a str,
-        place: usize,
-        period: &Period,
-        insurance: Option<&str>,
-    ) -> Resource<'a> {
-        let mut more = json!({ "beneficiary": { "reference": format!("Patient/{patient}") } });
-        if let Some(words) = insurance {
-            more["type"] = json!({ "text": words });
-        }
-        let span = Span { start: instant(period.start), end: instant(period.end) };
-        let body = Body {
-            status: Some("active"),
-            period: Some(span),
-            more: Some(more),
-            ..Body::default()
-        };
-        Resource { kind: Kind::Coverage, id: format!("{patient}-c{}", place + 1), body }
     }
 
     pub(super) fn encounter<'e>(
