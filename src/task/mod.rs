@@ -23,7 +23,7 @@ pub use index::{Index, Standing, index_times, latest_index};
 pub use label::{Label, Outcome, label};
 pub use params::{
     CardParams, Censored, CoverageBy, CriterionParams, EventsParams, FollowUpParams, HitParams,
-    IndexParams, IndexRule, Number, ObservedDays, OutcomeParams, OutcomeRuleParams, PlannedParams,
-    PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, StayParams, TaskParams,
-    Tier, TimeAtRisk,
+    IndexParams, IndexRule, LeakAllowed, Number, ObservedDays, OutcomeParams, OutcomeRuleParams,
+    PlannedParams, PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, StayParams,
+    TaskParams, Tier, TimeAtRisk,
 };

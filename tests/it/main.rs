@@ -16,6 +16,7 @@ mod formats;
 mod gather;
 mod import;
 mod labels;
+mod leaks;
 mod meds;
 mod parity;
 mod properties;

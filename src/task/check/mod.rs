@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::definition::{Checked, Criterion, FollowUp, Measure, Readings, Rule, Task, TaskError};
 use super::params::{
-    CriterionParams, IndexRule, Number, PlannedParams, RiskFrom, RuleParams, TaskParams, Tier,
+    CriterionParams, IndexRule, LeakAllowed, Number, PlannedParams, RiskFrom, RuleParams,
+    TaskParams, Tier,
 };
 use crate::feature::Spec;
 use crate::published::{Formula, Formulas};
@@ -70,6 +71,7 @@ impl Task {
             (true, false, true) => {}
             (false, ..) => check_tiers(&params.tier)?,
         }
+        check_leak_allowed(&params.leak_allowed)?;
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
             finder.measured("valid", name)?;
@@ -201,6 +203,18 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), TaskError> {
         match tier.top_share {
             Some(share) if share > above && share < 1.0 => above = share,
             _ => return Err(invalid("tier", "each top_share must rise and lie between 0 and 1")),
+        }
+    }
+    Ok(())
+}
+
+fn check_leak_allowed(allowed: &[LeakAllowed]) -> Result<(), TaskError> {
+    for (place, LeakAllowed { feature, reason }) in allowed.iter().enumerate() {
+        if feature.trim().is_empty() || reason.trim().is_empty() {
+            return Err(invalid("leak_allowed", "needs a feature and a reason"));
+        }
+        if allowed.iter().take(place).any(|earlier| earlier.feature == *feature) {
+            return Err(invalid("leak_allowed", &format!("`{feature}` is listed twice")));
         }
     }
     Ok(())
