@@ -152,6 +152,7 @@ fn nothing_to_learn_from_ends_with_exit_3_and_the_reason() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(3), "{text}");
         assert!(text.contains(says), "{text}");
+        assert!(!text.contains("<11"), "nobody is no small count: {text}");
         assert!(!out.exists(), "no label file is left");
     };
     let none = People { back_on_day_10: 0, stayed_home: 0, died: 0, to_hospice: 0 };
