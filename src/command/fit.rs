@@ -75,6 +75,8 @@ impl FitOutcome {
             .map(|column| format!("column {column} is empty, constant or too rare: not used"))
             .collect();
         warnings.extend(self.metrics.censoring.iter().filter_map(CensoringReport::warning));
+        let leaks = self.metrics.leaks.findings.iter();
+        warnings.extend(leaks.map(|finding| format!("leak check: {}", finding.sentence())));
         warnings.extend(self.label_warnings.iter().cloned());
         warnings.extend(self.lines.warnings());
         warnings

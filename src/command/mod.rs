@@ -5,6 +5,7 @@ mod cohort;
 mod convert;
 mod evaluate;
 mod fit;
+mod leaks;
 mod predictions;
 mod promote;
 mod published;
@@ -20,6 +21,7 @@ pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
+pub use leaks::{LeaksOutcome, LeaksRequest, leaks};
 pub use promote::{Promoted, promote};
 pub use published::{PublishedRequest, PublishedVersion, published};
 pub use records::Source;
@@ -67,9 +69,10 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// The program's exit code: 2 the call is wrong, 3 the data are, 4 the environment is.
+    /// The program's exit code: 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
     pub fn exit_code(&self) -> u8 {
         match self {
+            CommandError::Train(TrainError::Leaks(_)) => 1,
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }

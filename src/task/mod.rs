@@ -26,7 +26,7 @@ pub use label::{Label, Outcome, label};
 pub use needs::LabelNeeds;
 pub use params::{
     CardParams, Censored, CoverageBy, CriterionParams, EventsParams, FollowUpParams, HitParams,
-    IndexParams, IndexRule, Number, ObservedDays, OutcomeParams, OutcomeRuleParams, PlannedParams,
-    PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, StayParams, TaskParams,
-    Tier, TimeAtRisk,
+    IndexParams, IndexRule, LeakAllowed, Number, ObservedDays, OutcomeParams, OutcomeRuleParams,
+    PlannedParams, PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, StayParams,
+    TaskParams, Tier, TimeAtRisk,
 };

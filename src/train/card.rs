@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::leaks::LeakVerdict;
 use super::metrics::Metrics;
 use super::report::{Report, SourceNote};
 use crate::bundle::Manifest;
@@ -44,6 +45,7 @@ fn write_card(
     write_data(out, manifest, report, source)?;
     write_figures(out, report)?;
     write_subgroups(out, report)?;
+    write_leaks(out, report)?;
     write_columns(out, manifest, report)
 }
 
@@ -170,6 +172,17 @@ fn write_subgroups(out: &mut String, report: &Report) -> std::fmt::Result {
             figure(group.observed_over_expected),
             figure(group.flagged)
         )?;
+    }
+    Ok(())
+}
+
+fn write_leaks(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "\n## Leak check\n\n{}.", report.leaks.sentence())?;
+    for verdict in [LeakVerdict::Allowed, LeakVerdict::Warns] {
+        for (place, finding) in report.leaks.of(verdict).enumerate() {
+            let before = if place == 0 { "\n" } else { "" };
+            writeln!(out, "{before}- {}", finding.sentence())?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::leaks::{Seen, Watch};
 use super::small_cell::{Shown, Tally, nearest_ten};
 use super::split::Split;
 use crate::SMALL_CELL_PATIENTS;
@@ -185,6 +186,7 @@ impl Attrition {
         let counts = left_out.values().chain(parts.values()).chain([censored, competing_deaths]);
         let rounded = counts.clone().any(Tally::is_small);
         let patients = match (*patients, rounded) {
+            (0, _) => Shown::Exactly(0),
             (few, _) if few < SMALL_CELL_PATIENTS as u64 => Shown::Few,
             (many, true) => Shown::About(nearest_ten(many)),
             (many, false) => Shown::Exactly(many),
@@ -235,12 +237,15 @@ pub struct Cohort<'a> {
     concepts: &'a ConceptSet,
     samples: Vec<Sample>,
     attrition: Attrition,
+    /// What the leak check needs of records, which are not kept.
+    watch: Watch,
 }
 
 impl<'a> Cohort<'a> {
     /// An empty cohort of `task`.
     pub fn new(task: &'a Task, concepts: &'a ConceptSet) -> Cohort<'a> {
-        Cohort { task, concepts, samples: Vec::new(), attrition: Attrition::default() }
+        let (attrition, watch) = Default::default();
+        Cohort { task, concepts, samples: Vec::new(), attrition, watch }
     }
 
     /// Adds all samples of one case.
@@ -250,26 +255,33 @@ impl<'a> Cohort<'a> {
     pub fn add(&mut self, case: &Case) -> Result<(), RecordError> {
         let known_after = &self.task.params().known_after;
         let history = History::build(&case.record, self.concepts, known_after)?.history;
+        let mut previous = None;
         for (prediction_time, given) in case.index_times(&history, self.task) {
-            self.add_index_time(case, &history, prediction_time, given);
+            let index_time = self.add_index_time(case, &history, prediction_time, given, previous);
+            previous = index_time.or(previous);
         }
         Ok(())
     }
 
+    /// The index time itself comes back when it belongs to the cohort.
     fn add_index_time(
         &mut self,
         case: &Case,
         history: &History,
         prediction_time: Time,
         given: Option<bool>,
-    ) {
+        previous: Option<Time>,
+    ) -> Option<Time> {
         let group = &case.group;
         let joined = self.attrition.add(group, history, self.task, prediction_time, given);
-        let Some(Joined { view, outcome }) = joined else { return };
+        let Joined { view, outcome } = joined?;
         let censored = outcome.label == Label::Censored;
         if censored && self.task.params().follow_up.censored == Censored::Dropped {
-            return;
+            return None;
         }
+        let facts = extract(&view, self.task.spec(), false);
+        let seen = Seen { case, view: &view, facts: &facts, previous };
+        self.watch.see(self.task, self.concepts, &seen);
         self.samples.push(Sample {
             subject_id: case.subject_id,
             patient_id: case.record.patient_id.clone(),
@@ -279,17 +291,22 @@ impl<'a> Cohort<'a> {
             censored,
             followed_days: outcome.followed_days,
             split: case.split,
-            facts: extract(&view, self.task.spec(), false),
+            facts,
             attributes: attributes(&case.record, view.age_years()),
         });
+        Some(view.index_time())
     }
 
     /// Puts the samples in order and counts what is left. Call it once, after the last `add`.
     pub fn finish(&mut self) {
-        self.samples.sort_by(|a, b| {
+        let mut numbered: Vec<(usize, Sample)> = self.samples.drain(..).enumerate().collect();
+        numbered.sort_by(|(_, a), (_, b)| {
             let key = |s: &Sample| (s.subject_id, s.prediction_time);
             a.group.cmp(&b.group).then_with(|| key(a).cmp(&key(b)))
         });
+        let (order, samples): (Vec<usize>, Vec<Sample>) = numbered.into_iter().unzip();
+        self.samples = samples;
+        self.watch.reorder(&order);
         let known = self.samples.iter().filter(|sample| !sample.censored);
         let mut patients: Vec<&str> = known.map(|sample| sample.group.as_str()).collect();
         patients.dedup();
@@ -315,6 +332,10 @@ impl<'a> Cohort<'a> {
 
     pub fn attrition(&self) -> &Attrition {
         &self.attrition
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     pub fn task(&self) -> &'a Task {

@@ -6,6 +6,7 @@ use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
+use super::leaks;
 use super::metrics::Metrics;
 use super::report::{Dump, EACH_CLASS_MIN, Finalist, FitParams, Fitted, Report, TrainError};
 use super::select::{
@@ -55,7 +56,7 @@ fn published(spec: &Spec, columns: &[Column]) -> Vec<Candidate> {
 /// Fits and judges models of the cohort's task.
 ///
 /// # Errors
-/// A cohort too small to learn from, or a fault of a model library.
+/// A cohort too small to learn from, a leak, or a fault of a model library.
 pub fn fit(
     cohort: &Cohort<'_>,
     params: &FitParams,
@@ -74,6 +75,11 @@ pub fn fit(
     let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
     let table = table(&judged, &held_out);
     check_size(cohort, &table)?;
+    progress("leak check");
+    let leaks = leaks::check(cohort, follow_up.weights(), params.held_out);
+    if leaks.blocks() {
+        return Err(TrainError::Leaks(Box::new(leaks)));
+    }
     let spec = cohort.task().spec();
     let all: Vec<usize> = (0..table.samples.len()).collect();
     let layout = table.layout(spec, &all)?;
@@ -109,6 +115,7 @@ pub fn fit(
         attrition: cohort.attrition().shown(),
         development_samples: Count(table.samples.len() as u64),
         censoring: follow_up.report.clone(),
+        leaks,
         chosen: finalists[0].member.family(),
         candidates: reports,
         cross_validation: cross_validation(&table, &finalists, params.seed),

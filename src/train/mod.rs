@@ -2,7 +2,7 @@
 //!
 //! `Cohort` gathers the samples and says who was left out and why; `fit` chooses, fits and
 //! calibrates on the development patients and judges once on the held-out ones; `Evaluation` judges
-//! a finished bundle on any cohort. `Survey` says beforehand what records hold and what cohort each
+//! a finished bundle on any cohort. `leaks` looks for features that know what came later. `Survey` says beforehand what records hold and what cohort each
 //! task would find in them.
 
 mod assemble;
@@ -11,6 +11,7 @@ mod censoring;
 mod cohort;
 mod evaluate;
 mod fit;
+mod leaks;
 mod metrics;
 mod published_only;
 mod report;
@@ -26,6 +27,7 @@ pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
 pub use fit::fit;
+pub use leaks::{LeakFinding, LeakKind, LeakReport, LeakVerdict, leaks};
 pub use metrics::{
     Bin, Metrics, ThresholdRow, auroc, auroc_interval, average_precision, brier, calibration_bins,
     calibration_in_the_large, calibration_line, log_loss, observed_over_expected,

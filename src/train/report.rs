@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::censoring::CensoringReport;
 use super::cohort::ShownAttrition;
 use super::evaluate::Evaluation;
+use super::leaks::LeakReport;
 use super::metrics::Metrics;
 use super::select::{CandidateReport, Tried};
 use super::small_cell::Count;
@@ -49,6 +50,8 @@ pub enum TrainError {
          at least {EACH_CLASS_MIN} of each are needed"
     )]
     TooFew { positives: Count, negatives: Count },
+    #[error("the leak check found what no live system would know:\n{}", .0.blocking())]
+    Leaks(Box<LeakReport>),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
@@ -68,6 +71,8 @@ pub struct Report {
     /// What was done about samples that were not followed to the end; absent where all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub censoring: Option<CensoringReport>,
+    /// Features that may know what came after the index time.
+    pub leaks: LeakReport,
     pub chosen: Family,
     pub candidates: Vec<CandidateReport>,
     /// Cross-fitted figures of the development cohort, by family.

@@ -2,7 +2,7 @@
 
 use prodrome::bundle::{Bundle, BundleError, Files};
 use prodrome::command::{self, with_threads};
-use prodrome::registry::{self, RegistryError};
+use prodrome::registry::{self, RegistryError, Stage};
 
 use prodrome::import::Meter;
 

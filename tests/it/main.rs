@@ -4,15 +4,19 @@
 
 mod bundle;
 mod canary;
+mod cases;
 mod check;
+mod cohort;
 mod command;
 mod concepts;
+mod demo;
 mod features;
 mod fhir;
 mod formats;
 mod gather;
 mod import;
 mod labels;
+mod leaks;
 mod meds;
 mod parity;
 mod properties;
@@ -22,5 +26,6 @@ mod scoring;
 mod simulate;
 mod support;
 mod tables;
+mod task_faults;
 mod tidy;
 mod units;

@@ -81,6 +81,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         dump_matrix: Option<PathBuf>,
     },
+    /// Look for features that know what no live system would: exit code 1 when one forbids a bundle.
+    /// A fit does the same.
+    Leaks {
+        #[command(flatten)]
+        task: TaskArguments,
+        #[command(flatten)]
+        records: Records,
+        /// A MEDS label file, or a folder of them, as for a fit.
+        #[arg(long, value_name = "FILE")]
+        labels: Option<PathBuf>,
+    },
     /// Judge a bundle on an export: metrics.json and predictions.parquet.
     Evaluate {
         /// A version folder, such as models/readmit30_diabetes/1.

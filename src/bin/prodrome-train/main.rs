@@ -12,7 +12,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest,
-    PublishedRequest, ScoreRequest, SimulateRequest, with_threads,
+    LeaksRequest, PublishedRequest, ScoreRequest, SimulateRequest, with_threads,
 };
 use prodrome::import::Meter;
 use prodrome::registry::Stage;
@@ -128,6 +128,13 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let request = FitRequest { task, source, labels, models, seed, held_out, dump_matrix };
             let fitted = command::fit(&request, meter, &|step| bar.set_message(step.to_owned()))?;
             answer(&fitted, fitted.summary(), fitted.warnings())
+        }
+        Command::Leaks { task, records, labels } => {
+            let (source, concepts) = records.parts();
+            let request = LeaksRequest { task: task.source(concepts), source, labels };
+            let found = command::leaks(&request, meter)?;
+            let (exit_code, warnings) = (found.exit_code(), found.warnings());
+            Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
         }
         Command::Evaluate { bundle, records, out, only_held_out } => {
             let (source, concepts) = records.parts();

@@ -2,13 +2,15 @@
 
 mod outcome;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::definition::{Checked, Criterion, FollowUp, Measure, Readings, Rule, Task, TaskError};
 use super::params::{
-    CriterionParams, IndexRule, Number, PlannedParams, RiskFrom, RuleParams, TaskParams, Tier,
+    CriterionParams, IndexRule, LeakAllowed, Number, PlannedParams, RiskFrom, RuleParams,
+    TaskParams, Tier,
 };
 use crate::feature::Spec;
 use crate::published::{Formula, Formulas};
@@ -58,6 +60,7 @@ impl Task {
         formulas: &Formulas,
     ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
+        check_names(&params)?;
         match (params.feature.is_empty(), params.published.is_empty(), params.tier.is_empty()) {
             (true, true, _) => {
                 return Err(invalid("feature", "there is neither a feature nor a published score"));
@@ -68,6 +71,7 @@ impl Task {
             (true, false, true) => {}
             (false, ..) => check_tiers(&params.tier)?,
         }
+        check_leak_allowed(&params.leak_allowed)?;
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
             finder.measured("valid", name)?;
@@ -169,6 +173,24 @@ fn check_numbers(params: &TaskParams) -> Result<(), TaskError> {
     Ok(())
 }
 
+/// Counts are kept by the names of criteria and of parts of the outcome.
+fn check_names(params: &TaskParams) -> Result<(), TaskError> {
+    let include = params.include.iter().map(|one| ("include", &one.name));
+    let exclude = params.exclude.iter().map(|one| ("exclude", &one.name));
+    let criteria: Vec<(&str, &String)> = include.chain(exclude).collect();
+    let outcome = params.outcome.iter().map(|one| ("outcome", &one.name)).collect();
+    for list in [criteria, outcome] {
+        let mut met = BTreeSet::new();
+        for (role, name) in list {
+            if !met.insert(name) {
+                let place = format!("{role} `{name}`");
+                return Err(invalid(&place, "the name is taken: give it another name"));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check_tiers(tiers: &[Tier]) -> Result<(), TaskError> {
     let Some((rest, upper)) = tiers.split_last() else {
         return Err(invalid("tier", "needs at least one tier"));
@@ -181,6 +203,18 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), TaskError> {
         match tier.top_share {
             Some(share) if share > above && share < 1.0 => above = share,
             _ => return Err(invalid("tier", "each top_share must rise and lie between 0 and 1")),
+        }
+    }
+    Ok(())
+}
+
+fn check_leak_allowed(allowed: &[LeakAllowed]) -> Result<(), TaskError> {
+    for (place, LeakAllowed { feature, reason }) in allowed.iter().enumerate() {
+        if feature.trim().is_empty() || reason.trim().is_empty() {
+            return Err(invalid("leak_allowed", "needs a feature and a reason"));
+        }
+        if allowed.iter().take(place).any(|earlier| earlier.feature == *feature) {
+            return Err(invalid("leak_allowed", &format!("`{feature}` is listed twice")));
         }
     }
     Ok(())

@@ -64,6 +64,9 @@ pub struct TaskParams {
     /// From the highest to the lowest; the last takes all the rest. Without features there are none.
     #[serde(default)]
     pub tier: Vec<Tier>,
+    /// What the leak check may find without forbidding a bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leak_allowed: Vec<LeakAllowed>,
     pub card: CardParams,
 }
 
@@ -276,6 +279,16 @@ pub struct Tier {
     /// Share of the development cohort in this tier and those above it; the last tier has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_share: Option<f64>,
+}
+
+/// A finding of the leak check that somebody has looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeakAllowed {
+    /// The feature, column or code as the finding names it.
+    pub feature: String,
+    /// Why it is no leak; reports show it.
+    pub reason: String,
 }
 
 /// What the model card says that no figure can.
