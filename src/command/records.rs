@@ -9,7 +9,7 @@ use crate::published::Formulas;
 use crate::record::ConceptSet;
 use crate::registry;
 use crate::task::Task;
-use crate::train::{Case, Cohort, GivenLabel, SourceNote};
+use crate::train::{Case, Cohort, Count, GivenLabel, SourceNote};
 
 /// Where the records are, and how they are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,7 +150,13 @@ pub(super) fn cohort<'a>(
             ));
         }
         if left > 0 {
+            let left = Count(left);
             warnings.push(format!("{left} labels are of subjects that are not in the export"));
+        }
+        if labels.contradictory() > 0 {
+            let count = Count(labels.contradictory());
+            warnings
+                .push(format!("{count} labels contradict another of the same subject and time"));
         }
         warnings.extend(counts.warnings().into_iter().map(|line| format!("labels: {line}")));
     }

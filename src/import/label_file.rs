@@ -20,6 +20,7 @@ pub struct Labels {
     by_subject: HashMap<i64, Vec<Label>>,
     by_patient: HashMap<String, Vec<Label>>,
     counts: Counts,
+    contradictory: u64,
 }
 
 /// The places of the columns of one file.
@@ -41,10 +42,24 @@ impl Labels {
         for file in files(path)? {
             labels.file(&file)?;
         }
+        let mut contradictory = 0;
         for given in labels.by_subject.values_mut().chain(labels.by_patient.values_mut()) {
             given.sort_by_key(|label| (label.prediction_time, label.boolean_value));
+            given.dedup();
+            // One time with both values says nothing.
+            let before = given.len();
+            let times: Vec<_> = given.iter().map(|label| label.prediction_time).collect();
+            let once = |time| times.iter().filter(|other| **other == time).count() == 1;
+            given.retain(|label| once(label.prediction_time));
+            contradictory += (before - given.len()) as u64;
         }
+        labels.contradictory = contradictory;
         Ok(labels)
+    }
+
+    /// How many labels were left out because another of the same subject and time says the opposite.
+    pub fn contradictory(&self) -> u64 {
+        self.contradictory
     }
 
     fn file(&mut self, file: &InputFile) -> Result<(), ImportError> {
@@ -74,22 +89,26 @@ impl Labels {
         for batch in opened.batches(&asked, &meter) {
             let damaged =
                 |_| ImportError::NoParquet { file: file.name.to_string(), reason: "it is damaged" };
-            self.batch(file, &batch.map_err(damaged)?, patient.is_some());
+            self.batch(file, &batch.map_err(damaged)?, patient.is_some(), subject.is_some());
         }
         Ok(())
     }
 
-    fn batch(&mut self, file: &InputFile, batch: &Batch, by_patient: bool) {
-        let [times, values, who, ..] = batch.columns.as_slice() else { return };
+    fn batch(&mut self, file: &InputFile, batch: &Batch, by_patient: bool, by_subject: bool) {
+        let [times, values, who @ ..] = batch.columns.as_slice() else { return };
+        let patients = who.first().filter(|_| by_patient);
+        let subjects = who.last().filter(|_| by_subject);
         for row in 0..batch.rows {
             let time = times.time(row).filter(|time| time.is_believable());
             let label = time
                 .zip(values.boolean(row))
                 .map(|(prediction_time, boolean_value)| Label { prediction_time, boolean_value });
-            let patient = who.text(row).and_then(|text| std::str::from_utf8(text).ok());
-            let of_whom = match by_patient {
-                true => patient.map(|id| self.by_patient.entry(id.to_owned()).or_default()),
-                false => who.integer(row).map(|id| self.by_subject.entry(id).or_default()),
+            let patient = patients.and_then(|who| std::str::from_utf8(who.text(row)?).ok());
+            let subject = subjects.and_then(|who| who.integer(row));
+            let of_whom = match (patient, subject) {
+                (Some(id), _) => Some(self.by_patient.entry(id.to_owned()).or_default()),
+                (None, Some(id)) => Some(self.by_subject.entry(id).or_default()),
+                (None, None) => None,
             };
             match (of_whom, label) {
                 (Some(list), Some(label)) => {

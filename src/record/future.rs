@@ -58,11 +58,10 @@ impl<'a> Future<'a> {
         })
     }
 
-    /// Events dated after the index time, by the time at which they count as an outcome.
-    pub(crate) fn dated(&self) -> Vec<Dated<'a>> {
+    /// All events of the record of which the day is known, by the time at which they count.
+    pub(crate) fn dated_ever(&self) -> Vec<Dated<'a>> {
         let each = self.history.entries.iter().filter_map(|entry| {
-            let time = entry.dated.filter(|time| *time > self.index_time)?;
-            Some(Dated { time, entry, class: self.history.class_of(entry) })
+            Some(Dated { time: entry.dated?, entry, class: self.history.class_of(entry) })
         });
         let mut dated: Vec<Dated<'a>> = each.collect();
         dated.sort_by_key(|dated| dated.time);

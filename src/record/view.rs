@@ -27,6 +27,11 @@ pub struct Stay<'a> {
 }
 
 impl<'a> Stay<'a> {
+    /// The class of the stay that began it.
+    pub fn class(&self) -> Option<EncounterClass> {
+        self.history.encounters.get(self.first).map(|first| first.class)
+    }
+
     /// The concepts of a coded field: of admission from the first stay, of discharge from the last,
     /// once it is over.
     pub fn concepts(&self, field: EncounterCode) -> &'a [ConceptId] {
@@ -142,6 +147,12 @@ impl History {
     /// The periods of coverage, in order: for the index times of a replay.
     pub fn coverage(&self) -> &[Period] {
         &self.coverage
+    }
+
+    /// The earliest time of anything in the record: for the index times of a replay.
+    pub fn earliest_time(&self) -> Option<Time> {
+        let begun = self.encounters.iter().map(|encounter| encounter.start).min();
+        self.entries.iter().map(|entry| entry.time).chain(begun).min()
     }
 
     /// The latest time of anything in the record: for the index times of a replay.

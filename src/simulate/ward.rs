@@ -201,11 +201,6 @@ impl Life<'_> {
             encounter.admission_source = Some(stay.source.to_owned());
             encounter.discharge_disposition = Some(disposition.to_owned());
             encounter.service = Some(service(stay.reason).to_owned());
-            encounter.planned = match stay.admission {
-                "elective" => Some(true),
-                "emergency" | "urgent" => Some(false),
-                _ => None,
-            };
         }
         self.chart.diagnosis(stay.principal, stay.end, &id, 1);
         let known: Vec<Condition> = self.person.known(stay.end).collect();

@@ -85,6 +85,10 @@ impl Scene<'_, '_> {
                 concepts.iter().any(|concept| found.contains(concept))
             }
             Rule::Principal(concepts) => view.entries().any(|e| self.is_principal(e, concepts)),
+            Rule::StayClass(classes) => {
+                let class = view.stay().and_then(|stay| stay.class());
+                class.is_some_and(|class| classes.contains(&class))
+            }
             Rule::StayDaysMin(days) => {
                 view.stay().is_some_and(|stay| view.index_time().day() - stay.start.day() >= *days)
             }

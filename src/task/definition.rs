@@ -35,6 +35,7 @@ pub enum Rule {
     Event { concepts: Vec<ConceptId>, kinds: Vec<EventKind>, within_days: Option<u32> },
     Discharge(Vec<ConceptId>),
     Principal(Vec<ConceptId>),
+    StayClass(Vec<EncounterClass>),
     StayDaysMin(i64),
     Died,
     InStay,
@@ -267,6 +268,7 @@ impl Rule {
             }
             Rule::AgeYearsMin(_)
             | Rule::AgeYearsMax(_)
+            | Rule::StayClass(_)
             | Rule::StayDaysMin(_)
             | Rule::Died
             | Rule::InStay

@@ -9,6 +9,8 @@ use crate::record::{ConceptId, Contact, EncounterClass, History, Time, View};
 const MONTHS_MAX: usize = 1_200;
 /// The most index times that one stay makes.
 const IN_STAY_MAX: usize = 366;
+/// Days after which nobody is taken to be in a stay still that was never closed, as in episodes.
+const OPEN_DAYS_MAX: i64 = 180;
 
 /// How an index time stands to the stay or contact it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,9 @@ pub fn index_times(history: &History, task: &Task) -> Vec<Time> {
 fn in_stays(history: &History, first_hours: u32) -> Vec<Time> {
     let mut times = Vec::new();
     for (start, end) in history.episode_spans() {
-        let Some(end) = end else { continue };
+        // A stay that the record never closes gives its index times, too: what came of them is not known.
+        let open = start.plus_days(OPEN_DAYS_MAX).min(history.latest_time().unwrap_or(start));
+        let end = end.unwrap_or(open);
         let first = start.plus_hours(i64::from(first_hours));
         let midnights = (1..).map(|days| first.start_of_day().plus_days(days));
         let each = std::iter::once(first).chain(midnights).take(IN_STAY_MAX);
@@ -104,7 +108,7 @@ fn months(history: &History) -> Vec<Time> {
     let mut times = Vec::new();
     for period in history.coverage() {
         let end = period.end.unwrap_or(latest);
-        let Some(start) = period.start else { continue };
+        let Some(start) = period.start.or(history.earliest_time()) else { continue };
         let mut month = start.month_start();
         while month <= end && times.len() < MONTHS_MAX {
             if month >= start {

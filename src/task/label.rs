@@ -115,7 +115,8 @@ fn discharge(history: &History, index_time: Time) -> Result<Time, Label> {
     let future = history.future(index_time);
     let stay = future.index_stay();
     let end = stay.and_then(|stay| stay.end());
-    let died = future.death_time().filter(|death| end.is_none_or(|end| *death <= end));
+    let by = end.unwrap_or(index_time.plus_days(180));
+    let died = future.death_time().filter(|death| *death <= by);
     if died.is_some() || stay.is_some_and(|stay| stay.ended_in_death()) {
         return Err(Label::CompetingDeath);
     }
@@ -134,7 +135,8 @@ impl Case<'_> {
         let (stay, next) = (self.future.index_stay(), self.future.stays().next());
         let Some((stay, next)) = stay.zip(next) else { return Ok(()) };
         let same_day = next.start().day() == self.window.from.day();
-        let same_place = stay.last_facility().is_some() && stay.last_facility() == next.facility();
+        // A source of one hospital often names none.
+        let same_place = stay.last_facility() == next.facility();
         let category = |entry: &Entry| entry.code.icd_category().map(str::to_owned);
         let causes: Vec<_> = stay.principal().filter_map(category).collect();
         let same_cause = next.principal().filter_map(category).any(|cause| causes.contains(&cause));
@@ -148,10 +150,16 @@ impl Case<'_> {
     }
 
     fn outcome(&self) -> Result<Outcome, NotEligible> {
-        let future_dated = self.future.dated();
-        self.came_before(&future_dated)?;
-        let fates: Vec<Fate> =
-            self.task.outcome().iter().map(|part| self.fate(&part.rule, &future_dated)).collect();
+        let ever = self.future.dated_ever();
+        self.came_before(&ever)?;
+        let future_dated: Vec<Dated<'_>> =
+            ever.iter().filter(|dated| dated.time > self.window.from).copied().collect();
+        let fates: Vec<Fate> = self
+            .task
+            .outcome()
+            .iter()
+            .map(|part| self.fate(&part.rule, &ever, &future_dated))
+            .collect();
         let (covered, stopped) = self.followed_until(&future_dated);
         let mut earliest: Option<(Time, usize)> = None;
         for (part, fate) in fates.iter().enumerate() {
@@ -161,17 +169,25 @@ impl Case<'_> {
                 earliest = Some((*time, part));
             }
         }
-        // What came after follow-up was stopped on purpose is not looked at.
-        let earliest = earliest.filter(|(time, _)| stopped.is_none_or(|stop| *time <= stop));
+        // What came after the follow-up ended was not looked for: whoever is still seen then by chance
+        // must not stand for those who are not.
+        let until = match (covered, stopped) {
+            (Some(until), Some(stop)) => Some(until.min(stop)),
+            (until, _) => until,
+        };
+        let is_followed = |time: &Time| until.is_some_and(|until| *time <= until);
+        let earliest = earliest.filter(|(time, _)| is_followed(time));
         let in_time = |death: &Time| self.window.is_before_end(*death);
         let death = self.future.death_time().filter(in_time);
-        let death = death.filter(|death| stopped.is_none_or(|stop| *death <= stop));
+        // Coverage often ends with the day of the death itself.
+        let death = death.filter(|death| is_followed(&death.plus_days(-1)));
         let said =
             |label, time, part| Ok(Outcome { label, followed_days: self.window.days(time), part });
         // A death after the window was closed changes nothing any more.
-        let closed = closed(&fates).filter(|time| stopped.is_none_or(|stop| *time <= stop));
+        let closed = closed(&fates).filter(is_followed);
         match (earliest, closed, death) {
-            (Some((time, _)), _, Some(death)) if death < time => {
+            // On one day the outcome comes first: a day of death has no hour, and nothing follows it.
+            (Some((time, _)), _, Some(death)) if death.day() < time.day() => {
                 return said(Label::CompetingDeath, death, None);
             }
             (Some((time, part)), ..) => return said(Label::Positive, time, Some(part)),
@@ -181,10 +197,6 @@ impl Case<'_> {
             (None, Some(closed), _) => return said(Label::Negative, closed, None),
             (None, None, _) => {}
         }
-        let until = match (covered, stopped) {
-            (Some(until), Some(stop)) => Some(until.min(stop)),
-            (until, _) => until,
-        };
         let least = i64::from(self.task.params().follow_up.min_days);
         let followed_to = until.unwrap_or(self.window.from);
         if followed_to < self.window.from.plus_days(least) {
@@ -202,13 +214,15 @@ impl Case<'_> {
 
     /// Leaves out those whose outcome came between the index time and the start of the time at risk:
     /// it is none in that time, and what follows it there is not the first.
-    fn came_before(&self, future_dated: &[Dated<'_>]) -> Result<(), NotEligible> {
+    fn came_before(&self, ever: &[Dated<'_>]) -> Result<(), NotEligible> {
         let Some(prior) = &self.task.params().prior_outcome else { return Ok(()) };
         let from = prior.look_back_days.map(|days| self.index_time.plus_days(-i64::from(days)));
         let before =
             |time: Time| from.is_none_or(|from| time > from) && !self.window.has_begun(time);
+        // Of all that ever happened: what was not yet known at the index time is neither in what was
+        // seen there nor in what came after.
         let came = self.task.outcome().iter().any(|part| match &part.rule {
-            PartRule::Events(events) => self.events(events, &before, future_dated).is_some(),
+            PartRule::Events(events) => self.events(events, &before, ever).is_some(),
             PartRule::Stay { .. } | PartRule::Contact { .. } | PartRule::Rise(_) => false,
         });
         match came {
@@ -217,19 +231,17 @@ impl Case<'_> {
         }
     }
 
-    /// When the events first happened in a span of time, before or after the index time.
+    /// When the events first happened in a span of time, of all that are looked at.
     fn events(
         &self,
         events: &Events,
         in_span: &dyn Fn(Time) -> bool,
-        future_dated: &[Dated<'_>],
+        all: &[Dated<'_>],
     ) -> Option<Time> {
         let view = self.history.view(self.index_time);
         let view_dated = view.dated();
-        let mut all = view_dated.clone();
-        all.extend(future_dated);
         let around = Around {
-            all: &all,
+            all,
             view: &view,
             view_dated: &view_dated,
             is_near_stay: &|time, days| self.future.is_near_stay(time, days),
@@ -255,7 +267,7 @@ impl Case<'_> {
         readings.by_day(inside).len() >= *days_min
     }
 
-    fn fate(&self, rule: &PartRule, future_dated: &[Dated<'_>]) -> Fate {
+    fn fate(&self, rule: &PartRule, ever: &[Dated<'_>], future_dated: &[Dated<'_>]) -> Fate {
         match rule {
             PartRule::Stay { unplanned, past_planned, classes, .. } => {
                 self.stay(*unplanned, *past_planned, classes)
@@ -264,7 +276,7 @@ impl Case<'_> {
                 self.contact(classes, except, *merge_hours)
             }
             PartRule::Events(events) => {
-                let found = self.events(events, &|time| self.window.holds(time), future_dated);
+                let found = self.events(events, &|time| self.window.holds(time), ever);
                 found.map_or(Fate::Never, Fate::At)
             }
             PartRule::Rise(rise) => self.rise(rise, future_dated),

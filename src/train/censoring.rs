@@ -241,7 +241,16 @@ fn by_features(cohort: &Cohort<'_>, learning: &[usize]) -> Result<Vec<f64>, Mode
     let losses: Vec<Option<Loss>> = samples.iter().map(|s| loss(s, horizon_days)).collect();
     let mut chances = vec![1.0; samples.len()];
     for way in [Loss::AtOnce, Loss::Within, Loss::Unseen] {
-        let at_risk = |row: &usize| losses[*row].is_none_or(|loss| loss >= way);
+        // Only who was there to the end could have been without a look: whoever had the outcome or died
+        // before needed none.
+        let is_at_risk = |row: usize| match way {
+            Loss::Unseen => {
+                losses[row].is_none_or(|loss| loss == way)
+                    && (losses[row].is_some() || samples[row].followed_days >= horizon_days)
+            }
+            _ => losses[row].is_none_or(|loss| loss >= way),
+        };
+        let at_risk = |row: &usize| is_at_risk(*row);
         let rows: Vec<usize> = learning.iter().copied().filter(at_risk).collect();
         if !rows.iter().any(|row| losses[*row] == Some(way)) {
             continue;
@@ -260,6 +269,9 @@ fn by_features(cohort: &Cohort<'_>, learning: &[usize]) -> Result<Vec<f64>, Mode
         let intervals = if way == Loss::Within { INTERVALS } else { 1 };
         let hazard = Hazard::fit(&inputs, &rows, &followed, horizon_days, intervals, alpha)?;
         for (row, chance) in chances.iter_mut().enumerate() {
+            if way == Loss::Unseen && !is_at_risk(row) {
+                continue;
+            }
             *chance *= hazard.still_followed(inputs.row(row), followed[row].days);
         }
     }
@@ -272,6 +284,7 @@ struct Curve {
     steps: Vec<(f64, f64)>,
     /// The share that was looked at, of those who were not lost.
     seen: f64,
+    horizon_days: f64,
 }
 
 impl Curve {
@@ -294,17 +307,20 @@ impl Curve {
                 steps.push((day[0].0, chance));
             }
         }
-        let stayed = ends.iter().filter(|(_, lost, _)| !lost).count();
+        let to_the_end =
+            |(days, lost, unseen): &&(f64, bool, bool)| !lost && (*unseen || *days >= horizon_days);
+        let stayed = ends.iter().filter(to_the_end).count();
         let unseen = ends.iter().filter(|(_, _, unseen)| *unseen).count();
         let seen = if stayed > unseen { 1.0 - unseen as f64 / stayed as f64 } else { 1.0 };
-        Curve { steps, seen }
+        Curve { steps, seen, horizon_days }
     }
 
     /// The chance of being looked at and followed until just before `days`.
     fn before(&self, days: f64) -> f64 {
         let passed = self.steps.partition_point(|(day, _)| *day < days);
         let last = passed.checked_sub(1).and_then(|place| self.steps.get(place));
-        self.seen * last.map_or(1.0, |(_, chance)| *chance)
+        let seen = if days >= self.horizon_days { self.seen } else { 1.0 };
+        seen * last.map_or(1.0, |(_, chance)| *chance)
     }
 }
 

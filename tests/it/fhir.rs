@@ -96,7 +96,10 @@ fn the_person_and_the_encounters_are_read() {
     assert_eq!(given.language.as_deref(), Some("en-US"));
     let [stay, visit] = record.encounters.as_slice() else { panic!("two encounters") };
     assert_eq!(stay.admission_type.as_deref(), Some("emergency"));
-    assert_eq!(stay.planned, Some(false));
+    assert_eq!(
+        stay.planned, None,
+        "an urgent admission says nothing of plans, nor does an elective one"
+    );
     assert_eq!(stay.admission_source.as_deref(), Some("emd"));
     assert_eq!(stay.discharge_disposition.as_deref(), Some("home"));
     assert_eq!(stay.service.as_deref(), Some("Cardiology"));

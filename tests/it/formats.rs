@@ -33,7 +33,6 @@ fn base() -> Record {
     for one in [&mut first, &mut last] {
         one.admission_type = Some("emergency".into());
         one.admission_source = Some("emd".into());
-        one.planned = Some(false);
     }
     first.discharge_disposition = Some("home".into());
     last.discharge_disposition = Some("snf".into());
@@ -112,7 +111,7 @@ fn without_dose_changes(mut record: Record) -> Record {
 fn as_far_as_omop_goes(record: Record) -> Record {
     let mut record = without_dose_changes(record);
     for encounter in &mut record.encounters {
-        (encounter.admission_type, encounter.planned) = (None, None);
+        encounter.admission_type = None;
     }
     for event in &mut record.events {
         event.rank = event.rank.filter(|rank| *rank == 1);

@@ -62,8 +62,8 @@ fn follow_up_comes_from_coverage_and_never_from_later_events() {
     assert_eq!(label_of(None, Some(200), None), Label::Censored, "a later stay is no follow-up");
     assert_eq!(
         label_of(Some(10), Some(20), None),
-        Label::Positive,
-        "an outcome that is seen counts"
+        Label::Censored,
+        "whoever is still seen after the follow-up must not stand for those who are not"
     );
     assert_eq!(label_of(Some(90), None, Some(20)), Label::CompetingDeath);
     assert_eq!(label_of(Some(90), Some(10), Some(20)), Label::Positive);

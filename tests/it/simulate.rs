@@ -144,7 +144,8 @@ fn the_records_hold_what_hospitals_have() {
         assert!(count(code) > 10, "{code}: {}", count(code));
     }
     let stays: Vec<_> = stays.collect();
-    let planned = stays.iter().filter(|stay| stay.planned == Some(true)).count();
+    let planned =
+        stays.iter().filter(|stay| stay.admission_type.as_deref() == Some("elective")).count();
     assert!((0.1..0.4).contains(&(planned as f64 / stays.len() as f64)));
     let diagnosed = |code: &str| {
         let events = plain().iter().flat_map(|patient| &patient.record.events);

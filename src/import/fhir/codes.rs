@@ -114,15 +114,6 @@ pub(in crate::import) fn admission_type(code: &str) -> Option<&'static str> {
     look_up(&ADMISSION_TYPES, code)
 }
 
-/// Whether an admission of this type was planned, where the type says so.
-pub(in crate::import) fn is_planned(admission_type: &str) -> Option<bool> {
-    match admission_type {
-        "elective" => Some(true),
-        "emergency" | "urgent" | "trauma" => Some(false),
-        _ => None,
-    }
-}
-
 pub(in crate::import) fn admission_source(code: &str) -> &str {
     look_up(&ADMISSION_SOURCES, code).unwrap_or(code)
 }

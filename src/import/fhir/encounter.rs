@@ -82,7 +82,6 @@ pub(super) fn encounter(json: &str, context: Context<'_>) -> Result<Told, Fault>
     let kinds = given.priority.iter().chain(&given.r#type.0);
     let admission_type = kinds.flat_map(Concept::codes).find_map(codes::admission_type);
     encounter.admission_type = admission_type.map(str::to_owned);
-    encounter.planned = admission_type.and_then(codes::is_planned);
     if let Some(Hospitalization { admit_source, discharge_disposition }) = &given.hospitalization {
         let source = code(admit_source).map(codes::admission_source);
         let disposition = code(discharge_disposition).map(codes::disposition);

@@ -110,7 +110,6 @@ pub(super) struct Start {
     pub class: EncounterClass,
     pub admission_type: Option<String>,
     pub admission_source: Option<String>,
-    pub planned: Option<bool>,
 }
 
 /// What a code means.
@@ -343,7 +342,6 @@ fn start<'a>(class: EncounterClass, word: impl Fn(Slot) -> Option<&'a str>) -> S
     let admission_type = kind.and_then(codes::admission_type);
     Start {
         class: in_code.or(observed).unwrap_or(class),
-        planned: admission_type.and_then(codes::is_planned),
         admission_type: admission_type.map(str::to_owned),
         admission_source: word(Slot::Source).map(codes::admission_source).map(str::to_owned),
     }

@@ -20,7 +20,6 @@ pub(super) fn begun(row: Row<'_>, start: &Start, time: Time) -> Result<Encounter
         None => {
             encounter.admission_type = start.admission_type.clone();
             encounter.admission_source = start.admission_source.clone();
-            encounter.planned = start.planned;
         }
     }
     encounter.service = row.owned(Field::Service)?;

@@ -338,6 +338,7 @@ impl Finder<'_> {
             },
             RuleParams::Discharge(names) => Rule::Discharge(self.some(place, names)?),
             RuleParams::Principal(names) => Rule::Principal(self.some(place, names)?),
+            RuleParams::StayClass(classes) => Rule::StayClass(classes.clone()),
             RuleParams::StayDaysMin(days) => Rule::StayDaysMin(in_limit(place, *days)?.into()),
             RuleParams::Died => Rule::Died,
             RuleParams::InStay => Rule::InStay,

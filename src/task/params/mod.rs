@@ -237,6 +237,8 @@ pub enum RuleParams {
     Discharge(Vec<String>),
     /// A principal diagnosis of the index stay is in one of these concepts.
     Principal(Vec<String>),
+    /// The index stay began with an encounter of one of these classes.
+    StayClass(Vec<EncounterClass>),
     /// The index stay lasted at least so many days, as nights are counted.
     StayDaysMin(u32),
     /// Dead at the index time.

@@ -234,6 +234,7 @@ fn ability(rule: &Rule, seen: Seen<'_>) -> Ability {
         }
         Rule::AgeYearsMin(_)
         | Rule::AgeYearsMax(_)
+        | Rule::StayClass(_)
         | Rule::StayDaysMin(_)
         | Rule::InStay
         | Rule::Contact { .. } => Ability::Works,
