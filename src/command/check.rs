@@ -10,7 +10,7 @@ use super::{CommandError, io_error};
 use crate::import::{Counts, Meter, Received};
 use crate::record::{ConceptError, ConceptSet, IssueKind};
 use crate::task::Task;
-use crate::train::{Findings, Section, Survey};
+use crate::train::{Findings, Section, Shown, Survey};
 
 /// The most kinds of quarantined rows in the text; the JSON has all that are kept by name.
 const QUARANTINE_MAX: usize = 10;
@@ -134,8 +134,16 @@ pub fn check(request: &CheckRequest, meter: &Meter) -> Result<Checked, CommandEr
     })?;
     let findings = survey.finish();
     let quarantine = quarantine(&lines);
+    let mut look_at = look_at(&findings, &lines, tasks.len());
+    let open = findings.content.coverage.open.subjects;
+    if open != Shown::Exactly(0) && export.reading.data_until.is_none() {
+        look_at.push(format!(
+            "{open} patients have coverage without an end and count as followed for ever: say until \
+             when the source holds data with --data-until DATE"
+        ));
+    }
     Ok(Checked {
-        look_at: look_at(&findings, &lines, tasks.len()),
+        look_at,
         issues: issues(&findings, &lines),
         quarantine,
         findings,

@@ -40,8 +40,10 @@ impl Evaluated {
     /// What was found, in sentences.
     pub fn summary(&self) -> String {
         let follow_up = self.evaluation.censoring.as_ref();
+        let published = self.evaluation.published.iter();
+        let published: String = published.map(|one| format!("\n{}", one.sentence())).collect();
         format!(
-            "{} version {}: {} index times of {} patients, {} with the outcome\n{}\n{}{}",
+            "{} version {}: {} index times of {} patients, {} with the outcome\n{}\n{}{}{published}",
             self.task,
             self.version,
             self.attrition.samples,

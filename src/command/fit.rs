@@ -60,6 +60,10 @@ impl FitOutcome {
                 text += &format!("{judged_on}, {family}: {}\n", metrics.sentence());
             }
         }
+        let judged = &self.metrics.held_out_evaluation;
+        for figures in judged.iter().flat_map(|judged| &judged.published) {
+            text += &format!("held out, {}\n", figures.sentence());
+        }
         text += &format!(
             "in use: {chosen}\nwritten: {} (digest {})\nnot yet in service: see `promote`",
             self.bundle.display(),

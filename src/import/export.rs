@@ -49,8 +49,12 @@ impl Export {
     pub fn read(
         &self,
         meter: &Meter,
-        each: impl FnMut(Subject) -> Received,
+        mut each: impl FnMut(Subject) -> Received,
     ) -> Result<Counts, ImportError> {
+        let each = |mut subject: Subject| {
+            self.reading.close(&mut subject.record);
+            each(subject)
+        };
         match &self.mapping {
             Some(Mapping::Stays(table)) => stays::read(&self.folder, table, meter, each),
             Some(Mapping::Tables(set)) => tables::read(set, self, meter, each),
@@ -93,7 +97,11 @@ impl Export {
         if let Some(Mapping::Meds(_)) | None = &self.mapping {
             let files = meds::files(&self.folder)?;
             if !files.is_empty() {
-                return meds::fold(self, &files, meter, wanted, begin, each);
+                let closed = |part: &mut P, mut subject: Subject| {
+                    self.reading.close(&mut subject.record);
+                    each(part, subject)
+                };
+                return meds::fold(self, &files, meter, wanted, begin, closed);
             }
         }
         let mut part = begin();

@@ -3,13 +3,27 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::record::Time;
+use crate::record::{Record, Time};
 
 /// How fields are read that a source leaves open.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reading {
     pub region_from: RegionFrom,
     pub timezone: Timezone,
+    /// Until when the source holds data: coverage that is open, or ends later, ends there.
+    pub data_until: Option<Time>,
+}
+
+impl Reading {
+    /// Ends the coverage of `record` where the data end: whoever is insured still was not followed
+    /// after the day of the export.
+    pub(super) fn close(&self, record: &mut Record) {
+        let Some(until) = self.data_until else { return };
+        record.coverage.retain(|period| period.start.is_none_or(|start| start <= until));
+        for period in &mut record.coverage {
+            period.end = Some(period.end.map_or(until, |end| end.min(until)));
+        }
+    }
 }
 
 /// The part of an address that is the patient's region.

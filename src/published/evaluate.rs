@@ -35,6 +35,12 @@ impl PublishedScore {
     pub fn number(&self) -> Option<f64> {
         self.points.or(self.probability)
     }
+
+    /// The number to rank patients by: as `number`, and the lower end where an unknown input leaves a
+    /// range.
+    pub fn rank_number(&self) -> Option<f64> {
+        self.number().or(self.probability_low)
+    }
 }
 
 /// What `formula` gives for the patient as seen in `view`.

@@ -37,7 +37,7 @@ pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
-pub use view::{Contact, Dated, Evidence, Stay, View};
+pub use view::{Contact, Dated, Evidence, Stay, Taken, View};
 pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).

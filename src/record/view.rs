@@ -1,5 +1,7 @@
 //! `View`: what was there and known at the index time.
 
+use std::collections::HashMap;
+
 use super::future::near_stay;
 use super::{
     ConceptId, Encounter, EncounterClass, EncounterCode, Entry, Episode, History, Joined, Period,
@@ -64,6 +66,31 @@ impl<'a> Stay<'a> {
     pub fn service(&self) -> Option<&'a str> {
         self.history.encounters.get(self.last)?.service.as_deref()
     }
+}
+
+/// Where numbers of a concept were taken.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// For the encounters that events name, when the first was known.
+    places: HashMap<usize, Time>,
+    /// The times of those that name none, in order, and when each was known.
+    loose: Vec<(Time, Time)>,
+}
+
+impl Taken {
+    /// Whether one was taken in the contact, by its encounter, or where an event names none by its time,
+    /// and was known at its end: a score that stands there sees no other.
+    pub fn is_in(&self, contact: &Contact<'_>) -> bool {
+        let (start, end) = (contact.encounter.start, contact.end.unwrap_or(Time::LATEST));
+        let from = self.loose.partition_point(|(time, _)| *time < start);
+        let mut within = self.loose.iter().skip(from).take_while(|(time, _)| *time <= end);
+        self.places.get(&contact.place).is_some_and(|known| *known <= end)
+            || within.any(|(_, known)| *known <= end)
+    }
+}
+
+fn is_number_of(entry: &Entry, concept: ConceptId) -> bool {
+    entry.number.is_some() && entry.concepts.contains(&concept)
 }
 
 /// A history cut at the index time.
@@ -225,20 +252,20 @@ impl<'a> View<'a> {
             .map(|(place, encounter)| Contact { encounter, end: self.end_of(encounter), place })
     }
 
-    /// Whether a number of the concept was taken in the contact, by its encounter, or where an event
-    /// names none by its time, and was known at its end: a score that stands there sees no other.
-    pub fn is_measured_in(&self, contact: &Contact<'_>, concept: ConceptId) -> bool {
-        let (start, end) = (contact.encounter.start, contact.end.unwrap_or(self.index_time));
-        self.entries().any(|entry| {
-            let inside = match entry.encounter {
-                Some(place) => place == contact.place,
-                None => start <= entry.time && entry.time <= end,
-            };
-            inside
-                && entry.known <= end
-                && entry.number.is_some()
-                && entry.concepts.contains(&concept)
-        })
+    /// Where numbers of the concept were taken, of all that is visible: for asking many contacts.
+    pub fn taken(&self, concept: ConceptId) -> Taken {
+        let mut taken = Taken { places: HashMap::new(), loose: Vec::new() };
+        for entry in self.entries().filter(|entry| is_number_of(entry, concept)) {
+            match entry.encounter {
+                Some(place) => {
+                    let known = taken.places.entry(place).or_insert(entry.known);
+                    *known = entry.known.min(*known);
+                }
+                None => taken.loose.push((entry.time, entry.known)),
+            }
+        }
+        taken.loose.sort_unstable();
+        taken
     }
 
     /// The concepts of the discharge from the contact that ends at the index time and is no stay.

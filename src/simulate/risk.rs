@@ -4,6 +4,10 @@
 //! report; none is a clinical finding. They are sums of terms that a task file can name as
 //! features, so that a model can find them again.
 
+/// More stays than this raise the risk of a readmission no further: else each would make the next more
+/// certain, and a few patients would never leave the hospital.
+const STAYS_MAX: f64 = 5.0;
+
 /// What the record holds at a discharge.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Discharge {
@@ -66,7 +70,7 @@ pub(super) fn readmission(at: &Discharge, drifted: bool) -> f64 {
     let of_stays = if drifted { 0.15 } else { 0.40 };
     let mut sum = -3.10 + given(drifted, 0.75);
     sum += 0.12 * (at.age_years - 60.0) / 10.0;
-    sum += of_stays * at.stays_365d + 0.20 * at.emergency_365d + 0.05 * at.stay_days;
+    sum += of_stays * at.stays_365d.min(STAYS_MAX) + 0.20 * at.emergency_365d + 0.05 * at.stay_days;
     sum += given(at.heart_failure, 0.45) + given(at.lung_disease, 0.35);
     sum += given(at.diabetes, 0.20) + given(at.kidney_disease, 0.35) + given(at.cancer, 0.45);
     sum += given(at.by_emergency, 0.30);

@@ -3,7 +3,7 @@
 use super::criterion::NotEligible;
 use super::definition::Task;
 use super::params::IndexRule;
-use crate::record::{ConceptId, Contact, EncounterClass, History, Time, View};
+use crate::record::{ConceptId, Contact, EncounterClass, History, Taken, Time, View};
 
 /// The most index times that months make for one person: a hundred years.
 const MONTHS_MAX: usize = 1_200;
@@ -71,8 +71,9 @@ fn contact_ends(
     merge_hours: u32,
 ) -> Vec<Time> {
     let mut ends: Vec<Time> = Vec::new();
+    let taken = taken(view, with);
     for contact in view.contacts(classes) {
-        let Some(end) = contact.end.filter(|_| is_complete(view, &contact, with)) else { continue };
+        let Some(end) = contact.end.filter(|_| is_complete(&taken, &contact)) else { continue };
         let merges = |last: &Time| {
             merge_hours > 0 && contact.encounter.start <= last.plus_hours(i64::from(merge_hours))
         };
@@ -84,8 +85,13 @@ fn contact_ends(
     ends
 }
 
-fn is_complete(view: &View<'_>, contact: &Contact<'_>, with: &[ConceptId]) -> bool {
-    with.iter().all(|concept| view.is_measured_in(contact, *concept))
+fn taken(view: &View<'_>, with: &[ConceptId]) -> Vec<Taken> {
+    with.iter().map(|concept| view.taken(*concept)).collect()
+}
+
+/// Whether the contact holds all that must be measured in it.
+fn is_complete(taken: &[Taken], contact: &Contact<'_>) -> bool {
+    taken.iter().all(|taken| taken.is_in(contact))
 }
 
 /// Times at least so many days after the last one that was kept, from the first on.
@@ -204,10 +210,11 @@ fn contact_index(
     let with = task.index_with();
     if task.params().index.open_stay_as_if_discharged {
         let mut contacts = view.contacts(classes);
+        let taken = taken(view, with);
         let is_open = |contact: &Contact<'_>| {
             // One that was never closed in the record is not open for ever.
             let recent = contact.encounter.start.plus_days(1) > view.index_time();
-            contact.end.is_none() && recent && is_complete(view, contact, with)
+            contact.end.is_none() && recent && is_complete(&taken, contact)
         };
         if contacts.any(|contact| is_open(&contact)) {
             return Ok(Index { time: view.index_time(), standing: Standing::AsIfContactOver });

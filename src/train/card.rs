@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::leaks::LeakVerdict;
 use super::metrics::Metrics;
+use super::published_figures::{PublishedFigures, Ranking};
 use super::report::{Report, SourceNote};
 use crate::bundle::Manifest;
 use crate::task::Task;
@@ -44,6 +45,7 @@ fn write_card(
     params.card.limits.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
     write_data(out, manifest, report, source)?;
     write_figures(out, report)?;
+    write_published(out, report)?;
     write_subgroups(out, report)?;
     write_leaks(out, report)?;
     write_columns(out, manifest, report)
@@ -97,7 +99,12 @@ fn write_data(
 
 fn write_figures(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "\n## How well it does\n")?;
-    writeln!(out, "In use: `{}`, chosen by cross-validated log loss.\n", report.chosen)?;
+    writeln!(
+        out,
+        "In use: `{}`, chosen by cross-validated log loss: the simplest of those \
+         within one standard error of the lowest.\n",
+        report.chosen
+    )?;
     writeln!(
         out,
         "| model | judged on | AUROC (95% interval) | average precision | Brier | log loss | \
@@ -149,6 +156,33 @@ fn write_row(
         metrics.observed_over_expected,
         metrics.calibration_slope
     )
+}
+
+fn write_published(out: &mut String, report: &Report) -> std::fmt::Result {
+    let published = report.held_out_evaluation.iter().flat_map(|evaluation| &evaluation.published);
+    let rows: Vec<&PublishedFigures> = published.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n## Published scores beside it (held-out patients)\n\nEach as its paper has it, of its own \
+         outcome, on the index times for which it gives a number (of a range the lower end); the \
+         model on the same ones.\n\n| score | gives a number | its AUROC (95% interval) | the \
+         model's AUROC (95% interval) |\n| --- | --- | --- | --- |"
+    )?;
+    for figures in rows {
+        let given = figures.given.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
+        let area = |ranking: &Option<Ranking>| match ranking {
+            Some(Ranking { auroc, auroc_interval: [low, high] }) => {
+                format!("{auroc:.4} ({low:.4} to {high:.4})")
+            }
+            None => "-".to_owned(),
+        };
+        let (score, model) = (area(&figures.score), area(&figures.model));
+        writeln!(out, "| {} | {given} | {score} | {model} |", figures.id)?;
+    }
+    Ok(())
 }
 
 fn write_subgroups(out: &mut String, report: &Report) -> std::fmt::Result {

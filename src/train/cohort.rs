@@ -9,6 +9,7 @@ use super::small_cell::{Shown, Tally, nearest_ten};
 use super::split::Split;
 use crate::SMALL_CELL_PATIENTS;
 use crate::feature::{Facts, extract};
+use crate::published::evaluate;
 use crate::record::{AuditAttributes, ConceptSet, History, Record, RecordError, Sex, Time, View};
 use crate::task::{Censored, Label, Outcome, Task, eligibility, index_times, label, latest_index};
 
@@ -64,6 +65,8 @@ pub struct Sample {
     /// The part the source itself puts the subject into.
     pub split: Option<Split>,
     pub facts: Facts,
+    /// For each published score of the task the number to rank by; NaN where it gives none.
+    pub published: Vec<f64>,
     /// For subgroup figures only, by attribute.
     pub attributes: Vec<(&'static str, String)>,
 }
@@ -292,6 +295,7 @@ impl<'a> Cohort<'a> {
             followed_days: outcome.followed_days,
             split: case.split,
             facts,
+            published: published(&view, self.task),
             attributes: attributes(&case.record, view.age_years()),
         });
         Some(view.index_time())
@@ -359,6 +363,11 @@ impl<'a> Cohort<'a> {
         });
         each.collect()
     }
+}
+
+fn published(view: &View<'_>, task: &Task) -> Vec<f64> {
+    let each = task.published().iter().map(|formula| evaluate(view, formula).rank_number());
+    each.map(|number| number.unwrap_or(f64::NAN)).collect()
 }
 
 fn attributes(record: &Record, age_years: Option<i32>) -> Vec<(&'static str, String)> {

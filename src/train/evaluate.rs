@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::metrics::{self, Metrics, ThresholdRow};
+use super::published_figures::{PublishedFigures, published_figures};
 use super::small_cell::nearest_ten;
 use crate::bundle::Bundle;
 use crate::model::Weights;
@@ -24,6 +25,9 @@ pub struct Evaluation {
     pub censoring: Option<CensoringReport>,
     /// What flagging from each tier's cut upwards would do.
     pub tiers: BTreeMap<String, ThresholdRow>,
+    /// The published scores of the task beside the bundle, in the task's order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedFigures>,
     pub subgroups: Vec<Subgroup>,
 }
 
@@ -86,11 +90,14 @@ pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option
     let tiers = upper.iter().map(|cut| cut.name.clone()).zip(rows).collect();
     let flag_from = upper.first().map_or(f64::INFINITY, |cut| cut.from);
     let subgroups = subgroups(predicted, flag_from);
-    Some(Evaluation { metrics, censoring: None, tiers, subgroups })
+    let published = published_figures(bundle.task(), predicted, BOOTSTRAP_SEED);
+    Some(Evaluation { metrics, censoring: None, tiers, published, subgroups })
 }
 
 /// The weights of predicted rows; `None` where every row counts once.
-fn weights<'a>(predicted: impl ExactSizeIterator<Item = &'a Predicted<'a>>) -> Option<Vec<f64>> {
+pub(super) fn weights<'a>(
+    predicted: impl ExactSizeIterator<Item = &'a Predicted<'a>>,
+) -> Option<Vec<f64>> {
     let each: Vec<f64> = predicted.map(|one| one.weight).collect();
     each.iter().any(|weight| *weight != 1.0).then_some(each)
 }
@@ -145,6 +152,6 @@ fn subgroup(
 }
 
 /// Whether enough patients stand behind the rows that are `wanted`.
-fn enough(rows: &[&Predicted<'_>], wanted: impl Fn(&Predicted<'_>) -> bool) -> bool {
+pub(super) fn enough(rows: &[&Predicted<'_>], wanted: impl Fn(&Predicted<'_>) -> bool) -> bool {
     metrics::enough(rows.iter().filter(|one| wanted(one)).map(|one| one.patient))
 }

@@ -160,11 +160,14 @@ pub fn brier(p: &[f64], y: &[bool], weights: Weights<'_>) -> Option<f64> {
 
 /// Mean negative log-likelihood (natural logarithm); `None` without rows.
 pub fn log_loss(p: &[f64], y: &[bool], weights: Weights<'_>) -> Option<f64> {
-    let loss = |row: usize| {
-        let right = if y[row] { p[row] } else { 1.0 - p[row] };
-        -right.max(EDGE).ln()
-    };
+    let loss = |row: usize| row_loss(p[row], y[row]);
     usable(p, y, weights).then(|| mean(p.len(), weights, loss)).flatten()
+}
+
+/// The negative log-likelihood of one row (natural logarithm).
+pub(super) fn row_loss(p: f64, y: bool) -> f64 {
+    let right = if y { p } else { 1.0 - p };
+    -right.max(EDGE).ln()
 }
 
 #[cfg(test)]

@@ -215,6 +215,42 @@ fn tried(table: &Table<'_>, candidate: Candidate, margins: Vec<f64>) -> Result<T
     Ok(Tried { report, margins, probabilities })
 }
 
+/// Of tried candidates by rising log loss the place of the simplest that is no worse than the first by
+/// more than one standard error of the difference, patients taken whole (the rule of Breiman,
+/// Friedman, Olshen and Stone 1984); 0 for none.
+pub(super) fn simplest_of_the_best<'t>(
+    table: &Table<'_>,
+    tried: impl Iterator<Item = &'t Tried>,
+) -> usize {
+    let tried: Vec<&Tried> = tried.collect();
+    let Some(best) = tried.first() else { return 0 };
+    let near = tried.iter().enumerate().filter(|(place, one)| {
+        let (more, error) = loss_beyond(table, one, best);
+        *place == 0 || more <= error
+    });
+    let simplest = near.min_by_key(|(_, one)| match one.report.candidate {
+        Candidate::Published { .. } => 0,
+        Candidate::Logistic { .. } => 1,
+        Candidate::Forest(_) => 2,
+    });
+    simplest.map_or(0, |(place, _)| place)
+}
+
+/// How much higher the mean loss of `one` is than that of `other`, and the standard error of that.
+fn loss_beyond(table: &Table<'_>, one: &Tried, other: &Tried) -> (f64, f64) {
+    let weights = table.weights();
+    let loss = |of: &Tried, row: usize| metrics::row_loss(of.probabilities[row], table.labels[row]);
+    let rows: Vec<usize> = (0..table.labels.len()).collect();
+    let total = weights.sum(&rows);
+    let more = |row: usize| loss(one, row) - loss(other, row);
+    let mean = rows.iter().map(|row| weights.of(*row) * more(*row)).sum::<f64>() / total;
+    let of_patient = |rows: &[usize]| {
+        rows.iter().map(|row| weights.of(*row) * (more(*row) - mean)).sum::<f64>().powi(2)
+    };
+    let patients = rows.chunk_by(|a, b| table.patients[*a] == table.patients[*b]);
+    (mean, patients.map(of_patient).sum::<f64>().sqrt() / total)
+}
+
 /// The calibrator of `candidate` on the out-of-fold margins of `rows`.
 pub(super) fn calibrator(
     table: &Table<'_>,

@@ -64,6 +64,7 @@ pub(super) fn population(task: &Task, patients: usize, lost_rate: f64, seed: u64
             censored,
             split: None,
             facts: Facts { values, learned_missing: vec![true; learned], ..Facts::default() },
+            published: vec![f64::NAN; task.published().len()],
             attributes: Vec::new(),
         };
         Known { sample, risk, outcome }
@@ -122,7 +123,7 @@ fn a_published_score_is_tried_and_wins_only_where_it_is_best() {
         let family = |name| fitted.report.held_out.get(&name);
         assert!(family(Family::Published).is_some() && family(Family::Logistic).is_some());
         let is_chosen = fitted.report.chosen == Family::Published;
-        assert_eq!(fitted.report.candidates.len(), 5, "{:?}", fitted.report.candidates);
+        assert_eq!(fitted.report.candidates.len(), 6, "{:?}", fitted.report.candidates);
         assert!(is_chosen || !informative);
         let metrics = family(Family::Published).unwrap();
         if informative {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use prodrome::command::{ExportFormat, Source, TaskSource};
 use prodrome::import::{Reading, RegionFrom, Timezone};
+use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::HeldOut;
 
@@ -251,6 +252,10 @@ pub(crate) struct Records {
     /// The zone of times that come without one, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = timezone)]
     pub(crate) timezone: Timezone,
+    /// The day of the export (the end of it, UTC). Coverage without an end, or with a later one, ends
+    /// there: without it everybody who is insured still counts as followed for ever.
+    #[arg(long, value_name = "DATE", value_parser = data_until)]
+    pub(crate) data_until: Option<Time>,
     /// Concept files of your site, added to the task's own; may be given more than once.
     #[arg(long)]
     pub(crate) concepts: Vec<PathBuf>,
@@ -258,8 +263,8 @@ pub(crate) struct Records {
 
 impl Records {
     pub(crate) fn parts(self) -> (Source, Vec<PathBuf>) {
-        let Records { export, mapping, work, region_from, timezone, concepts } = self;
-        let reading = Reading { region_from, timezone };
+        let Records { export, mapping, work, region_from, timezone, data_until, concepts } = self;
+        let reading = Reading { region_from, timezone, data_until };
         (Source { export, mapping, reading, work }, concepts)
     }
 }
@@ -267,6 +272,14 @@ impl Records {
 fn region_from(text: &str) -> Result<RegionFrom, String> {
     let names = RegionFrom::NAMES.map(|(name, _)| name).join(", ");
     RegionFrom::parse(text).ok_or_else(|| format!("must be one of {names}"))
+}
+
+fn data_until(text: &str) -> Result<Time, String> {
+    let day = PartialDate::parse(text).filter(|_| text.trim().len() == "2000-01-01".len());
+    let start = day.and_then(PartialDate::earliest).filter(|time| time.is_believable());
+    start
+        .map(|start| start.plus_days(1))
+        .ok_or_else(|| "must be a day such as 2024-06-30".to_owned())
 }
 
 fn timezone(text: &str) -> Result<Timezone, String> {
