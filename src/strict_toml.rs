@@ -20,17 +20,30 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The known key nearest to the unknown one in serde's message, when it is near enough to be meant.
+/// The known key nearest to the unknown one in the reader's message, when it is near enough to be
+/// meant.
 fn nearest_key(message: &str) -> Option<&str> {
-    let rest = message
-        .split_once("unknown field ")
-        .or_else(|| message.split_once("unknown variant "))
-        .map(|(_, rest)| rest)?;
-    let mut quoted = rest.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    let (distance, key) =
-        quoted.map(|known| (strsim::damerau_levenshtein(unknown, known), known)).min()?;
+    let (unknown, known) = in_table(message).or_else(|| in_quotes(message))?;
+    let (distance, key) = known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+        .min()?;
     (distance <= unknown.chars().count().div_ceil(2)).then_some(key)
+}
+
+/// The unknown key and the known ones, as the message has it for the tables of enums.
+fn in_table(message: &str) -> Option<(&str, Vec<&str>)> {
+    let (_, rest) = message.split_once("unexpected keys in table: ")?;
+    let (unknown, known) = rest.split_once(", available keys: ")?;
+    Some((unknown.split(", ").next()?, known.split(", ").collect()))
+}
+
+/// The unknown key and the known ones, as serde has it for all else.
+fn in_quotes(message: &str) -> Option<(&str, Vec<&str>)> {
+    let (_, rest) =
+        message.split_once("unknown field ").or_else(|| message.split_once("unknown variant "))?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    Some((quoted.next()?, quoted.collect()))
 }
 
 #[cfg(test)]

@@ -47,6 +47,10 @@ struct Arguments {
     /// Log in JSON, one object a line
     #[arg(long)]
     log_json: bool,
+    /// Serve demonstration versions, fitted on a simulated population, where a task has one; never for
+    /// patients
+    #[arg(long)]
+    demo: bool,
     /// Listen on an address that other machines reach, although nothing is encrypted
     #[arg(long)]
     plaintext_on_network: bool,
@@ -79,8 +83,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { listen, models, concepts, drain_seconds, connections_max, .. } = arguments;
-    let registry = registry::load(&models, &concepts).context("the models cannot be loaded")?;
+    let Arguments { listen, models, concepts, drain_seconds, connections_max, demo, .. } =
+        arguments;
+    let registry =
+        registry::load(&models, &concepts, demo).context("the models cannot be loaded")?;
     let service = Arc::new(Service::new(registry));
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -106,7 +112,14 @@ fn greet(address: SocketAddr, service: &Service) {
     let models = service.list_models();
     for model in &models {
         match &model.refused {
-            None => lines += &format!("in service: {} {}\n", model.task, model.version),
+            None => {
+                let mark = if model.synthetic_training_data {
+                    " (demonstration: fitted on a simulated population)"
+                } else {
+                    ""
+                };
+                lines += &format!("in service: {} {}{mark}\n", model.task, model.version);
+            }
             Some(reason) => eprintln!("refused: {}: {reason}", model.task),
         }
     }

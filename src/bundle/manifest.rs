@@ -22,7 +22,9 @@ pub struct Manifest {
     pub task_digest: String,
     /// Seed of every draw in the fit.
     pub seed: u64,
-    pub development: Development,
+    /// `None` where nothing was fitted: the bundle shows published scores alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub development: Option<Development>,
     pub columns: Vec<ColumnEntry>,
     pub vocabulary: Vocabulary,
     /// Medians, bounds and missing indicators: how a row becomes model inputs.
@@ -53,6 +55,17 @@ pub struct Development {
     /// Which part of the patients was held out, such as `0/5`; `source` where the source itself says
     /// who is.
     pub held_out_part: String,
+    /// Whether the records are a simulated population's, and nobody's: such a bundle is for showing
+    /// and trying alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub synthetic_training_data: bool,
+}
+
+impl Manifest {
+    /// Whether it was fitted on a simulated population.
+    pub fn is_synthetic(&self) -> bool {
+        self.development.as_ref().is_some_and(|of| of.synthetic_training_data)
+    }
 }
 
 /// One column of the row that models read.

@@ -90,6 +90,9 @@ impl Bundle {
     /// As `open`; also for a fault in a site's file.
     pub fn open_with(files: &Files, site_concepts: &[String]) -> Result<Bundle, BundleError> {
         let bundle = Bundle::read(files, site_concepts)?;
+        if bundle.is_published_only() {
+            return Ok(bundle);
+        }
         let weight: f64 = bundle.manifest.columns.iter().map(|column| column.weight).sum();
         if (weight - 1.0).abs() > 1e-6 {
             return Err(BundleError::Contradiction("column weights must sum to 1"));
@@ -135,6 +138,11 @@ impl Bundle {
             }
         }
         Ok(())
+    }
+
+    /// Whether it holds no model of its own, but shows published scores.
+    pub fn is_published_only(&self) -> bool {
+        self.members.is_empty()
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -251,6 +259,15 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
                 entry.name == column.name && entry.feature == column.feature
             });
     holds(same_column, "the columns are not those of the task")?;
+    if manifest.members.is_empty() {
+        let nothing_fitted = columns.is_empty()
+            && manifest.tiers.is_empty()
+            && manifest.reference.is_empty()
+            && manifest.golden.is_empty()
+            && manifest.development.is_none();
+        return holds(nothing_fitted, "there is no model, but parts of one");
+    }
+    holds(manifest.development.is_some(), "there is a model, and not what it was fitted on")?;
     let weights_fit = manifest.columns.iter().all(|c| (0.0..=1.0).contains(&c.weight));
     let weight: f64 = manifest.columns.iter().map(|column| column.weight).sum();
     holds(weights_fit && weight < 1.0 + 1e-6, "column weights are no shares of one whole")?;

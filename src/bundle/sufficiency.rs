@@ -31,7 +31,8 @@ impl Bundle {
     pub fn sufficiency(&self, view: &View<'_>, row: &[f32]) -> Judgement {
         let missing = self.missing_weight(row);
         let mut notes = Vec::new();
-        let empty_stay = !view.entries().any(|entry| view.in_stay(entry));
+        // Only a task of stays has a stay to look into.
+        let empty_stay = view.stay().is_some() && !view.entries().any(|entry| view.in_stay(entry));
         if empty_stay {
             notes.push("the index stay has no diagnosis and no other event".to_owned());
         }

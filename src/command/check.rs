@@ -61,6 +61,9 @@ pub struct Checked {
     pub issues: Vec<Issue>,
     /// What should be looked at, the worst first.
     pub look_at: Vec<String>,
+    /// Whether the tasks were named, or are all those of the models folder.
+    #[serde(skip)]
+    pub tasks_named: bool,
     /// The zone of times that came without one.
     pub timezone: String,
     /// The part of an address that was taken as the region.
@@ -68,9 +71,10 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// The program's exit code: 3 when nothing could be used or a criterion of a task cannot work.
+    /// The program's exit code: 3 when nothing could be used, or a criterion of a task cannot work (of
+    /// tasks that nobody named, of all of them).
     pub fn exit_code(&self) -> u8 {
-        if self.lines.used() == 0 || self.findings.is_blocked() { 3 } else { 0 }
+        if self.lines.used() == 0 || self.findings.is_blocked(self.tasks_named) { 3 } else { 0 }
     }
 
     /// What was found, for people.
@@ -136,6 +140,7 @@ pub fn check(request: &CheckRequest, meter: &Meter) -> Result<Checked, CommandEr
         quarantine,
         findings,
         lines,
+        tasks_named: !request.tasks.is_empty(),
         timezone: export.reading.timezone.name().to_owned(),
         region_from: export.reading.region_from.name(),
     })

@@ -61,7 +61,8 @@ impl Evaluated {
 pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let export = records::export(&request.source)?;
-    let part = &bundle.manifest().development.held_out_part;
+    let development = bundle.manifest().development.as_ref();
+    let part = development.map_or("none", |development| development.held_out_part.as_str());
     let held_out = match request.only_held_out {
         true => Some(HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody).ok_or_else(|| {
             CommandError::Data("the fit of this bundle held nobody out: nothing to judge on".into())

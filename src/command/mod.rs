@@ -8,6 +8,7 @@ mod fit;
 mod leaks;
 mod predictions;
 mod promote;
+mod published;
 mod records;
 mod score;
 mod simulate;
@@ -22,6 +23,7 @@ pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use leaks::{LeaksOutcome, LeaksRequest, leaks};
 pub use promote::{Promoted, promote};
+pub use published::{PublishedRequest, PublishedVersion, published};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
@@ -83,6 +85,8 @@ impl CommandError {
             | CommandError::Threads(_)
             | CommandError::Json(_)
             | CommandError::Registry(RegistryError::Io { .. }) => 4,
+            // A gate said no.
+            CommandError::Registry(RegistryError::Synthetic { .. }) => 1,
             CommandError::Import(_)
             | CommandError::Train(_)
             | CommandError::Registry(_)

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::CommandError;
-use crate::registry;
+use crate::registry::{self, Stage};
 
 /// What `promote` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,8 +20,13 @@ pub struct Promoted {
 ///
 /// # Errors
 /// A bundle that is refused, or a stage that cannot be written.
-pub fn promote(models: &Path, task: &str, version: &str) -> Result<Promoted, CommandError> {
-    let bundle = registry::promote(models, task, version)?;
+pub fn promote(
+    models: &Path,
+    task: &str,
+    version: &str,
+    stage: Stage,
+) -> Result<Promoted, CommandError> {
+    let bundle = registry::promote(models, task, version, stage)?;
     let digest = bundle.digest().to_owned();
     Ok(Promoted { task: task.to_owned(), version: version.to_owned(), digest })
 }

@@ -96,15 +96,17 @@ pub(super) fn bundle(path: &Path, site: &[PathBuf]) -> Result<Bundle, CommandErr
 
 /// What the card says of the source.
 pub(super) fn source_params(export: &Export) -> SourceNote {
+    let synthetic = export.is_synthetic();
     let Some(mapping) = &export.mapping else {
         let title = export.title().to_owned();
-        return SourceNote { title, citation: None, years: None };
+        return SourceNote { title, citation: None, years: None, synthetic };
     };
     let source = mapping.source();
     SourceNote {
         title: source.title.clone(),
         citation: source.citation.clone(),
         years: source.years,
+        synthetic,
     }
 }
 

@@ -1,6 +1,5 @@
 //! `simulate`: a population with known risks, written as an export with its truth beside it.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -22,6 +21,8 @@ const BATCH_PATIENTS: u64 = 512;
 const BATCH_ROWS: usize = 16_384;
 /// The truth, in the export's folder, where no other file is named.
 const TRUTH: &str = "truth.parquet";
+/// The folder within the export's in which it is written.
+const UNFINISHED: &str = ".unfinished";
 /// The name of every simulated dataset.
 const TITLE: &str = "prodrome simulated population";
 
@@ -111,8 +112,8 @@ impl SimulatedExport {
     }
 }
 
-/// Writes a simulated population. Nothing stands under the name of `out` until all of it is written,
-/// and the same request gives the same bytes for any number of threads.
+/// Writes a simulated population. Nothing in `out` has its name until all of it is written (a run that
+/// is killed leaves a folder `.unfinished` there), and the same request gives the same bytes for any number of threads.
 ///
 /// # Errors
 /// Settings out of their range, a folder that is not empty, files that cannot be written.
@@ -120,7 +121,8 @@ pub fn simulate(request: &SimulateRequest) -> Result<SimulatedExport, CommandErr
     let population = Population::new(request.settings.clone())?;
     let SimulateRequest { settings, format, out, truth } = request;
     let unfinished = Unfinished::begin(out)?;
-    let folder = unfinished.folder.as_path();
+    let folder = unfinished.folder.clone();
+    let folder = folder.as_path();
     let truth_path = truth.clone().unwrap_or_else(|| folder.join(TRUTH));
     let mut tally = Tally::default();
     let mut writer = ExportWriter::create(*format, folder)?;
@@ -142,7 +144,7 @@ pub fn simulate(request: &SimulateRequest) -> Result<SimulatedExport, CommandErr
     SyntheticMark::write(folder, &about)?;
     // The truth gets its name last: a truth without its export is none.
     rows.finish()?;
-    if let Err(error) = unfinished.finish(out) {
+    if let Err(error) = unfinished.finish() {
         if let Some(truth) = truth {
             let _ = fs::remove_file(truth);
         }
@@ -268,50 +270,66 @@ impl Tally {
     }
 }
 
-/// A folder beside the one that is asked for, removed on drop unless it has got its name.
+/// What is being written, in a folder within the one that is asked for (which may be a volume of its
+/// own). Unless it is finished, all of it is removed on drop.
 struct Unfinished {
+    out: PathBuf,
     folder: PathBuf,
+    /// Whether `out` was not there before.
+    is_new: bool,
+    /// What has got its name already.
+    named: Vec<PathBuf>,
     kept: bool,
 }
 
 impl Unfinished {
     fn begin(out: &Path) -> Result<Unfinished, CommandError> {
-        let is_empty = match fs::read_dir(out) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => return Err(io_error(out)(error)),
-        };
-        if !is_empty {
-            let error = io::Error::new(io::ErrorKind::AlreadyExists, "the folder is not empty");
-            return Err(io_error(out)(error));
-        }
-        let invalid = || io_error(out)(io::ErrorKind::InvalidInput.into());
-        let mut name = OsString::from(".");
-        name.push(out.file_name().ok_or_else(invalid)?);
-        name.push(format!(".{}.unfinished", std::process::id()));
-        let folder = out.with_file_name(name);
-        // It must not be there: another run may be writing it.
-        match fs::symlink_metadata(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Unfinished { folder, kept: false })
+        let mut found = fs::read_dir(out);
+        let is_new = match found.as_mut().map(Iterator::next) {
+            Ok(None) => false,
+            Ok(Some(_)) => {
+                let error = io::Error::new(io::ErrorKind::AlreadyExists, "the folder is not empty");
+                return Err(io_error(out)(error));
             }
-            _ => Err(io_error(&folder)(io::ErrorKind::AlreadyExists.into())),
-        }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(io_error(out)(io::Error::from(error.kind()))),
+        };
+        let (out, folder) = (out.to_owned(), out.join(UNFINISHED));
+        Ok(Unfinished { out, folder, is_new, named: Vec::new(), kept: false })
     }
 
-    fn finish(mut self, out: &Path) -> Result<(), CommandError> {
-        // Only an empty folder is replaced by a renamed one.
-        fs::rename(&self.folder, out).map_err(io_error(out))?;
+    fn finish(mut self) -> Result<(), CommandError> {
+        let entries = fs::read_dir(&self.folder).map_err(io_error(&self.folder))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(io_error(&self.folder))?.file_name());
+        }
+        // The mark first: no data may stand there without it.
+        names.sort_by_key(|name| (!SyntheticMark::is_name(name), name.clone()));
+        for name in names {
+            let path = self.out.join(&name);
+            fs::rename(self.folder.join(&name), &path).map_err(io_error(&path))?;
+            self.named.push(path);
+        }
         self.kept = true;
+        // An empty folder left over does no harm.
+        let _ = fs::remove_dir(&self.folder);
         Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !self.kept {
-            // Nothing can be done about a failure here; the folder is 0700 and named as unfinished.
-            let _ = fs::remove_dir_all(&self.folder);
+        if self.kept {
+            return;
+        }
+        // Nothing can be done about a failure here; the folder is 0700 and named as unfinished.
+        let _ = fs::remove_dir_all(&self.folder);
+        for path in &self.named {
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+        if self.is_new {
+            let _ = fs::remove_dir(&self.out);
         }
     }
 }

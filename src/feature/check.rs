@@ -36,9 +36,6 @@ impl Spec {
             }
             features.push(checked(feature, concepts, formulas).map_err(fault)?);
         }
-        if features.is_empty() {
-            return Err(SpecError { feature: "-".into(), reason: "there is no feature".into() });
-        }
         Ok(Spec::of(features))
     }
 }

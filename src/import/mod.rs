@@ -23,6 +23,7 @@ mod lines;
 mod mapping;
 mod meds;
 mod meter;
+mod moment;
 mod parquet_in;
 mod parquet_out;
 mod private;

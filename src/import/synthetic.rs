@@ -1,5 +1,6 @@
 //! `SyntheticMark`: that an export holds nobody's records, but a simulated population's.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -43,6 +44,11 @@ impl SyntheticMark {
     /// lose it by a typing fault.
     pub fn is_on(folder: &Path) -> bool {
         fs::symlink_metadata(folder.join(NAME)).is_ok()
+    }
+
+    /// Whether the file of this name is the mark.
+    pub fn is_name(name: &OsStr) -> bool {
+        name == NAME
     }
 
     /// Removes the mark of an export that failed.

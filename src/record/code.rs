@@ -115,6 +115,8 @@ mod tests {
         let plain = Code::new("ICD10CM", "E119");
         assert_eq!(Code::new("http://hl7.org/fhir/sid/icd-10-cm", " e11.9 "), plain);
         assert_eq!(Code::parse("icd10cm//E11.9"), Some(plain));
+        let hcpcs = Code::new("http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "G0182");
+        assert_eq!(hcpcs, Code::new("HCPCS", "G0182"));
         assert_eq!(Code::parse("LOINC//8480-6").map(|c| c.code).as_deref(), Some("8480-6"));
         assert_eq!(Code::parse("//x"), None);
         assert_eq!(Code::new("ICD9CM", "E849.0").icd_category(), Some("E849"));

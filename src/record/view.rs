@@ -214,8 +214,8 @@ impl<'a> View<'a> {
             .map(|(place, encounter)| Contact { encounter, end: self.end_of(encounter), place })
     }
 
-    /// Whether a number of the concept was taken in the contact: by its encounter, or where an event
-    /// names none by its time.
+    /// Whether a number of the concept was taken in the contact, by its encounter, or where an event
+    /// names none by its time, and was known at its end: a score that stands there sees no other.
     pub fn is_measured_in(&self, contact: &Contact<'_>, concept: ConceptId) -> bool {
         let (start, end) = (contact.encounter.start, contact.end.unwrap_or(self.index_time));
         self.entries().any(|entry| {
@@ -223,7 +223,10 @@ impl<'a> View<'a> {
                 Some(place) => place == contact.place,
                 None => start <= entry.time && entry.time <= end,
             };
-            inside && entry.number.is_some() && entry.concepts.contains(&concept)
+            inside
+                && entry.known <= end
+                && entry.number.is_some()
+                && entry.concepts.contains(&concept)
         })
     }
 

@@ -28,6 +28,11 @@ pub enum RegistryError {
     Stages { path: PathBuf, reason: String },
     #[error("{path}: refused: {error}")]
     Refused { path: PathBuf, error: Box<BundleError> },
+    #[error(
+        "{path}: fitted on a simulated population (synthetic_training_data): it must not be put into \
+         service for patients; fit the task on your own records, or use --demo to show it"
+    )]
+    Synthetic { path: PathBuf },
     #[error("{path}: the bundle is task `{task}` version `{version}`, not what its folder says")]
     Misplaced { path: PathBuf, task: String, version: String },
 }
@@ -42,7 +47,21 @@ impl RegistryError {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stages {
-    stable: String,
+    /// The version in service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stable: Option<String>,
+    /// The version that a server shows when it is asked for demonstrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    demo: Option<String>,
+}
+
+/// The stages a version can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// In service for patients.
+    Stable,
+    /// For showing and trying: fitted on a simulated population.
+    Demo,
 }
 
 /// A task whose bundle was refused, and why.
@@ -72,17 +91,21 @@ impl Registry {
 }
 
 /// Loads the stable version of every task in `models`; `concepts` are files of a site, added to
-/// each bundle's own concepts. A bundle that fails any check is refused and the others are served.
+/// each bundle's own concepts. A bundle that fails any check is refused and the others are served. With
+/// `demo` the demonstration version is loaded where a task has one; without it, bundles fitted on a
+/// simulated population are refused.
 ///
 /// # Errors
 /// When the folder or a concept file cannot be read at all.
-pub fn load(models: &Path, concepts: &[PathBuf]) -> Result<Registry, RegistryError> {
+pub fn load(models: &Path, concepts: &[PathBuf], demo: bool) -> Result<Registry, RegistryError> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(RegistryError::io(path));
     let site: Vec<String> = concepts.iter().map(read).collect::<Result<_, _>>()?;
     let mut registry = Registry::default();
     for (task, folder) in task_folders(models)? {
-        match stable(&folder).and_then(|version| open(&folder.join(version), &site)) {
-            Ok(bundle) => registry.served.push(bundle),
+        match in_stage(&folder, demo, &site) {
+            Ok(Some(bundle)) => registry.served.push(bundle),
+            // A task that has nothing but a demonstration is not there for a server without them.
+            Ok(None) => {}
             Err(error) => registry.refused.push(Refused { task, error }),
         }
     }
@@ -106,16 +129,33 @@ fn task_folders(models: &Path) -> Result<Vec<(String, PathBuf)>, RegistryError> 
     Ok(found)
 }
 
-/// The version that `stages.json` of a task folder calls stable.
-fn stable(task: &Path) -> Result<String, RegistryError> {
+/// The bundle of a task folder that is to be served; `None` where no version has the stage.
+fn in_stage(task: &Path, demo: bool, site: &[String]) -> Result<Option<Bundle>, RegistryError> {
+    let stages = stages(task)?;
+    let version = match demo {
+        true => stages.demo.or(stages.stable),
+        false => stages.stable,
+    };
+    let Some(version) = version else { return Ok(None) };
+    let path = task.join(version);
+    let bundle = open(&path, site)?;
+    match bundle.manifest().is_synthetic() && !demo {
+        true => Err(RegistryError::Synthetic { path }),
+        false => Ok(Some(bundle)),
+    }
+}
+
+/// What `stages.json` of a task folder says.
+fn stages(task: &Path) -> Result<Stages, RegistryError> {
     let path = task.join(STAGES);
     let text = std::fs::read(&path).map_err(RegistryError::io(&path))?;
     let stages: Stages = serde_json::from_slice(&text)
         .map_err(|error| RegistryError::Stages { path: path.clone(), reason: error.to_string() })?;
-    match folder::is_version(&stages.stable) {
-        true => Ok(stages.stable),
+    let versions = stages.stable.iter().chain(&stages.demo);
+    match versions.into_iter().all(|version| folder::is_version(version)) {
+        true => Ok(stages),
         false => {
-            Err(RegistryError::Stages { path, reason: "`stable` must be a whole number".into() })
+            Err(RegistryError::Stages { path, reason: "a version must be a whole number".into() })
         }
     }
 }
@@ -143,19 +183,38 @@ pub fn open(path: &Path, site_concepts: &[String]) -> Result<Bundle, RegistryErr
     Ok(bundle)
 }
 
-/// Puts `version` of `task` into service, once it has been opened and checked.
+/// Puts `version` of `task` into a stage, once it has been opened and checked. Another stage stays as
+/// it is.
 ///
 /// # Errors
-/// When the bundle fails any check or the stage cannot be written.
-pub fn promote(models: &Path, task: &str, version: &str) -> Result<Bundle, RegistryError> {
+/// When the bundle fails any check, was fitted on a simulated population and is to be stable, or the
+/// stage cannot be written.
+pub fn promote(
+    models: &Path,
+    task: &str,
+    version: &str,
+    stage: Stage,
+) -> Result<Bundle, RegistryError> {
     let folder = models.join(task);
     if !folder::is_version(version) {
         let reason = "a version is a whole number";
         return Err(RegistryError::Folder { path: folder.join(version), reason });
     }
-    let bundle = open(&folder.join(version), &[])?;
+    let path = folder.join(version);
+    let bundle = open(&path, &[])?;
+    if stage == Stage::Stable && bundle.manifest().is_synthetic() {
+        return Err(RegistryError::Synthetic { path });
+    }
     let path = folder.join(STAGES);
-    let text = serde_json::to_string_pretty(&Stages { stable: version.to_owned() })
+    let mut stages = match path.is_file() {
+        true => stages(&folder)?,
+        false => Stages { stable: None, demo: None },
+    };
+    match stage {
+        Stage::Stable => stages.stable = Some(version.to_owned()),
+        Stage::Demo => stages.demo = Some(version.to_owned()),
+    }
+    let text = serde_json::to_string_pretty(&stages)
         .map_err(|error| RegistryError::Stages { path: path.clone(), reason: error.to_string() })?;
     folder::write_atomically(&path, format!("{text}\n").as_bytes())?;
     Ok(bundle)

@@ -36,6 +36,8 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         families,
         horizon_days,
         auroc,
+        synthetic_training_data,
+        not_validated,
         refused,
     } = info;
     proto::Model {
@@ -48,18 +50,34 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         horizon_days,
         auroc,
         refused,
+        synthetic_training_data,
+        not_validated,
     }
 }
 
 fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
-    let Assessment { task, task_digest, model_version, bundle_digest, outcome } = assessment;
+    let Assessment {
+        task,
+        task_digest,
+        model_version,
+        bundle_digest,
+        synthetic_training_data,
+        outcome,
+    } = assessment;
     let outcome = match outcome {
         Answer::Score(given) => proto::assessment::Outcome::Score(score(*given, origin)),
         Answer::NotEligible(NotEligible { criterion, text }) => {
             proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
         }
     };
-    proto::Assessment { task, task_digest, model_version, bundle_digest, outcome: Some(outcome) }
+    proto::Assessment {
+        task,
+        task_digest,
+        model_version,
+        bundle_digest,
+        synthetic_training_data,
+        outcome: Some(outcome),
+    }
 }
 
 fn score(score: Score, origin: &Origin) -> proto::Score {

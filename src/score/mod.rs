@@ -9,7 +9,7 @@ pub use answer::{Reason, Score};
 
 use crate::bundle::Bundle;
 use crate::feature::extract;
-use crate::published::evaluate;
+use crate::published::{PublishedScore, evaluate};
 use crate::record::{History, Time, View};
 use crate::task::{NotEligible, Standing, eligibility, latest_index};
 
@@ -47,6 +47,12 @@ pub fn score(
         other_contribution: 0.0,
         published: task.published().iter().map(|formula| evaluate(&view, formula)).collect(),
     };
+    if bundle.is_published_only() {
+        let (grade, notes) = of_published(&score.published);
+        score.sufficiency = grade;
+        score.sufficiency_notes = notes;
+        return Ok(score);
+    }
     if score.sufficiency == Sufficiency::D {
         return Ok(score);
     }
@@ -63,6 +69,22 @@ pub fn score(
         score.other_contribution = other;
     }
     Ok(score)
+}
+
+/// Whether the record suffices for published scores: for one of them it does, or for none.
+fn of_published(scores: &[PublishedScore]) -> (Sufficiency, Vec<String>) {
+    let given = |score: &PublishedScore| {
+        score.points.is_some() || score.probability.is_some() || score.probability_low.is_some()
+    };
+    if scores.iter().all(given) {
+        return (Sufficiency::A, Vec::new());
+    }
+    let note = |score: &PublishedScore| match &score.reason {
+        Some(reason) => format!("{}: {reason}", score.title),
+        None => format!("{}: missing {}", score.title, score.missing_inputs.join(", ")),
+    };
+    let notes = scores.iter().filter(|score| !given(score)).map(note).collect();
+    (if scores.iter().any(given) { Sufficiency::B } else { Sufficiency::D }, notes)
 }
 
 /// What a score at an index time of this standing takes for granted.

@@ -48,6 +48,8 @@ pub struct Assessment {
     pub task_digest: String,
     pub model_version: String,
     pub bundle_digest: String,
+    /// Fitted on a simulated population: for showing and trying alone.
+    pub synthetic_training_data: bool,
     pub outcome: Answer,
 }
 
@@ -68,6 +70,10 @@ pub struct ModelInfo {
     pub families: Vec<String>,
     pub horizon_days: u32,
     pub auroc: Option<f64>,
+    /// Fitted on a simulated population: for showing and trying alone.
+    pub synthetic_training_data: bool,
+    /// The task is a definition that nobody has checked against records.
+    pub not_validated: bool,
     /// Why it is not in service; `None` when it is.
     pub refused: Option<String>,
 }
@@ -134,6 +140,7 @@ impl Service {
                 task_digest: bundle.task().digest().to_owned(),
                 model_version: bundle.manifest().version.clone(),
                 bundle_digest: bundle.digest().to_owned(),
+                synthetic_training_data: bundle.manifest().is_synthetic(),
                 outcome,
             });
             add_issues(&mut data_issues, built.issues);
@@ -187,6 +194,8 @@ impl Service {
                 families: families.collect(),
                 horizon_days: bundle.task().params().time_at_risk.horizon_days,
                 auroc: manifest.held_out.map(|figures| figures.auroc),
+                synthetic_training_data: manifest.is_synthetic(),
+                not_validated: bundle.task().params().not_validated,
                 refused: None,
             }
         });
@@ -199,6 +208,8 @@ impl Service {
             families: Vec::new(),
             horizon_days: 0,
             auroc: None,
+            synthetic_training_data: false,
+            not_validated: false,
             refused: Some(refused.error.to_string()),
         });
         served.chain(refused).collect()

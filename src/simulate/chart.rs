@@ -1,5 +1,7 @@
 //! `Chart`: what is written into a simulated patient's record, with its faults.
 
+use std::collections::HashSet;
+
 use super::person::{Condition, Known, Person, Smoking, instant};
 use super::random::Random;
 use super::settings::Settings;
@@ -278,7 +280,7 @@ impl Chart {
         let Record { encounters, events, death_time, .. } = &mut self.record;
         encounters.retain(|encounter| encounter.end.is_some_and(|end| end <= until));
         encounters.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
-        let kept: std::collections::HashSet<&str> =
+        let kept: HashSet<&str> =
             encounters.iter().map(|encounter| encounter.id.as_str()).collect();
         let known = |event: &Event| event.recorded_time.or(event.time);
         events.retain(|event| {

@@ -106,7 +106,7 @@ impl Person {
         // Some join later; never so late that no index time is left.
         let late = random.chance(0.15);
         let covered_from_day = if late { random.whole(start, end - 420) } else { start };
-        let heavy = given_more(course == Course::Treated, 2.0);
+        let heavier = if course == Course::Treated { 2.0 } else { 0.0 };
         let mut person = Person {
             birth_date: PartialDate::parse(
                 instant(birth_day, 0).to_string().split('T').next().unwrap_or_default(),
@@ -121,7 +121,7 @@ impl Person {
                 (Smoking::Former, 0.25),
                 (Smoking::Never, 0.57),
             ]),
-            bmi: random.normal(27.0 + heavy, 4.5).clamp(17.0, 48.0),
+            bmi: random.normal(27.0 + heavier, 4.5).clamp(17.0, 48.0),
             haemoglobin: random.normal(if sex == Sex::Male { 14.2 } else { 13.0 }, 1.0),
             creatinine: random.normal(0.95, 0.15).clamp(0.6, 1.5),
             pressure: match course {
@@ -201,10 +201,6 @@ impl Person {
     pub(super) fn is_in_left_region(&self) -> bool {
         LEFT_REGIONS.contains(&self.region)
     }
-}
-
-fn given_more(is: bool, more: f64) -> f64 {
-    if is { more } else { 0.0 }
 }
 
 fn adult_age(random: &mut Random) -> f64 {

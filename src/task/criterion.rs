@@ -9,7 +9,7 @@ use super::reading::mean_lowest;
 use crate::record::{ConceptId, Dated, EncounterCode, Entry, EventKind, View};
 
 /// The criterion of `prior_outcome`.
-const PRIOR_OUTCOME: &str = "prior_outcome";
+pub(super) const PRIOR_OUTCOME: &str = "prior_outcome";
 /// The criterion of `follow_up.washout_days`.
 const WASHOUT: &str = "washout";
 

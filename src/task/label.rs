@@ -1,7 +1,7 @@
 //! Labels: what came of an index time. The only place that looks into the future of a record.
 
-use super::criterion::NotEligible;
-use super::definition::{Part, PartRule, PlannedRule, Rise, Task};
+use super::criterion::{NotEligible, PRIOR_OUTCOME};
+use super::definition::{Events, Part, PartRule, PlannedRule, Rise, Task};
 use super::params::{CoverageBy, RiskFrom};
 use super::part::{Around, first};
 use super::reading::mean_lowest;
@@ -66,9 +66,12 @@ impl Window {
         if self.end_closed { time <= self.end } else { time < self.end }
     }
 
+    fn has_begun(&self, time: Time) -> bool {
+        if self.start_closed { time >= self.start } else { time > self.start }
+    }
+
     fn holds(&self, time: Time) -> bool {
-        let begun = if self.start_closed { time >= self.start } else { time > self.start };
-        begun && self.is_before_end(time)
+        self.has_begun(time) && self.is_before_end(time)
     }
 
     fn days(&self, time: Time) -> f64 {
@@ -90,7 +93,8 @@ struct Case<'x> {
 ///
 /// # Errors
 /// `NotEligible` where what came after shows that it was no index time: followed for less than the
-/// task's minimum, or continued on the same day for the same cause.
+/// task's minimum, continued on the same day for the same cause, or the outcome of a task that leaves
+/// out earlier ones came before the time at risk began.
 pub fn label(history: &History, task: &Task, index_time: Time) -> Result<Outcome, NotEligible> {
     let from = match task.params().time_at_risk.from {
         RiskFrom::Index => index_time,
@@ -145,6 +149,7 @@ impl Case<'_> {
 
     fn outcome(&self) -> Result<Outcome, NotEligible> {
         let future_dated = self.future.dated();
+        self.came_before(&future_dated)?;
         let fates: Vec<Fate> =
             self.task.outcome().iter().map(|part| self.fate(&part.rule, &future_dated)).collect();
         let (covered, stopped) = self.followed_until(&future_dated);
@@ -163,17 +168,18 @@ impl Case<'_> {
         let death = death.filter(|death| stopped.is_none_or(|stop| *death <= stop));
         let said =
             |label, time, part| Ok(Outcome { label, followed_days: self.window.days(time), part });
-        match (earliest, death) {
-            (Some((time, _)), Some(death)) if death < time => {
+        // A death after the window was closed changes nothing any more.
+        let closed = closed(&fates).filter(|time| stopped.is_none_or(|stop| *time <= stop));
+        match (earliest, closed, death) {
+            (Some((time, _)), _, Some(death)) if death < time => {
                 return said(Label::CompetingDeath, death, None);
             }
-            (Some((time, part)), _) => return said(Label::Positive, time, Some(part)),
-            (None, Some(death)) => return said(Label::CompetingDeath, death, None),
-            (None, None) => {}
-        }
-        let closed = fates.iter().all(|fate| matches!(fate, Fate::Closed(_)));
-        if let (true, Some(Fate::Closed(time))) = (closed, fates.first()) {
-            return said(Label::Negative, *time, None);
+            (Some((time, part)), ..) => return said(Label::Positive, time, Some(part)),
+            (None, closed, Some(death)) if closed.is_none_or(|closed| death < closed) => {
+                return said(Label::CompetingDeath, death, None);
+            }
+            (None, Some(closed), _) => return said(Label::Negative, closed, None),
+            (None, None, _) => {}
         }
         let until = match (covered, stopped) {
             (Some(until), Some(stop)) => Some(until.min(stop)),
@@ -192,6 +198,43 @@ impl Case<'_> {
         }
         let unseen = fates.contains(&Fate::Unseen) || !self.is_observed(&future_dated);
         said(if unseen { Label::Censored } else { Label::Negative }, self.window.end, None)
+    }
+
+    /// Leaves out those whose outcome came between the index time and the start of the time at risk:
+    /// it is none in that time, and what follows it there is not the first.
+    fn came_before(&self, future_dated: &[Dated<'_>]) -> Result<(), NotEligible> {
+        let Some(prior) = &self.task.params().prior_outcome else { return Ok(()) };
+        let from = prior.look_back_days.map(|days| self.index_time.plus_days(-i64::from(days)));
+        let before =
+            |time: Time| from.is_none_or(|from| time > from) && !self.window.has_begun(time);
+        let came = self.task.outcome().iter().any(|part| match &part.rule {
+            PartRule::Events(events) => self.events(events, &before, future_dated).is_some(),
+            PartRule::Stay { .. } | PartRule::Contact { .. } | PartRule::Rise(_) => false,
+        });
+        match came {
+            true => Err(NotEligible { criterion: PRIOR_OUTCOME.into(), text: prior.text.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// When the events first happened in a span of time, before or after the index time.
+    fn events(
+        &self,
+        events: &Events,
+        in_span: &dyn Fn(Time) -> bool,
+        future_dated: &[Dated<'_>],
+    ) -> Option<Time> {
+        let view = self.history.view(self.index_time);
+        let view_dated = view.dated();
+        let mut all = view_dated.clone();
+        all.extend(future_dated);
+        let around = Around {
+            all: &all,
+            view: &view,
+            view_dated: &view_dated,
+            is_near_stay: &|time, days| self.future.is_near_stay(time, days),
+        };
+        first(events, in_span, &around)
     }
 
     /// Until when care would have been seen, and when follow-up was stopped on purpose.
@@ -221,17 +264,7 @@ impl Case<'_> {
                 self.contact(classes, except, *merge_hours)
             }
             PartRule::Events(events) => {
-                let view = self.history.view(self.index_time);
-                let view_dated = view.dated();
-                let mut all = view_dated.clone();
-                all.extend(future_dated);
-                let around = Around {
-                    all: &all,
-                    view: &view,
-                    view_dated: &view_dated,
-                    is_near_stay: &|time, days| self.future.is_near_stay(time, days),
-                };
-                let found = first(events, &|time| self.window.holds(time), &around);
+                let found = self.events(events, &|time| self.window.holds(time), future_dated);
                 found.map_or(Fate::Never, Fate::At)
             }
             PartRule::Rise(rise) => self.rise(rise, future_dated),
@@ -293,6 +326,15 @@ impl Case<'_> {
             Some(_) => Fate::Never,
         }
     }
+}
+
+/// When all of the matter was ended by something else, where that is so.
+fn closed(fates: &[Fate]) -> Option<Time> {
+    let times = fates.iter().map(|fate| match fate {
+        Fate::Closed(time) => Some(*time),
+        Fate::At(_) | Fate::Never | Fate::Unseen => None,
+    });
+    times.collect::<Option<Vec<Time>>>()?.into_iter().max()
 }
 
 /// Whether a stay was planned, by any of the rules.

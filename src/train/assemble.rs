@@ -5,11 +5,13 @@ use super::card;
 use super::report::{Finalist, FitParams, Report, TrainError, headline};
 use super::select::{Layout, Table};
 use crate::bundle::{
-    Bundle, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest, MemberEntry,
-    TierCut, formula_file, golden_rows, sealed,
+    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest,
+    MemberEntry, TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
+use crate::record::ConceptSet;
+use crate::task::Task;
 
 /// How many rows the column weights are measured on.
 const WEIGHT_ROWS: usize = 256;
@@ -31,14 +33,7 @@ pub(super) fn draft(
     finalists: &[Finalist],
 ) -> Result<(Files, Bundle), TrainError> {
     let task = parts.cohort.task();
-    let mut files = Files::new();
-    let text = task.to_toml().map_err(crate::bundle::BundleError::from)?;
-    files.insert("task.toml".into(), text.into_bytes());
-    let concepts = parts.cohort.concepts().to_toml().map_err(crate::bundle::BundleError::from)?;
-    files.insert("concepts.toml".into(), concepts.into_bytes());
-    for (id, formula) in task.formula_files() {
-        files.insert(formula_file(&id), formula.into_bytes());
-    }
+    let mut files = described(task, parts.cohort.concepts())?;
     let mut members = Vec::new();
     for (place, finalist) in finalists.iter().enumerate() {
         let (file, bytes) = match &finalist.member {
@@ -69,7 +64,7 @@ pub(super) fn draft(
         version: parts.params.version.clone(),
         task_digest: task.digest().to_owned(),
         seed: parts.params.seed,
-        development: development(parts),
+        development: Some(development(parts)),
         columns: columns.collect(),
         vocabulary: parts.layout.vocabulary.clone(),
         input: parts.layout.input.clone(),
@@ -83,6 +78,19 @@ pub(super) fn draft(
     let files = sealed(manifest, files)?;
     let bundle = Bundle::draft(&files)?;
     Ok((files, bundle))
+}
+
+/// The files that say what the task is: its own, its concepts, and the formulas it names.
+pub(super) fn described(task: &Task, concepts: &ConceptSet) -> Result<Files, TrainError> {
+    let mut files = Files::new();
+    let text = task.to_toml().map_err(BundleError::from)?;
+    files.insert("task.toml".into(), text.into_bytes());
+    let concepts = concepts.to_toml().map_err(BundleError::from)?;
+    files.insert("concepts.toml".into(), concepts.into_bytes());
+    for (id, formula) in task.formula_files() {
+        files.insert(formula_file(&id), formula.into_bytes());
+    }
+    Ok(files)
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
@@ -108,6 +116,7 @@ fn development(parts: &Parts<'_>) -> Development {
         patients: patients.len() as u64,
         outcomes: table.labels.iter().filter(|label| **label).count() as u64,
         held_out_part: params.held_out.to_string(),
+        synthetic_training_data: params.source.synthetic,
     }
 }
 

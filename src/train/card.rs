@@ -55,10 +55,17 @@ fn write_data(
     report: &Report,
     source: &SourceNote,
 ) -> std::fmt::Result {
-    let development = &manifest.development;
+    let Some(development) = &manifest.development else { return Ok(()) };
     let [first, last] = development.years;
     writeln!(out, "\n## What it was made from\n")?;
     writeln!(out, "{}, {first}-{last}.", development.source)?;
+    if development.synthetic_training_data {
+        writeln!(
+            out,
+            "\n**Fitted on a simulated population: nobody's records. It is for showing and trying the \
+             software, never for patients; `promote` refuses it.**\n"
+        )?;
+    }
     if let Some(citation) = &source.citation {
         writeln!(out, "{citation}")?;
     }

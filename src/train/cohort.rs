@@ -186,6 +186,7 @@ impl Attrition {
         let counts = left_out.values().chain(parts.values()).chain([censored, competing_deaths]);
         let rounded = counts.clone().any(Tally::is_small);
         let patients = match (*patients, rounded) {
+            (0, _) => Shown::Exactly(0),
             (few, _) if few < SMALL_CELL_PATIENTS as u64 => Shown::Few,
             (many, true) => Shown::About(nearest_ten(many)),
             (many, false) => Shown::Exactly(many),

@@ -13,6 +13,7 @@ mod evaluate;
 mod fit;
 mod leaks;
 mod metrics;
+mod published_only;
 mod report;
 mod roll;
 mod select;
@@ -32,6 +33,7 @@ pub use metrics::{
     calibration_in_the_large, calibration_line, log_loss, observed_over_expected,
     observed_over_expected_interval, threshold_table,
 };
+pub use published_only::published_only;
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{AttritionLine, Roll, RollRow};
 pub use select::{Candidate, CandidateReport};

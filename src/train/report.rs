@@ -26,6 +26,8 @@ pub struct SourceNote {
     pub citation: Option<String>,
     /// First and last year of the records, where the source says so.
     pub years: Option<[i32; 2]>,
+    /// Whether they are a simulated population's.
+    pub synthetic: bool,
 }
 
 /// What a fit is asked to do.

@@ -81,7 +81,7 @@ pub(super) fn params() -> FitParams {
         version: "1".into(),
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
-        source: SourceNote { title: "made".into(), citation: None, years: None },
+        source: SourceNote { title: "made".into(), citation: None, years: None, synthetic: false },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use prodrome::bundle::{Bundle, BundleError, Files};
 use prodrome::command::{self, with_threads};
-use prodrome::registry::{self, RegistryError};
+use prodrome::registry::{self, RegistryError, Stage};
 
 use prodrome::import::Meter;
 
@@ -105,11 +105,11 @@ fn a_refused_bundle_is_named_and_the_registry_lives() {
     let models = tempfile::tempdir().unwrap();
     let version =
         registry::publish(models.path(), "readmit30_diabetes", "1", &shipped_files()).unwrap();
-    registry::promote(models.path(), "readmit30_diabetes", "1").unwrap();
-    assert_eq!(registry::load(models.path(), &[]).unwrap().served().len(), 1);
+    registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable).unwrap();
+    assert_eq!(registry::load(models.path(), &[], false).unwrap().served().len(), 1);
     std::fs::write(version.join("forest.bin"), b"nothing").unwrap();
-    assert!(registry::promote(models.path(), "readmit30_diabetes", "1").is_err());
-    let registry = registry::load(models.path(), &[]).unwrap();
+    assert!(registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable).is_err());
+    let registry = registry::load(models.path(), &[], false).unwrap();
     assert_eq!((registry.served().len(), registry.refused().len()), (0, 1));
     let reason = registry.refused()[0].error.to_string();
     assert!(reason.contains("forest.bin is not the one the manifest names"), "{reason}");

@@ -278,7 +278,7 @@ fn products_are_found_as_records_send_them() {
 }
 
 /// One disease in each of the three systems.
-const CONDITIONS: [(&str, [&str; 3]); 40] = [
+const CONDITIONS: [(&str, [&str; 3]); 41] = [
     ("hypertension", ["401.9", "I10", "59621000"]),
     ("hypertension", ["403.90", "I12.9", "38341003"]),
     ("elevated_bp_reading", ["796.2", "R03.0", "24184005"]),
@@ -318,6 +318,7 @@ const CONDITIONS: [(&str, [&str; 3]); 40] = [
     ("charlson_diabetes_complicated", ["250.40", "E11.21", "127013003"]),
     ("charlson_paralysis", ["342.90", "G81.90", "50582007"]),
     ("charlson_renal", ["585.9", "N18.9", "431857002"]),
+    ("charlson_cancer", ["153.9", "C18.9", "93761005"]),
     ("charlson_metastatic", ["197.7", "C78.7", "94260004"]),
 ];
 

@@ -4,9 +4,12 @@
 
 mod bundle;
 mod canary;
+mod cases;
 mod check;
+mod cohort;
 mod command;
 mod concepts;
+mod demo;
 mod features;
 mod fhir;
 mod formats;
@@ -23,5 +26,6 @@ mod scoring;
 mod simulate;
 mod support;
 mod tables;
+mod task_faults;
 mod tidy;
 mod units;

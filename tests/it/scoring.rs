@@ -1,6 +1,9 @@
 //! Scores: who gets one, when there is none, and what its reasons say.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use prodrome::bundle::Sufficiency;
+use prodrome::feature::extract;
 use prodrome::record::{Code, History, PartialDate};
 use prodrome::record::{Event, EventKind, Evidence, Record, Time, TimePrecision, Value};
 use prodrome::score::{Score, score};
@@ -115,6 +118,86 @@ fn an_open_stay_is_scored_as_if_discharged_and_says_so() {
     assert_eq!(score.index_time, now);
     assert_eq!(score.assumptions.len(), 1);
     assert!(score.probability.is_some());
+}
+
+/// The bits of every column of the row that the shipped model reads, by feature and column.
+fn row(record: &Record, index_time: Time) -> BTreeMap<(String, String), u32> {
+    let bundle = shipped();
+    let task = bundle.task();
+    let known_after = &task.params().known_after;
+    let history = History::build(record, bundle.concepts(), known_after).unwrap().history;
+    let facts = extract(&history.view(index_time), task.spec(), false);
+    let row = bundle.manifest().vocabulary.row(&facts);
+    assert_eq!(row.len(), bundle.columns().len());
+    let named = bundle.columns().iter().zip(row).map(|(column, value)| {
+        let feature = task.spec().features()[column.feature].name.clone();
+        ((feature, column.name.clone()), value.to_bits())
+    });
+    named.collect()
+}
+
+/// The features that differ between the score of the open stay at `now` and that of the same record
+/// one hour after the stay ended at `end`.
+fn features_changed_by_discharge(
+    open: &Record,
+    now: Time,
+    end: Time,
+    arrived: &[Event],
+) -> BTreeSet<String> {
+    let before = scored_at(open, now).unwrap();
+    assert_eq!(before.assumptions, ["the inpatient stay is open: scored as if discharged now"]);
+    assert_eq!(before.index_time, now);
+    let mut closed = open.clone();
+    closed.encounters[1].end = Some(end);
+    closed.encounters[1].discharge_disposition = Some("home".into());
+    closed.events.extend_from_slice(arrived);
+    let after = scored_at(&closed, end.plus_hours(1)).unwrap();
+    assert!(after.assumptions.is_empty(), "{:?}", after.assumptions);
+    assert_eq!(after.index_time, end, "the score stands at the discharge");
+    let (before, after) = (row(open, now), row(&closed, end));
+    assert!(before.keys().eq(after.keys()));
+    let differ = before.iter().filter(|(column, value)| after[*column] != **value);
+    differ.map(|((feature, _), _)| feature.clone()).collect()
+}
+
+#[test]
+fn one_hour_after_the_discharge_the_score_differs_by_named_features_only() {
+    let mut open = patient();
+    open.encounters[1].end = None;
+    open.encounters[1].discharge_disposition = None;
+    // Known since the admission; what `patient` has of the last noon is there by now as well.
+    open.events[1].time = Some(time("2024-03-01T10:00:00Z"));
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+
+    let (now, end) = (time("2024-03-06T14:00:00Z"), time("2024-03-06T15:00:00Z"));
+    let changed = features_changed_by_discharge(&open, now, end, &[]);
+    assert_eq!(changed, set(&["discharge_disposition"]), "nothing else has changed");
+
+    // Over midnight the stay is a day longer.
+    let (now, end) = (time("2024-03-06T23:30:00Z"), time("2024-03-07T00:30:00Z"));
+    let changed = features_changed_by_discharge(&open, now, end, &[]);
+    assert_eq!(changed, set(&["discharge_disposition", "stay_days"]));
+
+    // In the last hour the wards enter what they know: one more diagnosis and one more drug.
+    let (now, end) = (time("2024-03-06T14:00:00Z"), time("2024-03-06T15:00:00Z"));
+    let late = |kind, code: &str, rank| {
+        let mut event = Event::new(kind, Code::parse(code).unwrap(), time("2024-03-06T14:40:00Z"));
+        event.encounter_id = Some("stay".into());
+        event.rank = rank;
+        event
+    };
+    let arrived = [
+        late(EventKind::Diagnosis, "ICD10CM//J18.9", Some(3)),
+        late(EventKind::DrugOrder, "RXNORM//6809", None),
+    ];
+    let changed = features_changed_by_discharge(&open, now, end, &arrived);
+    let by_arrival =
+        ["stay_diagnoses", "diagnosis", "stay_medications", "drug", "code", "insulin_change"];
+    let allowed = &set(&by_arrival) | &set(&["discharge_disposition"]);
+    assert!(changed.is_subset(&allowed), "{changed:?}");
+    for named in ["discharge_disposition", "stay_diagnoses", "stay_medications", "drug"] {
+        assert!(changed.contains(named), "{named} differs: {changed:?}");
+    }
 }
 
 #[test]

@@ -86,9 +86,31 @@ pub(crate) fn shipped_files() -> Files {
     registry::read_files(&task_folder().join("1")).unwrap()
 }
 
-/// A service over the shipped models.
+/// A service over the shipped readmission model alone.
 pub(crate) fn service() -> Arc<Service> {
-    Arc::new(Service::new(registry::load(&root().join("models"), &[]).unwrap()))
+    static MODELS: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let models = MODELS.get_or_init(|| {
+        let models = tempfile::tempdir().unwrap();
+        let link = models.path().join("readmit30_diabetes");
+        std::os::unix::fs::symlink(task_folder(), link).unwrap();
+        models
+    });
+    Arc::new(Service::new(registry::load(models.path(), &[], false).unwrap()))
+}
+
+/// The task file `text` in a models folder of its own in `folder`, with the shipped concepts.
+pub(crate) fn task_file(folder: &Path, text: &str) -> PathBuf {
+    let models = folder.join("models");
+    std::fs::create_dir_all(models.join("task")).unwrap();
+    std::fs::copy(root().join("models/concepts.toml"), models.join("concepts.toml")).unwrap();
+    let file = models.join("task/task.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// The text of a shipped task file.
+pub(crate) fn task_text(name: &str) -> String {
+    std::fs::read_to_string(root().join("models").join(name).join("task.toml")).unwrap()
 }
 
 /// A request to fit the shipped task on `export` into `models`.

@@ -144,8 +144,23 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         truth: Option<PathBuf>,
     },
+    /// Make a version of a task without features, which shows published scores; no records are read.
+    Published {
+        #[command(flatten)]
+        task: TaskArguments,
+        /// Concept files of your site, added to the task's own; may be given more than once.
+        #[arg(long)]
+        concepts: Vec<PathBuf>,
+        /// The models folder that gets the new version.
+        #[arg(long, default_value = "models")]
+        models: PathBuf,
+    },
     /// Put a version into service; a server takes it up when it starts.
     Promote {
+        /// Make it the demonstration version instead, which only `prodrome-server --demo` serves. Versions
+        /// fitted on a simulated population can be nothing else.
+        #[arg(long)]
+        demo: bool,
         /// The task's name.
         #[arg(long)]
         task: String,

@@ -12,9 +12,10 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, ConvertRequest, EvaluateRequest, FitRequest,
-    LeaksRequest, ScoreRequest, SimulateRequest, with_threads,
+    LeaksRequest, PublishedRequest, ScoreRequest, SimulateRequest, with_threads,
 };
 use prodrome::import::Meter;
+use prodrome::registry::Stage;
 use serde::Serialize;
 
 #[global_allocator]
@@ -159,8 +160,14 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let simulated = command::simulate(&request)?;
             answer(&simulated, simulated.summary(), Vec::new())
         }
-        Command::Promote { task, version, models } => {
-            let promoted = command::promote(&models, &task, &version)?;
+        Command::Published { task, concepts, models } => {
+            let request = PublishedRequest { task: task.source(concepts), models };
+            let made = command::published(&request)?;
+            answer(&made, made.summary(), Vec::new())
+        }
+        Command::Promote { demo, task, version, models } => {
+            let stage = if demo { Stage::Demo } else { Stage::Stable };
+            let promoted = command::promote(&models, &task, &version, stage)?;
             let text = format!("version {version} of {task} is in service once a server starts");
             answer(&promoted, text, Vec::new())
         }

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::element::{Concept, Many, Meta, Quantity, Reference, Span, Text, text};
-use super::moment::Moment;
 use super::resource::{Context, Fault, Head, Told, fits, moment, parse, softly, withdrawn};
 use crate::import::fact::{Content, Doubt, Kind};
+use crate::import::moment::Moment;
 use crate::record::{Code, Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
 
 const UCUM: &str = "http://unitsofmeasure.org";

@@ -181,6 +181,19 @@ pub(super) fn other_type(given: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Code, ConceptSet};
+
+    #[test]
+    fn every_disposition_of_mimic_has_one_concept_and_comes_back_as_its_word() {
+        let text = include_str!("../../../models/concepts.toml");
+        let concepts = ConceptSet::parse(text).unwrap();
+        for (word, meaning) in DISPOSITIONS {
+            let found = concepts.concepts_of(&Code::new("DISCHARGE_DISPOSITION", meaning));
+            assert_eq!(found.len(), 1, "{word}");
+            assert_eq!(disposition(&word.to_ascii_uppercase()), meaning);
+            assert_eq!(disposition_word(meaning), word.to_ascii_uppercase());
+        }
+    }
 
     #[test]
     fn a_type_that_is_none_is_not_repeated() {

@@ -3,60 +3,31 @@
 use jiff::civil::DateTime;
 
 use crate::import::Timezone;
+use crate::import::moment::{Moment, OUTSIDE};
 use crate::record::{PartialDate, Time, TimePrecision};
 
-/// A FHIR dateTime, date or instant: its first instant, and how exactly it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub time: Time,
-    pub precision: TimePrecision,
-}
-
 pub(super) const NOT_A_TIME: &str = "not a FHIR date or dateTime";
-pub(super) const OUTSIDE: &str = "outside the years 1800 to 2299";
 
-impl Moment {
-    /// Reads a date or dateTime. `timezone` is that of a dateTime without one. A date has none in FHIR:
-    /// it is the day as the people there wrote it down, and stands as that day of the UTC calendar,
-    /// in which records count their days.
-    pub(super) fn parse(text: &str, timezone: &Timezone) -> Result<Moment, &'static str> {
-        let moment = if text.len() <= "2000-01-01".len() {
-            let precision = match text.len() {
-                4 => TimePrecision::Year,
-                7 => TimePrecision::Month,
-                _ => TimePrecision::Day,
-            };
-            let date = PartialDate::parse(text).and_then(PartialDate::earliest);
-            Moment { time: date.ok_or_else(|| date_fault(text))?, precision }
-        } else {
-            let instant = plain_instant(text).or_else(|| Time::parse(text));
-            let instant = instant.or_else(|| local_instant(text, timezone));
-            // The ends of the calendar are no instants in every zone, but dates all the same.
-            let Some(time) = instant else { return Err(date_fault(text)) };
-            Moment { time, precision: TimePrecision::Instant }
+/// Reads a date or dateTime. `timezone` is that of a dateTime without one. A date has none in FHIR:
+/// it is the day as the people there wrote it down, and stands as that day of the UTC calendar,
+/// in which records count their days.
+pub(super) fn read(text: &str, timezone: &Timezone) -> Result<Moment, &'static str> {
+    let moment = if text.len() <= "2000-01-01".len() {
+        let precision = match text.len() {
+            4 => TimePrecision::Year,
+            7 => TimePrecision::Month,
+            _ => TimePrecision::Day,
         };
-        if moment.time.is_believable() { Ok(moment) } else { Err(OUTSIDE) }
-    }
-
-    /// When it is over in whatever zone a date was written, for what became known then; `None` when it
-    /// is known to the month or year only.
-    pub(super) fn surely_past(self) -> Option<Time> {
-        match self.precision {
-            TimePrecision::Instant => Some(self.time),
-            TimePrecision::Day => Some(self.time.plus_hours(36)),
-            TimePrecision::Month | TimePrecision::Year => None,
-        }
-    }
-
-    /// The last instant it can mean, for ends and for the time of recording; `None` when it is
-    /// known to the month or year only.
-    pub(super) fn latest(self) -> Option<Time> {
-        match self.precision {
-            TimePrecision::Instant => Some(self.time),
-            TimePrecision::Day => Some(Time::from_micros(self.time.plus_days(1).micros() - 1)),
-            TimePrecision::Month | TimePrecision::Year => None,
-        }
-    }
+        let date = PartialDate::parse(text).and_then(PartialDate::earliest);
+        Moment { time: date.ok_or_else(|| date_fault(text))?, precision }
+    } else {
+        let instant = plain_instant(text).or_else(|| Time::parse(text));
+        let instant = instant.or_else(|| local_instant(text, timezone));
+        // The ends of the calendar are no instants in every zone, but dates all the same.
+        let Some(time) = instant else { return Err(date_fault(text)) };
+        Moment { time, precision: TimePrecision::Instant }
+    };
+    if moment.time.is_believable() { Ok(moment) } else { Err(OUTSIDE) }
 }
 
 /// What is wrong with a dateTime that is no instant.
@@ -144,7 +115,7 @@ mod tests {
     use super::*;
 
     fn moment(text: &str) -> Result<Moment, &'static str> {
-        Moment::parse(text, &Timezone::default())
+        super::read(text, &Timezone::default())
     }
 
     #[test]
@@ -167,7 +138,7 @@ mod tests {
     #[test]
     fn a_datetime_without_a_zone_gets_that_of_the_source() {
         let berlin = Timezone::parse("Europe/Berlin").unwrap();
-        let read = |text| Moment::parse(text, &berlin).map(|m| m.time.to_string());
+        let read = |text| super::read(text, &berlin).map(|m| m.time.to_string());
         assert_eq!(read("2020-07-01T12:00:00"), Ok("2020-07-01T10:00:00Z".into()));
         assert_eq!(read("2020-01-01T12:00:00.5"), Ok("2020-01-01T11:00:00.5Z".into()));
         assert_eq!(read("2020-07-01T12:00:00Z"), Ok("2020-07-01T12:00:00Z".into()));

@@ -134,7 +134,7 @@ fn birth_date(given: Option<&str>, doubts: &mut Vec<Doubt>) -> Option<PartialDat
     let believable = |date: &PartialDate| date.earliest().is_some_and(Time::is_believable);
     let reason = match date {
         Some(date) if believable(&date) => return Some(date),
-        Some(_) => super::moment::OUTSIDE,
+        Some(_) => crate::import::moment::OUTSIDE,
         None => "not a date YYYY, YYYY-MM or YYYY-MM-DD",
     };
     doubts.push(Doubt { path: "birthDate".into(), reason });

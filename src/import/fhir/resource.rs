@@ -9,10 +9,10 @@ use serde_json::error::Category;
 
 use super::codes;
 use super::element::{Meta, Reference, Text, target, text};
-use super::moment::Moment;
 use super::{clinical, encounter, medication, patient, plain};
 use crate::import::Reading;
 use crate::import::fact::{Content, Doubt, Item, Kind, Withdrawal};
+use crate::import::moment::Moment;
 use crate::record::{Code, TEXT_BYTES_MAX};
 
 /// A longer resource with a field of a wrong type is not searched for that field: taking JSON apart
@@ -211,7 +211,7 @@ pub(super) fn moment(
     given: Option<&str>,
     context: Context<'_>,
 ) -> Result<Option<Moment>, Fault> {
-    let read = given.map(|given| Moment::parse(given, &context.reading.timezone)).transpose();
+    let read = given.map(|given| super::moment::read(given, &context.reading.timezone)).transpose();
     read.map_err(|reason| Fault::at(path, reason))
 }
 
@@ -222,7 +222,7 @@ pub(super) fn softly(
     context: Context<'_>,
     doubts: &mut Vec<Doubt>,
 ) -> Option<Moment> {
-    let read = Moment::parse(given?, &context.reading.timezone);
+    let read = super::moment::read(given?, &context.reading.timezone);
     read.map_err(|reason| doubts.push(Doubt { path: path.to_owned(), reason })).ok()
 }
 

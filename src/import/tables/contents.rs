@@ -6,6 +6,7 @@ use super::table_set::{
     Birth, Cell, ColumnRef, CoverageMap, EncounterMap, EventMap, PersonMap, TimeRule,
 };
 use crate::import::fact::{Content, Doubt, Item, Kind, Person};
+use crate::import::moment::Moment;
 use crate::record::{
     AuditAttributes, Comparator, Encounter, EncounterClass, Event, EventKind, EventStatus,
     PartialDate, Period, Sex, Time, TimePrecision, Value,
@@ -172,7 +173,7 @@ fn span(
 ) -> Result<(Option<Time>, Option<Time>), Fault> {
     let start = start.map(|rule| row.moment(rule)).transpose()?.flatten();
     let moment = end.map(|rule| row.moment(rule)).transpose()?.flatten();
-    let (start, end_time) = (start.map(|start| start.time), moment.map(|end| end.latest()));
+    let (start, end_time) = (start.map(|start| start.time), moment.and_then(Moment::latest));
     if let (Some(rule), Some(start), Some(end_time)) = (end, start, end_time)
         && end_time < start
     {
@@ -240,16 +241,17 @@ fn event(row: &Row<'_>, map: &EventMap, made: &mut Made) -> Result<(), Fault> {
     };
     let (end, recorded) = (soft(&map.end_time), soft(&map.recorded_time));
     let time = start.map(|start| start.time);
-    // A day counts as known within its encounter on that day, and else when it has passed.
+    // A day counts as known within its encounter on that day, and else when it has passed everywhere.
     let recorded = recorded.map(|recorded| match encounter_id {
-        Some(_) => recorded.time,
-        None => recorded.latest(),
+        Some(_) => Some(recorded.time),
+        None => recorded.surely_past(),
     });
+    let recorded = recorded.flatten();
     let mut event = Event {
         id: None,
         kind,
         time,
-        end_time: end.map(|end| end.latest()).filter(|end| Some(*end) >= time),
+        end_time: end.and_then(Moment::latest).filter(|end| Some(*end) >= time),
         recorded_time: recorded.filter(|recorded| time.is_none_or(|time| *recorded >= time)),
         time_precision: start.map(|start| start.precision).unwrap_or_default(),
         code,

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::table_set::TimeFormat;
 use crate::import::Timezone;
+use crate::import::moment::{Moment, OUTSIDE};
 use crate::record::{Time, TimePrecision};
 
 const PATTERN_BYTES_MAX: usize = 64;
@@ -15,24 +16,6 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 const PROBE: &str = "2001-02-03T16:05:06Z";
 
 pub(super) const NOT_A_TIME: &str = "not a time in one of the formats";
-pub(super) const OUTSIDE: &str = "outside the years 1800 to 2299";
-
-/// When something happened: its first instant, and how exactly it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub time: Time,
-    pub precision: TimePrecision,
-}
-
-impl Moment {
-    /// The last instant it can mean, for ends and for times of recording.
-    pub(super) fn latest(self) -> Time {
-        match self.precision {
-            TimePrecision::Instant => self.time,
-            _ => Time::from_micros(self.time.plus_days(1).micros() - 1),
-        }
-    }
-}
 
 /// A time cell before it is known which zone it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +158,6 @@ mod tests {
             assert_eq!(read(text).moment(&Timezone::default()), Err(OUTSIDE), "{text}");
         }
         let day = read("2020-07-01").moment(&Timezone::default()).unwrap();
-        assert_eq!(day.latest().to_string(), "2020-07-01T23:59:59.999999Z");
+        assert_eq!(day.latest().unwrap().to_string(), "2020-07-01T23:59:59.999999Z");
     }
 }

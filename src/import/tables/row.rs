@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::lookup::Lookup;
-use super::moment::{Moment, NOT_A_TIME, OUTSIDE, Written};
+use super::moment::{NOT_A_TIME, Written};
 use super::table_set::{
     Cell, CodeTemplate, ColumnRef, Condition, Field, Part, Since, SystemPart, Table, TableSet,
     Template, TimeFormat, TimeRule,
@@ -11,6 +11,7 @@ use super::table_set::{
 use crate::import::Timezone;
 use crate::import::csv_rows::Cells;
 use crate::import::fact::Doubt;
+use crate::import::moment::{Moment, OUTSIDE};
 use crate::record::{Code, TEXT_BYTES_MAX, Time, TimePrecision};
 
 const NOT_LISTED: &str = "a value that the mapping does not list";

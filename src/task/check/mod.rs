@@ -2,6 +2,7 @@
 
 mod outcome;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -59,7 +60,17 @@ impl Task {
         formulas: &Formulas,
     ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
-        check_tiers(&params.tier)?;
+        check_names(&params)?;
+        match (params.feature.is_empty(), params.published.is_empty(), params.tier.is_empty()) {
+            (true, true, _) => {
+                return Err(invalid("feature", "there is neither a feature nor a published score"));
+            }
+            (true, false, false) => {
+                return Err(invalid("tier", "without features there is no probability to cut"));
+            }
+            (true, false, true) => {}
+            (false, ..) => check_tiers(&params.tier)?,
+        }
         check_leak_allowed(&params.leak_allowed)?;
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
@@ -158,6 +169,24 @@ fn check_numbers(params: &TaskParams) -> Result<(), TaskError> {
     }
     if params.parameters.values().any(|value| !value.is_finite()) {
         return Err(invalid("parameters", "must be finite numbers"));
+    }
+    Ok(())
+}
+
+/// Counts are kept by the names of criteria and of parts of the outcome.
+fn check_names(params: &TaskParams) -> Result<(), TaskError> {
+    let include = params.include.iter().map(|one| ("include", &one.name));
+    let exclude = params.exclude.iter().map(|one| ("exclude", &one.name));
+    let criteria: Vec<(&str, &String)> = include.chain(exclude).collect();
+    let outcome = params.outcome.iter().map(|one| ("outcome", &one.name)).collect();
+    for list in [criteria, outcome] {
+        let mut met = BTreeSet::new();
+        for (role, name) in list {
+            if !met.insert(name) {
+                let place = format!("{role} `{name}`");
+                return Err(invalid(&place, "the name is taken: give it another name"));
+            }
+        }
     }
     Ok(())
 }

@@ -58,8 +58,11 @@ pub struct TaskParams {
     /// Hours from an event to the record knowing of it, by event kind.
     #[serde(default)]
     pub known_after: KnownAfter,
+    /// None for a task that shows published scores alone.
+    #[serde(default)]
     pub feature: Vec<FeatureParams>,
-    /// From the highest to the lowest; the last takes all the rest.
+    /// From the highest to the lowest; the last takes all the rest. Without features there are none.
+    #[serde(default)]
     pub tier: Vec<Tier>,
     /// What the leak check may find without forbidding a bundle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -44,7 +44,7 @@ pub struct StayParams {
     #[serde(default)]
     pub unplanned: bool,
     /// The search goes on past planned stays to the first unplanned one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub past_planned: bool,
     /// A stay that begins on the day of the discharge, in the same facility and for the same
     /// principal diagnosis (ICD category) continues the index stay: that discharge is no index time.

@@ -167,9 +167,11 @@ impl<'a> Survey<'a> {
 }
 
 impl Findings {
-    /// Whether a criterion of a task cannot work on these records.
-    pub fn is_blocked(&self) -> bool {
-        self.tasks.iter().any(|task| !task.faults.is_empty())
+    /// Whether a criterion of a task cannot work on these records; of tasks that nobody `named`, only
+    /// where that is so for all of them: not every task is for every source.
+    pub fn is_blocked(&self, named: bool) -> bool {
+        let mut tasks = self.tasks.iter().map(|task| !task.faults.is_empty());
+        if named { tasks.any(|blocked| blocked) } else { tasks.len() > 0 && tasks.all(|b| b) }
     }
 
     /// What to look at, the worst first: faults, then what costs samples or values.

@@ -35,10 +35,15 @@ fn a_source_that_splits_its_subjects_says_who_is_held_out() {
         version: "1".into(),
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
-        source: SourceNote { title: "sample".into(), citation: None, years: None },
+        source: SourceNote {
+            title: "sample".into(),
+            citation: None,
+            years: None,
+            synthetic: false,
+        },
     };
     let fitted = train::fit(&cohort, &params, &|_| {}).unwrap();
-    assert_eq!(fitted.bundle.manifest().development.held_out_part, "source");
+    assert_eq!(fitted.bundle.manifest().development.as_ref().unwrap().held_out_part, "source");
     assert_eq!(fitted.report.held_out_part, "source");
     for (sample, fold) in cohort.samples().iter().zip(&fitted.dump.folds) {
         assert_eq!(fold.is_none(), sample.split == Some(Split::HeldOut), "tuning counts as train");

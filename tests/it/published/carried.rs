@@ -7,7 +7,7 @@ use prodrome::bundle::{Bundle, Files, formula_file, sealed};
 use prodrome::command::{self, CheckRequest, FitRequest, TaskSource};
 use prodrome::feature::{FeatureParams, Spec, extract};
 use prodrome::import::Meter;
-use prodrome::registry;
+use prodrome::registry::{self, Stage};
 use prodrome::rpc::proto::risk_scoring_client::RiskScoringClient;
 use prodrome::rpc::proto::{self, assessment, score_request};
 use prodrome::rpc::{Limits, serve};
@@ -129,8 +129,8 @@ async fn the_answer_over_grpc_holds_the_published_scores() {
     let models = tempfile::tempdir().unwrap();
     let files = bundle_files("\"lace\", \"framingham_hypertension_4y\", \"egfr_ckd_epi_2021\"");
     registry::publish(models.path(), "readmit30_diabetes", "1", &files).unwrap();
-    registry::promote(models.path(), "readmit30_diabetes", "1").unwrap();
-    let service = Arc::new(Service::new(registry::load(models.path(), &[]).unwrap()));
+    registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable).unwrap();
+    let service = Arc::new(Service::new(registry::load(models.path(), &[], false).unwrap()));
     assert_eq!(service.registry().served().len(), 1, "{:?}", service.registry().refused());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -201,4 +201,32 @@ fn a_fit_takes_a_sites_formula_and_the_bundle_carries_it() {
     let ids: Vec<&str> = bundle.task().published().iter().map(|formula| formula.id()).collect();
     assert_eq!(ids, ["site_frailty", "lace"]);
     assert!(bundle.columns().iter().any(|column| column.name == "charlson"));
+}
+
+#[test]
+fn on_a_synthetic_fhir_population_the_formulas_for_outpatients_give_results() {
+    let Some(folder) = crate::support::full_data("fhir-synthea-r4") else { return };
+    let concepts = known();
+    let ids =
+        ["egfr_ckd_epi_2021", "prevent_cvd_10y", "framingham_hypertension_4y", "charlson_2011"];
+    let formulas = ids.map(formula);
+    let mut found = [0; 4];
+    let mut reasons = std::collections::BTreeMap::new();
+    crate::support::read_export(&folder, |subject| {
+        let Ok(built) = History::build(&subject.record, &concepts, &KnownAfter::default()) else {
+            return prodrome::import::Received::Skipped("not built".into());
+        };
+        let last = subject.record.events.iter().filter_map(|event| event.time).max();
+        let view = built.history.view(last.unwrap_or(index_time()));
+        for (count, formula) in found.iter_mut().zip(&formulas) {
+            let score = evaluate(&view, formula);
+            *count +=
+                usize::from(score.points.or(score.probability_low).or(score.probability).is_some());
+            let why = score.reason.unwrap_or_else(|| score.missing_inputs.join(" "));
+            *reasons.entry((score.id, why)).or_insert(0) += 1;
+        }
+        prodrome::import::Received::Used
+    })
+    .unwrap();
+    assert!(found.iter().all(|count| *count > 0), "{found:?} {reasons:#?}");
 }

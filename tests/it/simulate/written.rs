@@ -170,5 +170,8 @@ fn a_run_that_fails_leaves_nothing_and_says_why() {
     let written = command::simulate(&fine).unwrap();
     assert_eq!(written.truth, truth);
     assert!(truth.is_file() && !out.join("truth.parquet").exists());
+    assert!(!names(&out).contains(&".unfinished".to_owned()), "{:?}", names(&out));
+    let out = folder.path().join("new");
+    command::simulate(&SimulateRequest { out: out.clone(), truth: None, ..fine }).unwrap();
     assert_eq!(out.metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }

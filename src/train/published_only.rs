@@ -1,0 +1,68 @@
+//! A version that shows published scores and nothing of our own: no data are needed for it.
+
+use super::assemble::described;
+use super::report::TrainError;
+use crate::bundle::{Bundle, FORMAT_VERSION, Files, Manifest, sealed};
+use crate::feature::Vocabulary;
+use crate::model::InputSpec;
+use crate::record::ConceptSet;
+use crate::task::Task;
+
+/// The files of a bundle of `task`, which must have no feature of its own.
+///
+/// # Errors
+/// A task with features, or one that cannot be written.
+pub fn published_only(
+    task: &Task,
+    concepts: &ConceptSet,
+    version: &str,
+) -> Result<(Files, Bundle), TrainError> {
+    let mut files = described(task, concepts)?;
+    files.insert("card.md".into(), card(task).into_bytes());
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        task: task.params().name.clone(),
+        version: version.to_owned(),
+        task_digest: task.digest().to_owned(),
+        seed: 0,
+        development: None,
+        columns: Vec::new(),
+        vocabulary: Vocabulary::learn(task.spec(), &[]),
+        input: InputSpec { kept: Vec::new(), indicators: Vec::new() },
+        members: Vec::new(),
+        tiers: Vec::new(),
+        reference: Vec::new(),
+        held_out: None,
+        golden: Vec::new(),
+        files: Default::default(),
+    };
+    let files = sealed(manifest, files)?;
+    let bundle = Bundle::open(&files)?;
+    Ok((files, bundle))
+}
+
+/// The card, in Markdown.
+fn card(task: &Task) -> String {
+    let params = task.params();
+    let list =
+        |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
+    let scores: String = task
+        .published()
+        .iter()
+        .map(|formula| {
+            let sources: String = formula.citations().iter().map(|c| format!("  {c}\n")).collect();
+            format!("- `{}`, {}: {}.\n{sources}", formula.id(), formula.title(), formula.outcome())
+        })
+        .collect();
+    format!(
+        "# Card: {}\n\nTask `{}`. It shows published scores; nothing in it was fitted to records, and \
+         no probability of this project's own is given.\n\n## What it shows\n\n{scores}\n## What it is \
+         for\n\n{}\n\nUsers: {}\n\n## What it is not for\n\n{}\n## Known limits\n\n{}",
+        params.title,
+        params.name,
+        params.card.intended_use,
+        params.card.intended_users,
+        list(&params.card.not_for),
+        list(&params.card.limits),
+    )
+}
