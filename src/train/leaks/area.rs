@@ -16,6 +16,15 @@ pub(super) struct Rows {
     pub patients: Vec<u32>,
     pub weights: Vec<f64>,
     pub base: Base,
+    pub with: Class,
+    pub without: Class,
+}
+
+/// The rows of one outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Class {
+    pub rows: usize,
+    pub weight: f64,
 }
 
 /// How many patients there are, and how many with at least one sample of each outcome.
@@ -46,9 +55,26 @@ impl Rows {
             patients.push(place);
         }
         let weights = samples.iter().map(|row| weights.of(*row)).collect();
-        let mut rows = Rows { samples, labels, patients, weights, base: Base::default() };
-        rows.base = rows.base_of(0..rows.labels.len() as u32);
+        Rows::new(samples, labels, patients, weights)
+    }
+
+    fn new(samples: Vec<usize>, labels: Vec<bool>, patients: Vec<u32>, weights: Vec<f64>) -> Rows {
+        let (base, with, without) = Default::default();
+        let mut rows = Rows { samples, labels, patients, weights, base, with, without };
+        let all = 0..rows.len() as u32;
+        rows.base = rows.base_of(all.clone());
+        (rows.with, rows.without) = (rows.class(all.clone(), true), rows.class(all, false));
         rows
+    }
+
+    /// Those of the rows that have one outcome.
+    pub(super) fn class(&self, rows: impl Iterator<Item = u32>, label: bool) -> Class {
+        let mut class = Class::default();
+        for row in rows.filter(|row| self.label(*row) == label) {
+            class.rows += 1;
+            class.weight += self.weight(row);
+        }
+        class
     }
 
     pub(super) fn len(&self) -> usize {
@@ -182,16 +208,13 @@ pub(super) fn better(one: Option<Area>, other: Option<Area>) -> Option<Area> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Base, Rows, area};
+    use super::{Rows, area};
     use crate::model::Weights;
     use crate::train::auroc_interval;
     use crate::train::metrics::auroc;
 
     fn rows(labels: Vec<bool>, patients: Vec<u32>, weights: Vec<f64>) -> Rows {
-        let samples = (0..labels.len()).collect();
-        let mut rows = Rows { samples, labels, patients, weights, base: Base::default() };
-        rows.base = rows.base_of(0..rows.len() as u32);
-        rows
+        Rows::new((0..labels.len()).collect(), labels, patients, weights)
     }
 
     #[test]

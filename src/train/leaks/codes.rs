@@ -99,12 +99,8 @@ fn try_code(
 
 /// The weighted share that `members` are of all rows of one outcome.
 fn share(rows: &Rows, members: &[u32], label: bool) -> f64 {
-    let weight = |row: usize| match rows.labels.get(row) == Some(&label) {
-        true => rows.weights.get(row).copied().unwrap_or(0.0),
-        false => 0.0,
-    };
-    let all: f64 = (0..rows.len()).map(weight).sum();
-    let inside: f64 = members.iter().map(|row| weight(*row as usize)).sum();
+    let all = if label { rows.with.weight } else { rows.without.weight };
+    let inside = rows.class(members.iter().copied(), label).weight;
     if all > 0.0 { inside / all } else { 0.0 }
 }
 

@@ -138,7 +138,8 @@ impl LeakKind {
                 "Make sure that it is known at the index time."
             }
             LeakKind::MissingTells => {
-                "What is asked for says what staff think or how a ward works, and that changes."
+                "It may be missing for a harmless reason; where it is missing because nobody asked, \
+                 it says what staff think or how a ward works, and that changes."
             }
             LeakKind::OutcomeAsFeature => {
                 "That is right where earlier values foretell later ones, and wrong where the \

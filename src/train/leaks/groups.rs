@@ -87,13 +87,10 @@ impl Groups {
     pub(super) fn try_both(&mut self, rows: &Rows, members: &[u32], named: &Named) {
         self.try_one(rows, members, rows.base, Common::Has, named);
         let left = rows.base.patients - rows.patients_in(members.iter().copied());
-        let labels = |label: bool| {
-            let is = |known: &&bool| **known == label;
-            let inside = members.iter().filter_map(|row| rows.labels.get(*row as usize));
-            rows.labels.iter().filter(is).count() - inside.filter(is).count()
-        };
+        let with = rows.class(members.iter().copied(), true).rows;
+        let mixed = rows.with.rows > with && rows.without.rows > members.len() - with;
         // Most often both outcomes are left, and whose they are does not matter.
-        if left >= PATIENTS_MIN && labels(true) > 0 && labels(false) > 0 {
+        if left >= PATIENTS_MIN && mixed {
             self.tried += 2;
         } else {
             self.try_one(rows, &rows.others(members), rows.base, Common::Lacks, named);

@@ -57,7 +57,7 @@ impl Replay {
 /// Coverage stays: it says what the source sees and not what happened. The end of an event stays: an
 /// order says beforehand how long it lasts. An event of which only the day, month or year is known
 /// stays when that had begun; whether it counts yet is the view's to say.
-fn cut(record: &Record, known_after: &KnownAfter, index_time: Time) -> Record {
+pub(super) fn cut(record: &Record, known_after: &KnownAfter, index_time: Time) -> Record {
     let begun = record.encounters.iter().filter(|encounter| encounter.start <= index_time);
     let known = record.events.iter().filter(|event| is_known(event, known_after, index_time));
     Record {
