@@ -60,8 +60,9 @@ impl EncounterClass {
 
     /// Reads the v3-ActCode, in either case.
     pub fn parse(text: &str) -> Option<EncounterClass> {
-        let text = text.trim();
-        EncounterClass::ALL.into_iter().find(|class| class.code().eq_ignore_ascii_case(text))
+        // Most sources write the code itself; exports ask this for every row of an encounter.
+        let named = |text: &str| EncounterClass::ALL.into_iter().find(|class| class.code() == text);
+        named(text).or_else(|| named(&text.trim().to_ascii_uppercase()))
     }
 
     /// The v3-ActCode.

@@ -1,5 +1,7 @@
 //! `Passed`: the rows of a subject that nobody asks for, and the little that is kept of them.
 
+use std::collections::HashSet;
+
 use super::convention::Meaning;
 use super::layout::{Field, NoText, Row};
 use super::meanings::Known;
@@ -61,11 +63,12 @@ impl Passed {
         }
     }
 
-    /// The encounter called `id`, where it was passed over. An event that names it must not seem to
-    /// name none, because it would then belong to a stay by its time.
-    pub(super) fn encounter(&self, id: &str) -> Option<Encounter> {
-        let (id, class, start) = self.encounters.iter().find(|(known, ..)| known == id)?;
-        Some(Encounter::new(id, *class, *start, None))
+    /// The encounters of these ids that were passed over. An event that names one must not seem to name
+    /// none, because it would then belong to a stay by its time.
+    pub(super) fn named(&self, ids: &HashSet<&str>) -> Vec<Encounter> {
+        let mut left = ids.clone();
+        let asked = self.encounters.iter().filter(|(id, ..)| left.remove(id.as_str()));
+        asked.map(|(id, class, start)| Encounter::new(id, *class, *start, None)).collect()
     }
 
     /// The latest event, where that is asked for.

@@ -331,19 +331,20 @@ impl Gathering {
     /// Says of each event which encounter it belongs to: by its id, or where the export has none by time.
     fn place_events(&mut self) {
         let Record { encounters, events, .. } = &mut self.record;
+        if events.is_empty() {
+            return;
+        }
         if self.has_visits {
-            let mut known: HashSet<String> =
-                encounters.iter().map(|encounter| encounter.id.clone()).collect();
+            let known: HashSet<&str> = encounters.iter().map(|e| e.id.as_str()).collect();
+            let ids = events.iter().filter_map(|event| event.encounter_id.as_deref());
+            let passed = self.passed.named(&ids.filter(|id| !known.contains(id)).collect());
+            let more: HashSet<&str> = passed.iter().map(|e| e.id.as_str()).collect();
             for event in events.iter_mut() {
-                let Some(id) = event.encounter_id.take_if(|id| !known.contains(id)) else {
-                    continue;
-                };
-                if let Some(passed) = self.passed.encounter(&id) {
-                    encounters.push(passed);
-                    known.insert(id.clone());
-                    event.encounter_id = Some(id);
-                }
+                let id = event.encounter_id.take();
+                event.encounter_id =
+                    id.filter(|id| known.contains(id.as_str()) || more.contains(id.as_str()));
             }
+            encounters.extend(passed);
             return;
         }
         let mut order: Vec<&Encounter> = encounters.iter().collect();

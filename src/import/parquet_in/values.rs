@@ -304,7 +304,7 @@ fn column<D: DataType, V>(
     rows: usize,
     change: impl Fn(D::T) -> V,
 ) -> Option<Vec<Option<V>>> {
-    let (mut levels, mut values) = (Vec::new(), Vec::new());
+    let (mut levels, mut values) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     let (found, _, _) = reader.read_records(rows, Some(&mut levels), None, &mut values).ok()?;
     if found != rows {
         return None;
