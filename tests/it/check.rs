@@ -8,7 +8,7 @@ use prodrome::command::{self, CheckRequest, Checked, Source};
 use prodrome::import::Meter;
 use serde_json::{Value, json};
 
-use crate::support::{full_data, root, task_folder};
+use crate::support::{full_data, one_task, root, task_folder};
 
 /// A text longer than this is not read.
 const LINES_MAX: usize = 130;
@@ -17,7 +17,7 @@ fn request(export: &Path) -> CheckRequest {
     CheckRequest {
         source: Source::new(export.to_owned()),
         tasks: Vec::new(),
-        models: root().join("models"),
+        models: one_task().to_owned(),
         concepts: Vec::new(),
         published: Vec::new(),
     }
@@ -219,7 +219,8 @@ fn the_program_prints_text_or_one_object_and_ends_as_the_check_says() {
 
     let export = made_up(Made { disposition: None, ..PLAIN });
     let folder = export.folder.path().to_str().unwrap();
-    let poor = train(&["check", "--json", "--export", folder]);
+    let task = ["--task", "models/readmit30_diabetes/task.toml"];
+    let poor = train(&[&["check", "--json", "--export", folder], &task[..]].concat());
     assert_eq!(poor.status.code(), Some(3));
     let json: Value = serde_json::from_slice(&poor.stdout).unwrap();
     assert_eq!(json["tasks"][0]["verdict"], "wrong_people");
