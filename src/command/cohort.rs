@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::CommandError;
 use super::records::{self, Source};
 use super::task_source::TaskSource;
-use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter, Received};
+use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter, Received, Wanted};
 use crate::train::{AttritionLine, Rates, Roll, RollRow, ShownAttrition};
 
 /// How many rows are written at a time.
@@ -74,11 +74,16 @@ impl Enrolled {
 pub fn cohort(request: &CohortRequest, meter: &Meter) -> Result<Enrolled, CommandError> {
     let (task, concepts) = request.task.read()?;
     let export = records::export(&request.source)?;
-    let mut roll = Roll::new(&task, &concepts);
-    let lines = export.read(meter, |subject| match roll.add(&records::case(subject)) {
-        Ok(()) => Received::Used,
-        Err(error) => Received::Quarantined(error.to_string()),
+    let wanted = Wanted::for_labels(&task, &concepts);
+    let begin = || Roll::new(&task, &concepts);
+    let (rolls, lines) = export.fold(meter, &wanted, begin, |roll, subject| {
+        match roll.add(&records::case(subject)) {
+            Ok(()) => Received::Used,
+            Err(error) => Received::Quarantined(error.to_string()),
+        }
     })?;
+    let mut roll = begin();
+    rolls.into_iter().for_each(|part| roll.join(part));
     roll.finish();
     let problem = roll.problem();
     if problem.is_none() {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Counts, ImportError, Mapping, Meter, Reading, Received, Subject, SyntheticMark, fhir, meds,
-    stays, tables,
+    Counts, ImportError, Mapping, Meter, Reading, Received, Subject, SyntheticMark, Wanted, fhir,
+    meds, stays, tables,
 };
 
 /// A folder of exported records, and how to read it.
@@ -74,5 +74,30 @@ impl Export {
                 fhir::read(&files, self, meter, each)
             }
         }
+    }
+
+    /// As `read`, into parts: each is begun by `begin`, holds subjects that stand together, and comes
+    /// back in the order of the export, whatever the number of threads. What is not `wanted` may be left
+    /// out of the records. Only the files of a MEDS export are read at one time and passed over in part;
+    /// all else makes one part.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn fold<P: Send>(
+        &self,
+        meter: &Meter,
+        wanted: &Wanted<'_>,
+        begin: impl Fn() -> P + Sync,
+        each: impl Fn(&mut P, Subject) -> Received + Sync,
+    ) -> Result<(Vec<P>, Counts), ImportError> {
+        if let Some(Mapping::Meds(_)) | None = &self.mapping {
+            let files = meds::files(&self.folder)?;
+            if !files.is_empty() {
+                return meds::fold(self, &files, meter, wanted, begin, each);
+            }
+        }
+        let mut part = begin();
+        let counts = self.read(meter, |subject| each(&mut part, subject))?;
+        Ok((vec![part], counts))
     }
 }

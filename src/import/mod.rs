@@ -35,6 +35,7 @@ mod subject;
 mod synthetic;
 mod table_file;
 mod tables;
+mod wanted;
 
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
@@ -51,3 +52,4 @@ pub use stays::StayTable;
 pub use subject::{Label, Subject};
 pub use synthetic::SyntheticMark;
 pub use tables::TableSet;
+pub use wanted::Wanted;

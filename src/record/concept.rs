@@ -223,7 +223,7 @@ impl ConceptSet {
     }
 
     /// Pairs of concepts of which the first has the greater value in one reading.
-    pub(super) fn above(&self) -> &[(ConceptId, ConceptId)] {
+    pub fn above(&self) -> &[(ConceptId, ConceptId)] {
         &self.above
     }
 

@@ -43,22 +43,26 @@ pub enum EncounterClass {
 }
 
 impl EncounterClass {
+    /// All classes.
+    const ALL: [EncounterClass; 11] = [
+        EncounterClass::Inpatient,
+        EncounterClass::Acute,
+        EncounterClass::NonAcute,
+        EncounterClass::Emergency,
+        EncounterClass::Observation,
+        EncounterClass::ShortStay,
+        EncounterClass::Ambulatory,
+        EncounterClass::Virtual,
+        EncounterClass::HomeHealth,
+        EncounterClass::Field,
+        EncounterClass::PreAdmission,
+    ];
+
     /// Reads the v3-ActCode, in either case.
     pub fn parse(text: &str) -> Option<EncounterClass> {
-        Some(match text.trim().to_ascii_uppercase().as_str() {
-            "IMP" => EncounterClass::Inpatient,
-            "ACUTE" => EncounterClass::Acute,
-            "NONAC" => EncounterClass::NonAcute,
-            "EMER" => EncounterClass::Emergency,
-            "OBSENC" => EncounterClass::Observation,
-            "SS" => EncounterClass::ShortStay,
-            "AMB" => EncounterClass::Ambulatory,
-            "VR" => EncounterClass::Virtual,
-            "HH" => EncounterClass::HomeHealth,
-            "FLD" => EncounterClass::Field,
-            "PRENC" => EncounterClass::PreAdmission,
-            _ => return None,
-        })
+        // Most sources write the code itself; exports ask this for every row of an encounter.
+        let named = |text: &str| EncounterClass::ALL.into_iter().find(|class| class.code() == text);
+        named(text).or_else(|| named(&text.trim().to_ascii_uppercase()))
     }
 
     /// The v3-ActCode.

@@ -10,9 +10,9 @@ use super::{
 };
 
 /// The most events one record may hold.
-pub(super) const EVENTS_MAX: usize = 200_000;
+pub const EVENTS_MAX: usize = 200_000;
 /// The most encounters one record may hold.
-pub(super) const ENCOUNTERS_MAX: usize = 20_000;
+pub const ENCOUNTERS_MAX: usize = 20_000;
 /// The longest text in an id, a code or a coded field, in bytes.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 

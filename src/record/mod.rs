@@ -33,7 +33,7 @@ pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::{Episode, Joined};
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
 pub(crate) use future::{Future, LaterStay};
-pub use history::{Built, History, TEXT_BYTES_MAX};
+pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};

@@ -4,12 +4,14 @@
 //! - `index`: index times, in a replay and on the server; `criterion`: who is eligible at one.
 //! - `part` and `reading`: where the events and values of an outcome lie, before or after.
 //! - `label`: what came of an index time; the only place that sees the future.
+//! - `needs`: what of a record all this depends on.
 
 mod check;
 mod criterion;
 mod definition;
 mod index;
 mod label;
+mod needs;
 mod params;
 mod part;
 mod reading;
@@ -21,6 +23,7 @@ pub use definition::{
 };
 pub use index::{Index, Standing, index_times, latest_index};
 pub use label::{Label, Outcome, label};
+pub use needs::LabelNeeds;
 pub use params::{
     CardParams, Censored, CoverageBy, CriterionParams, EventsParams, FollowUpParams, HitParams,
     IndexParams, IndexRule, LeakAllowed, Number, ObservedDays, OutcomeParams, OutcomeRuleParams,

@@ -73,6 +73,14 @@ impl<'a> Roll<'a> {
         Ok(())
     }
 
+    /// Adds a roll of the same task whose cases come after these.
+    pub fn join(&mut self, later: Roll<'_>) {
+        let Roll { task: _, concepts: _, attrition, patients, rows } = later;
+        self.rows.extend(rows);
+        self.patients.extend(patients);
+        join(&mut self.attrition, attrition);
+    }
+
     /// Puts the rows in order and counts what is left. Call it once, after the last `add`.
     pub fn finish(&mut self) {
         self.rows.sort_by(|a, b| {
@@ -119,6 +127,31 @@ impl<'a> Roll<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// Adds the counts of what comes after; patients are counted by whoever knows them.
+fn join(counts: &mut Attrition, later: Attrition) {
+    let Attrition {
+        index_times,
+        left_out,
+        censored,
+        competing_deaths,
+        samples,
+        outcomes,
+        parts,
+        patients: _,
+    } = later;
+    counts.index_times.join(index_times);
+    counts.censored.join(censored);
+    counts.competing_deaths.join(competing_deaths);
+    counts.samples.join(samples);
+    counts.outcomes.join(outcomes);
+    for (name, tally) in left_out {
+        counts.left_out.entry(name).or_default().join(tally);
+    }
+    for (name, tally) in parts {
+        counts.parts.entry(name).or_default().join(tally);
     }
 }
 

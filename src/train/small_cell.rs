@@ -44,9 +44,20 @@ impl Tally {
     /// Counts one more index time of the patient of `group`.
     pub fn add(&mut self, group: &str) {
         self.index_times += 1;
-        let known = self.patients.iter().any(|patient| patient == group);
-        if !known && self.patients.len() < SMALL_CELL_PATIENTS {
+        let wanted = self.patients.len() < SMALL_CELL_PATIENTS;
+        if wanted && !self.patients.iter().any(|patient| patient == group) {
             self.patients.push(group.to_owned());
+        }
+    }
+
+    /// Adds the counts of what comes after.
+    pub(super) fn join(&mut self, later: Tally) {
+        let Tally { index_times, patients } = later;
+        self.index_times += index_times;
+        for patient in patients {
+            if self.patients.len() < SMALL_CELL_PATIENTS && !self.patients.contains(&patient) {
+                self.patients.push(patient);
+            }
         }
     }
 

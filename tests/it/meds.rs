@@ -4,6 +4,7 @@ mod convert;
 mod mimic;
 mod sample;
 mod splits;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::fs;

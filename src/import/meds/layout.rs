@@ -87,6 +87,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Finds the columns of `file`; the encounter's id stands in the first of `visit_columns` there is.
+    /// When it is `for_labels`, those that no label depends on are left out.
     ///
     /// # Errors
     /// No `subject_id`, `time` or `code`; a column of the wrong type.
@@ -94,9 +95,11 @@ impl Columns {
         file: &ParquetFile,
         name: &str,
         visit_columns: &[String],
+        for_labels: bool,
     ) -> Result<Columns, ImportError> {
         let mut columns = Columns { places: Vec::new(), at: [None; COLUMNS.len()] };
-        for (field, column, kind) in COLUMNS {
+        let unread = |field| for_labels && matches!(field, Field::EventId | Field::Service);
+        for (field, column, kind) in COLUMNS.into_iter().filter(|(field, ..)| !unread(*field)) {
             let place = match field {
                 Field::Visit => visit_column(file, visit_columns)?,
                 _ => find(file, column, field, kind)?,
@@ -120,6 +123,11 @@ impl Columns {
 
     pub(super) fn has(&self, field: Field) -> bool {
         self.at[field as usize].is_some()
+    }
+
+    /// The values of `field` in `batch`.
+    pub(super) fn values<'b>(&self, batch: &'b Batch, field: Field) -> Option<&'b Values> {
+        batch.columns.get(self.at[field as usize]?)
     }
 }
 
@@ -174,7 +182,7 @@ pub(super) struct NoText(pub Field);
 
 impl<'a> Row<'a> {
     fn values(&self, field: Field) -> Option<&'a Values> {
-        self.batch.columns.get(self.columns.at[field as usize]?)
+        self.columns.values(self.batch, field)
     }
 
     /// Its number in the file, from 1.
@@ -184,6 +192,11 @@ impl<'a> Row<'a> {
 
     pub(super) fn integer(&self, field: Field) -> Option<i64> {
         self.values(field)?.integer(self.at)
+    }
+
+    /// The place of its text in the dictionary of the column, where that has one.
+    pub(super) fn place(&self, field: Field) -> Option<u32> {
+        self.values(field)?.place(self.at)
     }
 
     pub(super) fn float(&self, field: Field) -> Option<f64> {

@@ -1,10 +1,13 @@
 //! The rows of one subject, and the record they make.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::convention::{Attribute, Convention, CoverageRule, Meaning};
 use super::in_row::{begun, event};
 use super::layout::{Field, NoText, Row, column_name};
+use super::meanings::Known;
+use super::passed::Passed;
+use crate::import::wanted::Wanted;
 use crate::record::{Encounter, EncounterClass, PartialDate, Period, Record, Sex, Time};
 
 /// The most rows of one subject that are kept: more than a record may hold.
@@ -46,6 +49,7 @@ pub(super) struct Gathering {
     ends: Vec<Bound>,
     has_visits: bool,
     first_and_last: Option<(Time, Time)>,
+    passed: Passed,
 }
 
 impl Gathering {
@@ -64,19 +68,25 @@ impl Gathering {
             ends: Vec::new(),
             has_visits,
             first_and_last: None,
+            passed: Passed::default(),
         }
     }
 
     /// Takes one row; says why it is left out when it is. A row that bounds an encounter may yet be
     /// left out by `finish`.
-    pub(super) fn take(&mut self, row: Row<'_>, meaning: &Meaning) -> Option<LeftOut> {
+    pub(super) fn take(
+        &mut self,
+        row: Row<'_>,
+        known: &Known,
+        wanted: &Wanted<'_>,
+    ) -> Option<LeftOut> {
         if self.used >= ROWS_MAX {
             self.fault = Some("it has more than 250000 rows");
             // What is not kept is counted with the subject all the same.
             self.used += 1;
             return None;
         }
-        match self.read(row, meaning) {
+        match self.read(row, known, wanted) {
             Ok(None) => {
                 self.used += 1;
                 None
@@ -86,16 +96,34 @@ impl Gathering {
         }
     }
 
-    fn read(&mut self, row: Row<'_>, meaning: &Meaning) -> Result<Option<LeftOut>, NoText> {
+    fn read(
+        &mut self,
+        row: Row<'_>,
+        known: &Known,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<LeftOut>, NoText> {
         if self.patient_id.is_none() {
             self.patient_id = row.owned(Field::Patient)?;
             self.group = row.owned(Field::Group)?;
         }
-        for field in [Field::Time, Field::EndTime, Field::RecordedTime] {
-            if row.time(field).is_some_and(|time| !time.is_believable()) {
-                let reason = "outside the years 1800 to 2299";
-                return Ok(Some(LeftOut::Quarantined { field, reason }));
-            }
+        let unbelievable = |field| {
+            let reason = "outside the years 1800 to 2299";
+            let fault = LeftOut::Quarantined { field, reason };
+            row.time(field).filter(|time| !time.is_believable()).map(|_| fault)
+        };
+        if let Some(left_out) = unbelievable(Field::Time) {
+            return Ok(Some(left_out));
+        }
+        if let Some(time) = row.time(Field::Time)
+            && self.passed.takes(row, known, wanted, time, self.has_visits)?
+        {
+            self.seen_at(time);
+            return Ok(None);
+        }
+        if let Some(left_out) =
+            unbelievable(Field::EndTime).or_else(|| unbelievable(Field::RecordedTime))
+        {
+            return Ok(Some(left_out));
         }
         for field in [Field::Number, Field::Exact] {
             if row.float(field).is_some_and(|number| !number.is_finite()) {
@@ -103,8 +131,11 @@ impl Gathering {
                 return Ok(Some(LeftOut::Quarantined { field, reason }));
             }
         }
-        let time = row.time(Field::Time);
-        match (meaning, time) {
+        self.say(row, &known.meaning)
+    }
+
+    fn say(&mut self, row: Row<'_>, meaning: &Meaning) -> Result<Option<LeftOut>, NoText> {
+        match (meaning, row.time(Field::Time)) {
             (Meaning::Person(attribute, value), time) => {
                 let Some(value) = value else {
                     return Ok(Some(LeftOut::Skipped("a person's attribute that says nothing")));
@@ -170,6 +201,10 @@ impl Gathering {
         }
         let left_out = self.pair();
         self.place_events();
+        if self.passed.is_too_much(&self.record) {
+            self.fault = Some("it has more events or encounters than a record may hold");
+        }
+        self.record.events.extend(self.passed.latest());
         let Gathering { subject_id, row, used, fault, group, record, .. } = self;
         let used = used.saturating_sub(left_out.len() as u64);
         Finished { subject_id, row, used, fault, group, record, left_out }
@@ -296,13 +331,20 @@ impl Gathering {
     /// Says of each event which encounter it belongs to: by its id, or where the export has none by time.
     fn place_events(&mut self) {
         let Record { encounters, events, .. } = &mut self.record;
+        if events.is_empty() {
+            return;
+        }
         if self.has_visits {
-            let known: HashMap<&str, ()> =
-                encounters.iter().map(|encounter| (encounter.id.as_str(), ())).collect();
+            let known: HashSet<&str> = encounters.iter().map(|e| e.id.as_str()).collect();
+            let ids = events.iter().filter_map(|event| event.encounter_id.as_deref());
+            let passed = self.passed.named(&ids.filter(|id| !known.contains(id)).collect());
+            let more: HashSet<&str> = passed.iter().map(|e| e.id.as_str()).collect();
             for event in events.iter_mut() {
                 let id = event.encounter_id.take();
-                event.encounter_id = id.filter(|id| known.contains_key(id.as_str()));
+                event.encounter_id =
+                    id.filter(|id| known.contains(id.as_str()) || more.contains(id.as_str()));
             }
+            encounters.extend(passed);
             return;
         }
         let mut order: Vec<&Encounter> = encounters.iter().collect();

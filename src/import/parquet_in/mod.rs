@@ -10,6 +10,7 @@ mod guard;
 mod tests;
 mod text_rows;
 mod values;
+mod words;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -18,11 +19,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parquet::column::reader::{ColumnReader, get_column_reader};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 pub(super) use text_rows::TextTable;
 pub(super) use values::{Holds, Values};
+pub(super) use words::Words;
 
 use super::input::InputFile;
 use super::{ImportError, Meter};
@@ -136,8 +140,11 @@ impl ParquetFile {
         }
     }
 
-    fn open_column(&self, group: &RowGroupMetaData, place: usize) -> Option<ColumnReader> {
+    fn open_column(&self, group: &RowGroupMetaData, place: usize) -> Option<OpenColumn> {
         let (chunk, chunks) = (group.columns().get(place)?, Arc::clone(&self.chunks));
+        if is_all_null(chunk) {
+            return Some(OpenColumn::Nothing);
+        }
         let rows = usize::try_from(group.num_rows()).ok()?;
         let pages = SerializedPageReader::new(chunks, chunk, rows, None).ok()?;
         let column = self.metadata.file_metadata().schema_descr().columns().get(place)?;
@@ -150,8 +157,39 @@ impl ParquetFile {
             levels: column.max_def_level(),
             is_nested: column.max_rep_level() > 0,
         };
-        Some(get_column_reader(Arc::clone(column), Box::new(pages)))
+        let is_text = self.columns.get(place)?.holds == Some(Holds::Text);
+        if is_text && words::are_all(chunk) {
+            let (words, places) = words::open(pages, column)?;
+            return Some(OpenColumn::Places(places, words));
+        }
+        Some(OpenColumn::Values(get_column_reader(Arc::clone(column), Box::new(pages))))
     }
+}
+
+/// A column of a row group, being read.
+enum OpenColumn {
+    Values(ColumnReader),
+    /// Of text: places in a dictionary.
+    Places(ColumnReader, Words),
+    /// Its writer says that all of it is null.
+    Nothing,
+}
+
+impl OpenColumn {
+    fn read(&mut self, holds: Holds, rows: usize) -> Option<Values> {
+        match self {
+            OpenColumn::Values(reader) => values::read(reader, holds, rows),
+            OpenColumn::Places(reader, words) => values::read_places(reader, words, rows),
+            OpenColumn::Nothing => Some(Values::Nothing),
+        }
+    }
+}
+
+fn is_all_null(chunk: &ColumnChunkMetaData) -> bool {
+    let is_list = chunk.column_descr().max_rep_level() > 0;
+    let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+    let values = u64::try_from(chunk.num_values()).ok().filter(|values| *values > 0);
+    !is_list && values.is_some() && nulls == values
 }
 
 /// What `work` makes of a file's bytes. The Parquet crate asserts some of what a file says (that the
@@ -206,7 +244,7 @@ pub(super) struct Batches<'f> {
     file: &'f ParquetFile,
     meter: &'f Meter,
     places: Vec<usize>,
-    readers: Vec<ColumnReader>,
+    readers: Vec<OpenColumn>,
     groups_begun: usize,
     /// Rows of the group that are still to come.
     left: u64,
@@ -237,7 +275,7 @@ impl Iterator for Batches<'_> {
         let mut columns = Vec::with_capacity(self.places.len());
         for (place, reader) in self.places.iter().zip(&mut self.readers) {
             let holds = self.file.columns.get(*place).and_then(|info| info.holds);
-            let values = holds.and_then(|holds| caught(|| values::read(reader, holds, rows)));
+            let values = holds.and_then(|holds| caught(|| reader.read(holds, rows)));
             match values {
                 Some(values) => columns.push(values),
                 None => return Some(Err(self.give_up())),

@@ -118,7 +118,7 @@ impl TextRows<'_> {
 
 fn write_cell(column: &Values, row: usize, cell: &mut Vec<u8>) {
     let text = match column {
-        Values::Texts(_) => {
+        Values::Texts(_) | Values::Words(..) => {
             let text = column.text(row).unwrap_or_default();
             // What is too long is refused afterwards; of it no more is copied than shows this.
             cell.extend_from_slice(text.get(..LINE_BYTES_MAX + 1).unwrap_or(text));
@@ -135,7 +135,7 @@ fn write_cell(column: &Values, row: usize, cell: &mut Vec<u8>) {
         Values::Instants(values, utc) => {
             values.get(row).copied().flatten().map(|micros| instant(micros, *utc))
         }
-        Values::Lists(_) => None,
+        Values::Lists(_) | Values::Nothing => None,
     };
     cell.extend_from_slice(text.unwrap_or_default().as_bytes());
 }

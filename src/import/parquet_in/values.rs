@@ -6,6 +6,7 @@ use parquet::data_type::{ByteArray, DataType, FixedLenByteArray, Int96};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::ColumnInfo;
+use super::words::Words;
 use crate::record::Time;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -55,6 +56,10 @@ pub(in crate::import) enum Values {
     Doubles(Vec<Option<f64>>),
     Decimals(Vec<Option<i128>>, u32),
     Texts(Vec<Option<ByteArray>>),
+    /// Places in the entries of a dictionary.
+    Words(Vec<Option<u32>>, Words),
+    /// Null in every row.
+    Nothing,
     /// Days since 1970-01-01.
     Dates(Vec<Option<i64>>),
     /// Microseconds since 1970-01-01T00:00, finer ones cut off; in UTC or a wall clock's.
@@ -110,6 +115,31 @@ impl Values {
     pub(in crate::import) fn text(&self, row: usize) -> Option<&[u8]> {
         match self {
             Values::Texts(values) => values.get(row)?.as_ref().map(ByteArray::data),
+            Values::Words(places, words) => {
+                let place = places.get(row).copied().flatten()?;
+                words.get(place as usize).map(ByteArray::data)
+            }
+            _ => None,
+        }
+    }
+
+    /// The dictionary of the texts, where they are places in one.
+    pub(in crate::import) fn words(&self) -> Option<&Words> {
+        match self {
+            Values::Words(_, words) => Some(words),
+            _ => None,
+        }
+    }
+
+    /// Whether places say all about them.
+    pub(in crate::import) fn is_placed(&self) -> bool {
+        matches!(self, Values::Words(..) | Values::Nothing)
+    }
+
+    /// The place in the dictionary of the text in `row`.
+    pub(in crate::import) fn place(&self, row: usize) -> Option<u32> {
+        match self {
+            Values::Words(places, _) => places.get(row).copied().flatten(),
             _ => None,
         }
     }
@@ -222,6 +252,14 @@ pub(super) fn read(reader: &mut ColumnReader, holds: Holds, rows: usize) -> Opti
     })
 }
 
+/// Reads the places of `rows` rows in a dictionary; `None` where there are not so many, or one is in none.
+pub(super) fn read_places(reader: &mut ColumnReader, words: &Words, rows: usize) -> Option<Values> {
+    let ColumnReader::Int32ColumnReader(reader) = reader else { return None };
+    let places = column(reader, rows, |place| place as u32)?;
+    let is_in = |place: &u32| (*place as usize) < words.len();
+    places.iter().flatten().all(is_in).then(|| Values::Words(places, words.clone()))
+}
+
 fn integers(values: Vec<Option<i64>>, holds: Holds) -> Values {
     let each = |change: fn(i64) -> i64| values.iter().map(|value| value.map(change)).collect();
     match holds {
@@ -266,7 +304,7 @@ fn column<D: DataType, V>(
     rows: usize,
     change: impl Fn(D::T) -> V,
 ) -> Option<Vec<Option<V>>> {
-    let (mut levels, mut values) = (Vec::new(), Vec::new());
+    let (mut levels, mut values) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     let (found, _, _) = reader.read_records(rows, Some(&mut levels), None, &mut values).ok()?;
     if found != rows {
         return None;
