@@ -41,7 +41,7 @@ impl LabelNeeds {
             procedures: task.planned().iter().any(|rule| rule.any_procedure),
             principal_diagnoses: task.outcome().iter().any(|part| same_cause(&part.rule)),
             classes: classes(task, index),
-            latest_event: *index == IndexRule::MonthStart,
+            latest_event: matches!(index, IndexRule::MonthStart | IndexRule::InStay { .. }),
         }
     }
 }
