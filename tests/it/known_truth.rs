@@ -96,18 +96,23 @@ impl Judged {
         let dump = &fitted.dump;
         let row = |(place, sample): (usize, &Sample)| {
             let key = (sample.group.clone(), sample.prediction_time, known);
+            let Some(truth) = truth.get(&key) else {
+                // After the last one that has a later reading nobody can know of a rise.
+                assert!(sample.censored, "each index time that is followed has its truth");
+                return None;
+            };
             let features = dump.matrix.row(place).to_vec();
-            Row {
+            Some(Row {
                 sample: sample.clone(),
                 patient: patients[place],
                 predicted: predicted(&fitted.bundle, &features),
                 features,
-                truth: *truth.get(&key).expect("each index time has its truth"),
+                truth: *truth,
                 weight: dump.weights[place],
                 held_out: dump.folds[place].is_none(),
-            }
+            })
         };
-        let rows = cohort.samples().iter().enumerate().map(row).collect();
+        let rows = cohort.samples().iter().enumerate().filter_map(row).collect();
         Judged { fitted, rows }
     }
 
