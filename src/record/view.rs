@@ -176,12 +176,6 @@ impl History {
         &self.coverage
     }
 
-    /// The earliest time of anything in the record: for the index times of a replay.
-    pub fn earliest_time(&self) -> Option<Time> {
-        let begun = self.encounters.iter().map(|encounter| encounter.start).min();
-        self.entries.iter().map(|entry| entry.time).chain(begun).min()
-    }
-
     /// The latest time of anything in the record: for the index times of a replay.
     pub fn latest_time(&self) -> Option<Time> {
         let begun = self.encounters.iter().map(|encounter| encounter.start).max();

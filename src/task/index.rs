@@ -114,7 +114,7 @@ fn months(history: &History) -> Vec<Time> {
     let mut times = Vec::new();
     for period in history.coverage() {
         let end = period.end.unwrap_or(latest);
-        let Some(start) = period.start.or(history.earliest_time()) else { continue };
+        let Some(start) = period.start else { continue };
         let mut month = start.month_start();
         while month <= end && times.len() < MONTHS_MAX {
             if month >= start {

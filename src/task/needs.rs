@@ -41,7 +41,7 @@ impl LabelNeeds {
             procedures: task.planned().iter().any(|rule| rule.any_procedure),
             principal_diagnoses: task.outcome().iter().any(|part| same_cause(&part.rule)),
             classes: classes(task, index),
-            latest_event: *index == IndexRule::MonthStart,
+            latest_event: matches!(index, IndexRule::MonthStart | IndexRule::InStay { .. }),
         }
     }
 }
@@ -52,13 +52,13 @@ fn classes(task: &Task, index: &IndexRule) -> Option<BTreeSet<EncounterClass>> {
     // Episodes are made of these, and events that name no encounter belong to one of them by time.
     let mut classes = BTreeSet::from([Inpatient, Acute, NonAcute, Emergency, Observation]);
     let in_stays = match index {
-        IndexRule::EpisodeEnd | IndexRule::InStay { .. } => true,
+        IndexRule::EpisodeEnd => true,
         IndexRule::Contact { classes: of, .. } => {
             classes.extend(of);
             false
         }
         // The last encounter of any class may be the last thing that is recorded.
-        IndexRule::MonthStart => return None,
+        IndexRule::MonthStart | IndexRule::InStay { .. } => return None,
     };
     for criterion in task.include().iter().chain(task.exclude()) {
         match &criterion.rule {

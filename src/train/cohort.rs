@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::attributes::attributes;
 use super::leaks::{Seen, Watch};
 use super::small_cell::{Shown, Tally, nearest_ten};
 use super::split::Split;
 use crate::SMALL_CELL_PATIENTS;
 use crate::feature::{Facts, extract};
 use crate::published::evaluate;
-use crate::record::{AuditAttributes, ConceptSet, History, Record, RecordError, Sex, Time, View};
+use crate::record::{ConceptSet, History, Record, RecordError, Time, View};
 use crate::task::{Censored, Label, Outcome, Task, eligibility, index_times, label, latest_index};
 
 /// A label that the source itself gives.
@@ -368,34 +369,4 @@ impl<'a> Cohort<'a> {
 fn published(view: &View<'_>, task: &Task) -> Vec<f64> {
     let each = task.published().iter().map(|formula| evaluate(view, formula).rank_number());
     each.map(|number| number.unwrap_or(f64::NAN)).collect()
-}
-
-fn attributes(record: &Record, age_years: Option<i32>) -> Vec<(&'static str, String)> {
-    let sex = match record.sex {
-        Sex::Female => "female",
-        Sex::Male => "male",
-        Sex::Other => "other",
-        Sex::Unknown => "unknown",
-    };
-    let age_band = match age_years {
-        Some(age) if age < 40 => "18-39",
-        Some(age) if age < 60 => "40-59",
-        Some(age) if age < 80 => "60-79",
-        Some(_) => "80 and over",
-        None => "unknown",
-    };
-    let mut found = vec![("sex", sex.to_owned()), ("age", age_band.to_owned())];
-    let given = &record.audit_attributes;
-    let AuditAttributes { race, ethnicity, language, insurance, gender_identity } = given;
-    let named = [
-        ("race", race),
-        ("ethnicity", ethnicity),
-        ("language", language),
-        ("insurance", insurance),
-        ("gender identity", gender_identity),
-    ];
-    // An attribute that is not recorded makes no group: it would be everybody in most sources.
-    let recorded = named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
-    found.extend(recorded);
-    found
 }

@@ -63,14 +63,9 @@ pub fn fit(
     params: &FitParams,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Fitted, TrainError> {
-    let samples = cohort.samples().iter();
-    let split_by_source = samples.clone().any(|s| s.split.is_some());
-    let held_out = match params.held_out {
-        HeldOut::Part { .. } if split_by_source => HeldOut::Source,
-        asked => asked,
-    };
-    let params = &FitParams { held_out, ..params.clone() };
-    let held_out: Vec<bool> = samples.map(|s| held_out.holds(&s.group, s.split)).collect();
+    let params = &FitParams { held_out: held_out(cohort, params.held_out), ..params.clone() };
+    let holds = |sample: &Sample| params.held_out.holds(&sample.group, sample.split);
+    let held_out: Vec<bool> = cohort.samples().iter().map(holds).collect();
     let learns: Vec<bool> = held_out.iter().map(|held| !held).collect();
     let follow_up = FollowUp::of(cohort, &learns);
     let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
@@ -129,6 +124,15 @@ pub fn fit(
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
     let dump = dump(&judged, &held_out, columns, matrix);
     Ok(Fitted { files, bundle, report, dump })
+}
+
+/// Who is held out: a source that splits its subjects itself goes before a part.
+fn held_out(cohort: &Cohort<'_>, asked: HeldOut) -> HeldOut {
+    let split_by_source = cohort.samples().iter().any(|sample| sample.split.is_some());
+    match asked {
+        HeldOut::Part { .. } if split_by_source => HeldOut::Source,
+        asked => asked,
+    }
 }
 
 /// The samples of a cohort with what is needed to judge on them.

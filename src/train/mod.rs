@@ -6,6 +6,7 @@
 //! task would find in them.
 
 mod assemble;
+mod attributes;
 mod card;
 mod censoring;
 mod cohort;

@@ -8,7 +8,7 @@ use prodrome::command::{self, CheckRequest, Checked, Source};
 use prodrome::import::Meter;
 use serde_json::{Value, json};
 
-use crate::support::{full_data, root, task_folder};
+use crate::support::{full_data, one_task, root, task_folder};
 
 /// A text longer than this is not read.
 const LINES_MAX: usize = 130;
@@ -17,7 +17,7 @@ fn request(export: &Path) -> CheckRequest {
     CheckRequest {
         source: Source::new(export.to_owned()),
         tasks: Vec::new(),
-        models: root().join("models"),
+        models: one_task().to_owned(),
         concepts: Vec::new(),
         published: Vec::new(),
     }
@@ -117,7 +117,8 @@ fn the_sample_of_the_shipped_task_passes() {
 #[test]
 fn a_task_named_by_its_file_is_checked_as_it_is_found_and_no_task_is_said() {
     let named = CheckRequest { tasks: vec![task_folder().join("task.toml")], ..sample() };
-    assert_eq!(check(&named), check(&sample()));
+    let found = Checked { tasks_named: true, ..check(&sample()) };
+    assert_eq!(check(&named), found);
     let empty = tempfile::tempdir().unwrap();
     fs::copy(root().join("models/concepts.toml"), empty.path().join("concepts.toml")).unwrap();
     let none = check(&CheckRequest { models: empty.path().to_owned(), ..sample() });
@@ -219,7 +220,8 @@ fn the_program_prints_text_or_one_object_and_ends_as_the_check_says() {
 
     let export = made_up(Made { disposition: None, ..PLAIN });
     let folder = export.folder.path().to_str().unwrap();
-    let poor = train(&["check", "--json", "--export", folder]);
+    let task = ["--task", "models/readmit30_diabetes/task.toml"];
+    let poor = train(&[&["check", "--json", "--export", folder], &task[..]].concat());
     assert_eq!(poor.status.code(), Some(3));
     let json: Value = serde_json::from_slice(&poor.stdout).unwrap();
     assert_eq!(json["tasks"][0]["verdict"], "wrong_people");

@@ -77,6 +77,10 @@ fn no_cell_is_empty_without_a_reason() {
     let mut reasons = 0;
     for (_, name, concept) in set.iter() {
         let carriers = carriers(concept);
+        // A concept for codes that only a site has says so in its note.
+        if concept.codes.is_empty() && concept.note.is_some() {
+            continue;
+        }
         if carriers.is_empty() {
             faults.push(format!("{name}: no system tells its sort"));
         }

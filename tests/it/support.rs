@@ -86,16 +86,25 @@ pub(crate) fn shipped_files() -> Files {
     registry::read_files(&task_folder().join("1")).unwrap()
 }
 
-/// A service over the shipped readmission model alone.
-pub(crate) fn service() -> Arc<Service> {
+/// A models folder that holds the shipped readmission task alone.
+pub(crate) fn one_task() -> &'static Path {
     static MODELS: OnceLock<tempfile::TempDir> = OnceLock::new();
     let models = MODELS.get_or_init(|| {
         let models = tempfile::tempdir().unwrap();
-        let link = models.path().join("readmit30_diabetes");
-        std::os::unix::fs::symlink(task_folder(), link).unwrap();
+        for (target, name) in [
+            (task_folder(), "readmit30_diabetes"),
+            (root().join("models/concepts.toml"), "concepts.toml"),
+        ] {
+            std::os::unix::fs::symlink(target, models.path().join(name)).unwrap();
+        }
         models
     });
-    Arc::new(Service::new(registry::load(models.path(), &[], false).unwrap()))
+    models.path()
+}
+
+/// A service over the shipped readmission model alone.
+pub(crate) fn service() -> Arc<Service> {
+    Arc::new(Service::new(registry::load(one_task(), &[], false).unwrap()))
 }
 
 /// The task file `text` in a models folder of its own in `folder`, with the shipped concepts.

@@ -121,7 +121,7 @@ fn rules_that_do_not_fit_together_are_told_apart() {
     let unplanned = "outcome `unplanned_readmission`: unplanned stays need a [planned] rule set";
     told("readmit30", planned, "", &[unplanned]);
     let past = ["outcome `unplanned_admission`", "`unplanned = true`"];
-    let asked = "{ unplanned = true, past_planned = true }";
+    let asked = "{ classes = [\"IMP\", \"ACUTE\"], unplanned = true, past_planned = true }";
     told("admit365", asked, "{ past_planned = true }", &past);
     let in_stay = "rule = { in_stay = { first_hours = 24 } }";
     let from = ["time_at_risk.from", "goes with the index rule in_stay"];
