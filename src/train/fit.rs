@@ -93,10 +93,7 @@ pub fn fit(
         let calibrator = calibrator(&table, candidate, &tried.margins, &all)?;
         finalists.push(Finalist { tried, member, calibrator, held_out: None });
     }
-    // By cross-validated log loss, the chosen one in front; the held-out patients have no say in it.
-    finalists.sort_by(|a, b| a.tried.report.log_loss.total_cmp(&b.tried.report.log_loss));
-    let place = simplest_of_the_best(&table, finalists.iter().map(|finalist| &finalist.tried));
-    finalists[..=place].rotate_right(1);
+    chosen_first(&table, &mut finalists);
 
     let mut matrix = Matrix::with_capacity(columns.len(), cohort.samples().len());
     cohort.samples().iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
@@ -193,6 +190,15 @@ fn best_of_each_family(tried: Vec<Tried>) -> Vec<Tried> {
         }
     }
     best.into_values().collect()
+}
+
+/// Orders by cross-validated log loss, the chosen one in front; the held-out patients have no say in it.
+fn chosen_first(table: &Table<'_>, finalists: &mut [Finalist]) {
+    finalists.sort_by(|a, b| a.tried.report.log_loss.total_cmp(&b.tried.report.log_loss));
+    let place = simplest_of_the_best(table, finalists.iter().map(|finalist| &finalist.tried));
+    if let Some(front) = finalists.get_mut(..=place) {
+        front.rotate_right(1);
+    }
 }
 
 fn judge_on_held_out(

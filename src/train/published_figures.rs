@@ -104,3 +104,53 @@ fn ranking(
         auroc_interval: metrics::auroc_interval(&values, &y, &patients, weights, seed)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::tests::{population, task_of};
+
+    /// The figures of a score that is given to all but `without` of 600 patients, and says `score` of
+    /// their true risk.
+    fn figures_of(without: usize, score: impl Fn(f64) -> f64) -> PublishedFigures {
+        let (_concepts, task) = task_of("published = [\"lace\"]");
+        let mut known = population(&task, 600, 0.0, 3);
+        for (place, known) in known.iter_mut().enumerate() {
+            let number = if place < without { f64::NAN } else { score(known.risk) };
+            known.sample.published = vec![number];
+        }
+        let predicted = known.iter().enumerate().map(|(place, known)| Predicted {
+            sample: &known.sample,
+            patient: place as u32,
+            probability: known.risk,
+            weight: 1.0,
+        });
+        let mut found = published_figures(&task, &predicted.collect::<Vec<_>>(), 1);
+        found.remove(0)
+    }
+
+    #[test]
+    fn a_score_is_judged_where_it_is_given_and_the_model_on_the_same() {
+        let same = figures_of(0, |risk| 100.0 * risk);
+        assert_eq!((same.id.as_str(), same.given), ("lace", Some(1.0)));
+        assert_eq!(same.score, same.model);
+        let [low, high] = same.score.unwrap().auroc_interval;
+        assert!(low < same.score.unwrap().auroc && same.score.unwrap().auroc < high);
+        let turned = figures_of(150, |risk| -risk);
+        assert_eq!(turned.given, Some(0.75));
+        let sum = turned.score.unwrap().auroc + turned.model.unwrap().auroc;
+        assert!((sum - 1.0).abs() < 1e-12, "the pairs lost are those the other wins");
+        assert!(turned.sentence().contains("given at 75.0% of index times: AUROC 0."));
+    }
+
+    #[test]
+    fn few_patients_are_not_told() {
+        assert_eq!(figures_of(10, |risk| risk).given, None, "ten have no number");
+        assert!(figures_of(10, |risk| risk).score.is_some());
+        let few = figures_of(590, |risk| risk);
+        assert_eq!((few.given, few.score, few.model), (None, None, None));
+        assert!(few.sentence().ends_with("not judged"));
+        let none = figures_of(600, |risk| risk);
+        assert_eq!((none.given, none.score), (Some(0.0), None));
+    }
+}

@@ -266,3 +266,50 @@ pub(super) fn calibrator(
     let weights = Weights::from(&weights);
     Calibrator::fit(&margins, &labels, &patients, &folds, weights, candidate.scale())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A forest that says `forest` of every row beside a logistic regression that says `logistic`.
+    fn chosen(forest: &[f64], logistic: &[f64], labels: &[bool]) -> usize {
+        let patients = (0..labels.len() as u32).map(|row| row / 2).collect();
+        let (samples, folds) = (Vec::new(), vec![0; labels.len()]);
+        let labels = labels.to_vec();
+        let table = Table { samples, labels, patients, weights: None, folds, folds_count: 1 };
+        let tried = |candidate, probabilities: &[f64]| Tried {
+            report: CandidateReport { candidate, log_loss: 0.0, auroc_by_fold: Vec::new() },
+            margins: Vec::new(),
+            probabilities: probabilities.to_vec(),
+        };
+        let trees = ForestParams {
+            trees: 1,
+            depth: 1,
+            leaf_rows_min: 1,
+            leaf_patients_min: 1,
+            features_per_split: 1,
+        };
+        let [forest, logistic] = [
+            tried(Candidate::Forest(trees), forest),
+            tried(Candidate::Logistic { alpha: 1.0 }, logistic),
+        ];
+        simplest_of_the_best(&table, [&forest, &logistic].into_iter())
+    }
+
+    #[test]
+    fn the_simpler_model_is_taken_unless_the_other_is_better_beyond_chance() {
+        let labels: Vec<bool> = (0..400).map(|row| row % 4 == 0).collect();
+        let said = |with: f64, without: f64| -> Vec<f64> {
+            labels.iter().map(|label| if *label { with } else { without }).collect()
+        };
+        let plain = vec![0.25; 400];
+        assert_eq!(chosen(&said(0.6, 0.1), &plain, &labels), 0, "clearly better");
+        // Better for one row in twenty, worse for as many others: by chance.
+        let mut lucky = plain.clone();
+        for row in (0..400).step_by(20) {
+            lucky[row] = 0.30;
+            lucky[row + 4] = 0.21;
+        }
+        assert_eq!(chosen(&lucky, &plain, &labels), 1, "no better beyond chance");
+    }
+}

@@ -11,8 +11,13 @@ const TASK: &str = include_str!("../../models/readmit30_diabetes/task.toml");
 pub(super) const HORIZON_DAYS: f64 = 30.0;
 
 pub(super) fn task() -> (ConceptSet, Task) {
+    task_of("")
+}
+
+/// The task with one more line at its top.
+pub(super) fn task_of(line: &str) -> (ConceptSet, Task) {
     let concepts = ConceptSet::parse(CONCEPTS).unwrap();
-    let task = Task::parse(TASK, &concepts).unwrap();
+    let task = Task::parse(&format!("{line}\n{TASK}"), &concepts).unwrap();
     (concepts, task)
 }
 

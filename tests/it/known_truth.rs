@@ -24,7 +24,8 @@ struct Bounds {
     auroc: f64,
 }
 
-const SMALL: Bounds = Bounds { patients: 3_000, slope: [0.85, 1.15], auroc: 0.03 };
+/// With some 250 outcomes to calibrate on, a slope has a standard error of about 0.09.
+const SMALL: Bounds = Bounds { patients: 3_000, slope: [0.75, 1.25], auroc: 0.03 };
 const FULL: Bounds = Bounds { patients: 20_000, slope: [0.95, 1.05], auroc: 0.01 };
 const YEARS: u32 = 10;
 const SEED: u64 = 2026;
@@ -96,18 +97,23 @@ impl Judged {
         let dump = &fitted.dump;
         let row = |(place, sample): (usize, &Sample)| {
             let key = (sample.group.clone(), sample.prediction_time, known);
+            let Some(truth) = truth.get(&key) else {
+                // After the last one that has a later reading nobody can know of a rise.
+                assert!(sample.censored, "each index time that is followed has its truth");
+                return None;
+            };
             let features = dump.matrix.row(place).to_vec();
-            Row {
+            Some(Row {
                 sample: sample.clone(),
                 patient: patients[place],
                 predicted: predicted(&fitted.bundle, &features),
                 features,
-                truth: *truth.get(&key).expect("each index time has its truth"),
+                truth: *truth,
                 weight: dump.weights[place],
                 held_out: dump.folds[place].is_none(),
-            }
+            })
         };
-        let rows = cohort.samples().iter().enumerate().map(row).collect();
+        let rows = cohort.samples().iter().enumerate().filter_map(row).collect();
         Judged { fitted, rows }
     }
 
@@ -258,7 +264,9 @@ fn beats_the_shrunken_last_value(judged: &Judged) {
 
 /// A third of the index times is lost, for reasons the records hold: with the weights the outcomes
 /// that came agree with those that were to come; counted as they are, they do not.
-fn censoring_is_weighed_up(patients: u64) {
+///
+/// `bent` are the tasks of which so many patients are enough to tell that.
+fn censoring_is_weighed_up(patients: u64, bent: &[KnownTask]) {
     let concepts = concepts();
     let population = population(settings(patients, 0.30));
     // A rise shows itself at the end of the year alone: who leaves hides rises and none alike.
@@ -293,18 +301,19 @@ fn censoring_is_weighed_up(patients: u64) {
             share * 100.0
         );
         assert!((low..=high).contains(&truth), "{}", known.name());
-        assert!(!(least..=most).contains(&truth), "{}: nothing to weigh up", known.name());
+        let is_true_as_it_is = (least..=most).contains(&truth);
+        assert!(!(bent.contains(&known) && is_true_as_it_is), "{}: not bent", known.name());
         assert!((area_low..=area_high).contains(&area_true), "{}", known.name());
     }
 }
 
 #[test]
 fn weights_give_the_truth_back_where_many_are_lost() {
-    censoring_is_weighed_up(6_000);
+    censoring_is_weighed_up(6_000, &[KnownTask::HtnIncident]);
 }
 
 #[test]
 #[ignore = "minutes without optimisation: cargo test --release --test it known_truth -- --ignored"]
 fn weights_give_the_truth_back_in_a_full_population() {
-    censoring_is_weighed_up(FULL.patients);
+    censoring_is_weighed_up(FULL.patients, &[KnownTask::Readmit30, KnownTask::HtnIncident]);
 }
