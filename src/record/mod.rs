@@ -10,6 +10,7 @@ mod code;
 mod concept;
 mod concept_check;
 mod concept_index;
+mod contact;
 mod encounter;
 mod episode;
 mod event;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use code::Code;
 pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
+pub use contact::{Contact, Taken};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::{Episode, Joined};
 pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
@@ -37,7 +39,7 @@ pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use time::{PartialDate, Time};
-pub use view::{Contact, Dated, Evidence, Stay, Taken, View};
+pub use view::{Dated, Evidence, Stay, View};
 pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).

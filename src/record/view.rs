@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::contact::{Contact, Taken};
 use super::future::near_stay;
 use super::{
     ConceptId, Encounter, EncounterClass, EncounterCode, Entry, Episode, History, Joined, Period,
@@ -68,27 +69,6 @@ impl<'a> Stay<'a> {
     }
 }
 
-/// Where numbers of a concept were taken.
-#[derive(Debug, Clone)]
-pub struct Taken {
-    /// For the encounters that events name, when the first was known.
-    places: HashMap<usize, Time>,
-    /// The times of those that name none, in order, and when each was known.
-    loose: Vec<(Time, Time)>,
-}
-
-impl Taken {
-    /// Whether one was taken in the contact, by its encounter, or where an event names none by its time,
-    /// and was known at its end: a score that stands there sees no other.
-    pub fn is_in(&self, contact: &Contact<'_>) -> bool {
-        let (start, end) = (contact.encounter.start, contact.end.unwrap_or(Time::LATEST));
-        let from = self.loose.partition_point(|(time, _)| *time < start);
-        let mut within = self.loose.iter().skip(from).take_while(|(time, _)| *time <= end);
-        self.places.get(&contact.place).is_some_and(|known| *known <= end)
-            || within.any(|(_, known)| *known <= end)
-    }
-}
-
 fn is_number_of(entry: &Entry, concept: ConceptId) -> bool {
     entry.number.is_some() && entry.concepts.contains(&concept)
 }
@@ -125,15 +105,6 @@ pub struct Dated<'a> {
     pub entry: &'a Entry,
     /// Of the encounter it names, else of a stay or emergency contact that holds its time.
     pub class: Option<EncounterClass>,
-}
-
-/// A contact as far as it is known at the index time.
-#[derive(Debug, Clone, Copy)]
-pub struct Contact<'a> {
-    pub encounter: &'a Encounter,
-    /// The end, if it was over by the index time.
-    pub end: Option<Time>,
-    place: usize,
 }
 
 impl History {
@@ -185,10 +156,15 @@ impl History {
     /// The class of the encounter that `entry` names; where it names none, of a stay, emergency or
     /// observation contact that holds its time.
     pub(super) fn class_of(&self, entry: &Entry) -> Option<EncounterClass> {
-        use EncounterClass::{Emergency, Observation};
-        if let Some(place) = entry.encounter {
-            return self.encounters.get(place).map(|encounter| encounter.class);
+        match entry.encounter {
+            Some(place) => self.encounters.get(place).map(|encounter| encounter.class),
+            None => self.class_by_time(entry),
         }
+    }
+
+    /// The class of the latest stay, emergency or observation contact that holds the time of `entry`.
+    fn class_by_time(&self, entry: &Entry) -> Option<EncounterClass> {
+        use EncounterClass::{Emergency, Observation};
         let begun = self.encounters.partition_point(|encounter| encounter.start <= entry.time);
         let earliest = entry.time.plus_days(-episode::OPEN_STAY_DAYS_MAX);
         let recent = self.encounters[..begun].iter().rev();
@@ -250,7 +226,7 @@ impl<'a> View<'a> {
     pub fn taken(&self, concept: ConceptId) -> Taken {
         let mut taken = Taken { places: HashMap::new(), loose: Vec::new() };
         for entry in self.entries().filter(|entry| is_number_of(entry, concept)) {
-            match entry.encounter {
+            match self.named(entry) {
                 Some(place) => {
                     let known = taken.places.entry(place).or_insert(entry.known);
                     *known = entry.known.min(*known);
@@ -274,7 +250,7 @@ impl<'a> View<'a> {
     pub fn dated(&self) -> Vec<Dated<'a>> {
         let each = self.entries().filter_map(|entry| {
             let time = entry.dated.filter(|time| *time <= self.index_time)?;
-            Some(Dated { time, entry, class: self.history.class_of(entry) })
+            Some(Dated { time, entry, class: self.class_of(entry) })
         });
         let mut dated: Vec<Dated<'a>> = each.collect();
         dated.sort_by_key(|dated| dated.time);
@@ -284,7 +260,19 @@ impl<'a> View<'a> {
     /// The class of the encounter that `entry` names; where it names none, of a stay, emergency or
     /// observation contact that holds its time.
     pub fn class_of(&self, entry: &Entry) -> Option<EncounterClass> {
-        self.history.class_of(entry)
+        match self.named(entry) {
+            Some(place) => self.history.encounters.get(place).map(|encounter| encounter.class),
+            None => self.history.class_by_time(entry),
+        }
+    }
+
+    /// The place of the encounter that `entry` names. One that begins after the index time is not there
+    /// yet: what names it (an order for an admission to come) names none.
+    fn named(&self, entry: &Entry) -> Option<usize> {
+        let begun = |place: &usize| {
+            self.history.encounters.get(*place).is_some_and(|e| e.start <= self.index_time)
+        };
+        entry.encounter.filter(begun)
     }
 
     /// Whether `time` lies within so many days of a hospital stay.
@@ -364,7 +352,7 @@ impl<'a> View<'a> {
     /// time. Events known to the month or year only belong to none.
     pub fn in_stay(&self, entry: &Entry) -> bool {
         let Some(episode) = self.index_episode() else { return false };
-        match (entry.precision, entry.encounter) {
+        match (entry.precision, self.named(entry)) {
             (TimePrecision::Month | TimePrecision::Year, _) => false,
             (_, Some(_)) => self.is_of_stay(entry),
             (TimePrecision::Day, None) => entry.time.day() >= episode.start.day(),
