@@ -94,7 +94,12 @@ fn ranking(
     value: &dyn Fn(&Predicted<'_>) -> f64,
     seed: u64,
 ) -> Option<Ranking> {
-    let values: Vec<f64> = rows.iter().map(|one| value(one)).collect();
+    // Ranks stand for the values: points may be negative, and what is expected of ranks is above 0.
+    let mut distinct: Vec<f64> = rows.iter().map(|one| value(one)).collect();
+    distinct.sort_by(f64::total_cmp);
+    distinct.dedup();
+    let rank = |number: f64| 1 + distinct.partition_point(|other| *other < number);
+    let values: Vec<f64> = rows.iter().map(|one| rank(value(one)) as f64).collect();
     let y: Vec<bool> = rows.iter().map(|one| one.sample.boolean_value).collect();
     let patients: Vec<u32> = rows.iter().map(|one| one.patient).collect();
     let weights = weights(rows.iter().copied());
