@@ -169,7 +169,8 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let stage = if demo { Stage::Demo } else { Stage::Stable };
             let promoted = command::promote(&models, &task, &version, stage)?;
             let flag = if demo { " with --demo" } else { "" };
-            let text = format!("version {version} of {task} is in service once a server starts{flag}");
+            let text =
+                format!("version {version} of {task} is in service once a server starts{flag}");
             answer(&promoted, text, Vec::new())
         }
     }
