@@ -75,6 +75,8 @@ const WEIGHTS: [(f64, f64); 17] = [
 const SODIUM: (f64, f64) = (-0.05, 139.0);
 const CREATININE: (f64, f64) = (0.30, 1.0);
 const INTERCEPT: f64 = -3.10;
+/// The place of the stays, and from how many on more of them change nothing.
+const STAYS: (usize, f64) = (1, 5.0);
 
 #[derive(Deserialize)]
 struct Features {
@@ -94,9 +96,17 @@ fn the_probability_of_a_readmission_follows_from_the_features_that_models_read()
             let facts = extract(&built.history.view(row.prediction_time), &spec, false);
             let weights = WEIGHTS.iter().chain([&SODIUM, &CREATININE]);
             assert_eq!(facts.values.len(), weights.clone().count());
-            let terms = facts.values.iter().zip(weights).map(|(value, (weight, from))| {
-                if value.is_nan() { 0.0 } else { weight * (f64::from(*value) - from) }
-            });
+            let counted = |(place, value): (usize, &f32)| match place == STAYS.0 {
+                true => f64::from(*value).min(STAYS.1),
+                false => f64::from(*value),
+            };
+            let values = facts.values.iter().enumerate().map(counted);
+            let terms =
+                values.zip(weights).map(
+                    |(value, (weight, from))| {
+                        if value.is_nan() { 0.0 } else { weight * (value - from) }
+                    },
+                );
             let log_odds = INTERCEPT + terms.sum::<f64>();
             let probability = 1.0 / (1.0 + (-log_odds).exp());
             assert!(
