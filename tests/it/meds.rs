@@ -128,7 +128,7 @@ fn rows_become_a_person_encounters_and_events() {
     assert_eq!(stay.end, Some(time("2020-01-05T10:00:00Z")));
     assert_eq!(stay.admission_type.as_deref(), Some("emergency"));
     assert_eq!(stay.admission_source.as_deref(), Some("emd"));
-    assert_eq!((stay.discharge_disposition.as_deref(), stay.planned), (Some("home"), Some(false)));
+    assert_eq!((stay.discharge_disposition.as_deref(), stay.planned), (Some("home"), None));
     let visit = record.encounters.iter().find(|e| e.class == EncounterClass::Emergency).unwrap();
     assert_eq!(visit.end, Some(time("2020-01-01T12:00:00Z")));
 
