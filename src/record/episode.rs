@@ -6,7 +6,7 @@ use super::{ConceptId, ConceptSet, Encounter, EncounterCode, Time};
 
 /// An open stay older than this was not closed in the record: it takes in no later stay, and no
 /// patient is taken to be in it still.
-pub(super) const OPEN_STAY_DAYS_MAX: i64 = 180;
+pub const OPEN_STAY_DAYS_MAX: i64 = 180;
 /// How long before a stay the contact that led into it may have begun.
 const LEADING_IN_DAYS_MAX: i64 = 3;
 

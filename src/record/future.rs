@@ -1,6 +1,6 @@
 //! `Future`: what a history holds after the index time. Only `task::label` may ask for it.
 
-use super::view::Dated;
+use super::view::{Dated, by_time};
 use super::{
     ConceptId, Encounter, EncounterClass, EncounterCode, Entry, Episode, EventKind, History,
     Period, Time, episode,
@@ -60,12 +60,10 @@ impl<'a> Future<'a> {
 
     /// All events of the record of which the day is known, by the time at which they count.
     pub(crate) fn dated_ever(&self) -> Vec<Dated<'a>> {
-        let each = self.history.entries.iter().filter_map(|entry| {
-            Some(Dated { time: entry.dated?, entry, class: self.history.class_of(entry) })
-        });
-        let mut dated: Vec<Dated<'a>> = each.collect();
-        dated.sort_by_key(|dated| dated.time);
-        dated
+        by_time(self.history.entries.iter().filter_map(|entry| {
+            let time = entry.dated?;
+            Some(Dated { time, entry, class: self.history.class_of(entry, entry.encounter) })
+        }))
     }
 
     /// Whether an encounter of the record (by place) holds an event of one of the concepts.

@@ -107,6 +107,13 @@ pub struct Dated<'a> {
     pub class: Option<EncounterClass>,
 }
 
+/// The events in the order of the times at which they count.
+pub(super) fn by_time<'a>(each: impl Iterator<Item = Dated<'a>>) -> Vec<Dated<'a>> {
+    let mut dated: Vec<Dated<'a>> = each.collect();
+    dated.sort_by_key(|dated| dated.time);
+    dated
+}
+
 impl History {
     /// The history as it was there and known at `index_time`.
     pub fn view(&self, index_time: Time) -> View<'_> {
@@ -155,16 +162,13 @@ impl History {
 
     /// The class of the encounter that `entry` names; where it names none, of a stay, emergency or
     /// observation contact that holds its time.
-    pub(super) fn class_of(&self, entry: &Entry) -> Option<EncounterClass> {
-        match entry.encounter {
-            Some(place) => self.encounters.get(place).map(|encounter| encounter.class),
-            None => self.class_by_time(entry),
-        }
-    }
-
-    /// The class of the latest stay, emergency or observation contact that holds the time of `entry`.
-    fn class_by_time(&self, entry: &Entry) -> Option<EncounterClass> {
+    ///
+    /// `named` is the place of the encounter that it names.
+    pub(super) fn class_of(&self, entry: &Entry, named: Option<usize>) -> Option<EncounterClass> {
         use EncounterClass::{Emergency, Observation};
+        if let Some(place) = named {
+            return self.encounters.get(place).map(|encounter| encounter.class);
+        }
         let begun = self.encounters.partition_point(|encounter| encounter.start <= entry.time);
         let earliest = entry.time.plus_days(-episode::OPEN_STAY_DAYS_MAX);
         let recent = self.encounters[..begun].iter().rev();
@@ -202,9 +206,14 @@ impl<'a> View<'a> {
         self.episodes.iter().filter_map(|episode| episode.end).max()
     }
 
+    /// The same history as it was at another time.
+    pub fn at(self, index_time: Time) -> View<'a> {
+        if index_time == self.index_time { self } else { self.history.view(index_time) }
+    }
+
     /// Whether an episode is open at the index time.
     pub fn has_open_episode(&self) -> bool {
-        self.episodes.iter().any(|episode| episode.is_open_at(self.index_time))
+        self.open_episode_start().is_some()
     }
 
     /// When the episode that is open at the index time began.
@@ -248,22 +257,16 @@ impl<'a> View<'a> {
 
     /// Visible events of which the day is known, by the time at which they count.
     pub fn dated(&self) -> Vec<Dated<'a>> {
-        let each = self.entries().filter_map(|entry| {
+        by_time(self.entries().filter_map(|entry| {
             let time = entry.dated.filter(|time| *time <= self.index_time)?;
             Some(Dated { time, entry, class: self.class_of(entry) })
-        });
-        let mut dated: Vec<Dated<'a>> = each.collect();
-        dated.sort_by_key(|dated| dated.time);
-        dated
+        }))
     }
 
     /// The class of the encounter that `entry` names; where it names none, of a stay, emergency or
     /// observation contact that holds its time.
     pub fn class_of(&self, entry: &Entry) -> Option<EncounterClass> {
-        match self.named(entry) {
-            Some(place) => self.history.encounters.get(place).map(|encounter| encounter.class),
-            None => self.history.class_by_time(entry),
-        }
+        self.history.class_of(entry, self.named(entry))
     }
 
     /// The place of the encounter that `entry` names. One that begins after the index time is not there

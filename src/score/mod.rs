@@ -24,8 +24,9 @@ pub fn score(
     reasons_max: usize,
 ) -> Result<Score, NotEligible> {
     let task = bundle.task();
-    let index = latest_index(history, task, prediction_time)?;
-    let view = history.view(index.time);
+    let view = history.view(prediction_time);
+    let index = latest_index(&view, task)?;
+    let view = view.at(index.time);
     eligibility(&view, task)?;
     let facts = extract(&view, task.spec(), reasons_max > 0);
     let row = bundle.manifest().vocabulary.row(&facts);

@@ -9,9 +9,9 @@ use super::reading::mean_lowest;
 use crate::record::{ConceptId, Dated, EncounterCode, Entry, EventKind, View};
 
 /// The criterion of `prior_outcome`.
-pub(super) const PRIOR_OUTCOME: &str = "prior_outcome";
+pub const PRIOR_OUTCOME: &str = "prior_outcome";
 /// The criterion of `follow_up.washout_days`.
-const WASHOUT: &str = "washout";
+pub const WASHOUT: &str = "washout";
 
 /// Why a patient is not scored. An answer, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,14 +3,14 @@
 use super::criterion::NotEligible;
 use super::definition::Task;
 use super::params::IndexRule;
-use crate::record::{ConceptId, Contact, EncounterClass, History, Taken, Time, View};
+use crate::record::{
+    ConceptId, Contact, EncounterClass, History, OPEN_STAY_DAYS_MAX, Taken, Time, View,
+};
 
 /// The most index times that months make for one person: a hundred years.
 const MONTHS_MAX: usize = 1_200;
 /// The most index times that one stay makes.
 const IN_STAY_MAX: usize = 366;
-/// Days after which nobody is taken to be in a stay still that was never closed, as in episodes.
-const OPEN_DAYS_MAX: i64 = 180;
 
 /// How an index time stands to the stay or contact it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +51,11 @@ pub fn index_times(history: &History, task: &Task) -> Vec<Time> {
 
 fn in_stays(history: &History, first_hours: u32) -> Vec<Time> {
     let mut times = Vec::new();
+    let latest = history.latest_time();
     for (start, end) in history.episode_spans() {
         // A stay that the record never closes gives its index times, too: what came of them is not known.
-        let open = start.plus_days(OPEN_DAYS_MAX).min(history.latest_time().unwrap_or(start));
-        let end = end.unwrap_or(open);
+        let open = || start.plus_days(OPEN_STAY_DAYS_MAX).min(latest.unwrap_or(start));
+        let end = end.unwrap_or_else(open);
         let first = start.plus_hours(i64::from(first_hours));
         let midnights = (1..).map(|days| first.start_of_day().plus_days(days));
         let each = std::iter::once(first).chain(midnights).take(IN_STAY_MAX);
@@ -126,26 +127,22 @@ fn months(history: &History) -> Vec<Time> {
     times
 }
 
-/// The index time to use at `prediction_time`: the latest one that is not too old, or now for a stay
+/// The index time to use at the time of `view`: the latest one that is not too old, or now for a stay
 /// or contact that is open where the task allows it.
 ///
 /// # Errors
 /// `NotEligible` when there is none or the patient has died since.
-pub fn latest_index(
-    history: &History,
-    task: &Task,
-    prediction_time: Time,
-) -> Result<Index, NotEligible> {
-    let view = history.view(prediction_time);
+pub fn latest_index(view: &View<'_>, task: &Task) -> Result<Index, NotEligible> {
+    let prediction_time = view.index_time();
     if view.is_dead() {
         return Err(NotEligible { criterion: "died".into(), text: "the patient has died".into() });
     }
     let params = &task.params().index;
     let index = match &params.rule {
-        IndexRule::EpisodeEnd => episode_index(&view, params.open_stay_as_if_discharged),
-        IndexRule::InStay { first_hours } => in_stay_index(&view, *first_hours),
+        IndexRule::EpisodeEnd => episode_index(view, params.open_stay_as_if_discharged),
+        IndexRule::InStay { first_hours } => in_stay_index(view, *first_hours),
         IndexRule::Contact { classes, merge_hours, .. } => {
-            contact_index(&view, task, classes, *merge_hours)
+            contact_index(view, task, classes, *merge_hours)
         }
         IndexRule::MonthStart => {
             Ok(Index { time: prediction_time.month_start(), standing: Standing::Over })

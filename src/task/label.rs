@@ -1,11 +1,13 @@
 //! Labels: what came of an index time. The only place that looks into the future of a record.
 
 use super::criterion::{NotEligible, PRIOR_OUTCOME};
-use super::definition::{Events, Part, PartRule, PlannedRule, Rise, Task};
+use super::definition::{Events, Measure, Part, PartRule, PlannedRule, Rise, Task};
 use super::params::{CoverageBy, RiskFrom};
 use super::part::{Around, first};
 use super::reading::mean_lowest;
-use crate::record::{ConceptId, Dated, EncounterClass, Entry, Future, History, LaterStay, Time};
+use crate::record::{
+    ConceptId, Dated, EncounterClass, Entry, Future, History, LaterStay, OPEN_STAY_DAYS_MAX, Time,
+};
 
 /// What came of an index time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +117,7 @@ fn discharge(history: &History, index_time: Time) -> Result<Time, Label> {
     let future = history.future(index_time);
     let stay = future.index_stay();
     let end = stay.and_then(|stay| stay.end());
-    let by = end.unwrap_or(index_time.plus_days(180));
+    let by = end.unwrap_or(index_time.plus_days(OPEN_STAY_DAYS_MAX));
     let died = future.death_time().filter(|death| *death <= by);
     if died.is_some() || stay.is_some_and(|stay| stay.ended_in_death()) {
         return Err(Label::CompetingDeath);
@@ -238,15 +240,18 @@ impl Case<'_> {
         in_span: &dyn Fn(Time) -> bool,
         all: &[Dated<'_>],
     ) -> Option<Time> {
-        let view = self.history.view(self.index_time);
-        let view_dated = view.dated();
         let around = Around {
             all,
-            view: &view,
-            view_dated: &view_dated,
+            mean_before: &|measure| self.mean_before(measure, 1),
             is_near_stay: &|time, days| self.future.is_near_stay(time, days),
         };
         first(events, in_span, &around)
+    }
+
+    /// The mean of the day-lowest values before the index time, as they were known there.
+    fn mean_before(&self, measure: &Measure, days_min: usize) -> Option<f64> {
+        let view = self.history.view(self.index_time);
+        mean_lowest(&measure.by_day(&view, &view.dated()), days_min)
     }
 
     /// Until when care would have been seen, and when follow-up was stopped on purpose.
@@ -316,24 +321,16 @@ impl Case<'_> {
     }
 
     fn rise(&self, rise: &Rise, future_dated: &[Dated<'_>]) -> Fate {
-        let view = self.history.view(self.index_time);
-        let before = mean_lowest(&rise.baseline.by_day(&view, &view.dated()), rise.days_min);
+        let before = self.mean_before(&rise.baseline, rise.days_min);
         let from = self.window.from.plus_days(rise.from_days);
         let inside =
             future_dated.iter().filter(|d| d.time >= from && self.window.is_before_end(d.time));
         let after = mean_lowest(&rise.baseline.readings.by_day(inside), rise.days_min);
         match before.zip(after) {
             None => Fate::Unseen,
-            // Known only when the window is over, and only of those followed to its end.
+            // Known only when the window is over.
             Some((before, after)) if after - before >= rise.by && after >= rise.to_at_least => {
-                match self.followed_until(future_dated) {
-                    (Some(until), stopped)
-                        if until.min(stopped.unwrap_or(until)) >= self.window.end =>
-                    {
-                        Fate::At(self.window.end)
-                    }
-                    _ => Fate::Unseen,
-                }
+                Fate::At(self.window.end)
             }
             Some(_) => Fate::Never,
         }

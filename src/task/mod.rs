@@ -16,7 +16,7 @@ mod params;
 mod part;
 mod reading;
 
-pub use criterion::{NotEligible, eligibility};
+pub use criterion::{NotEligible, PRIOR_OUTCOME, WASHOUT, eligibility};
 pub use definition::{
     Bound, Criterion, Events, FollowUp, Hit, Measure, Part, PartRule, PlannedRule, Readings, Rise,
     Rule, Task, TaskError,

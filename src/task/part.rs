@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::definition::{Bound, Events, Hit, PartRule};
+use super::definition::{Bound, Events, Hit, Measure, PartRule};
 use super::reading::{is_in_class, mean_lowest};
 use crate::record::{Dated, Time, View};
 
@@ -10,9 +10,8 @@ use crate::record::{Dated, Time, View};
 pub(super) struct Around<'x> {
     /// All events known up to the end of the span, by time: for `unless`.
     pub all: &'x [Dated<'x>],
-    /// The view at the index time and its events, for baselines.
-    pub view: &'x View<'x>,
-    pub view_dated: &'x [Dated<'x>],
+    /// The mean of the day-lowest values over the last days before the index time.
+    pub mean_before: &'x dyn Fn(&Measure) -> Option<f64>,
     /// Whether a time lies within so many days of a hospital stay.
     pub is_near_stay: &'x dyn Fn(Time, i64) -> bool,
 }
@@ -97,9 +96,8 @@ fn gather(
         Hit::Measured { readings, bound } => {
             let baseline = match bound {
                 Bound::AtMostShare { baseline_days, .. } => {
-                    let from = around.view.index_time().plus_days(-i64::from(*baseline_days));
-                    let before = around.view_dated.iter().filter(|dated| dated.time > from);
-                    mean_lowest(&readings.by_day(before), 1)
+                    let (readings, within_days) = (readings.clone(), *baseline_days);
+                    (around.mean_before)(&Measure { readings, within_days })
                 }
                 Bound::AtLeast(_) | Bound::Below(_) => None,
             };
@@ -138,8 +136,7 @@ impl Past<'_> {
             PartRule::Events(events) => {
                 let around = Around {
                     all: self.dated,
-                    view: self.view,
-                    view_dated: self.dated,
+                    mean_before: &|measure| mean_lowest(&measure.by_day(self.view, self.dated), 1),
                     is_near_stay: &|time, days| self.view.is_near_stay(time, days),
                 };
                 first(events, &in_span, &around).is_some()

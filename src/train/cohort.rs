@@ -1,18 +1,13 @@
 //! The cohort: every index time that is eligible and has a label, and a count of all others.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
 use super::attributes::attributes;
+use super::attrition::{Attrition, Joined};
 use super::leaks::{Seen, Watch};
-use super::small_cell::{Shown, Tally, nearest_ten};
 use super::split::Split;
-use crate::SMALL_CELL_PATIENTS;
 use crate::feature::{Facts, extract};
 use crate::published::evaluate;
 use crate::record::{ConceptSet, History, Record, RecordError, Time, View};
-use crate::task::{Censored, Label, Outcome, Task, eligibility, index_times, label, latest_index};
+use crate::task::{Censored, Label, Task, index_times};
 
 /// A label that the source itself gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,168 +65,6 @@ pub struct Sample {
     pub published: Vec<f64>,
     /// For subgroup figures only, by attribute.
     pub attributes: Vec<(&'static str, String)>,
-}
-
-/// An eligible index time with what came of it.
-#[derive(Debug)]
-pub(super) struct Joined<'h> {
-    pub view: View<'h>,
-    pub outcome: Outcome,
-}
-
-/// Who was left out on the way to the cohort.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attrition {
-    pub index_times: Tally,
-    /// Index times left out, by the criterion that did it.
-    pub left_out: BTreeMap<String, Tally>,
-    /// Index times without a full follow-up and without the outcome.
-    pub censored: Tally,
-    /// Died in the time at risk without the outcome; they count as without.
-    pub competing_deaths: Tally,
-    /// Index times of which the outcome is known.
-    pub samples: Tally,
-    pub outcomes: Tally,
-    /// The outcomes by the part of the task's outcome that happened first.
-    pub parts: BTreeMap<String, Tally>,
-    pub patients: u64,
-}
-
-/// An attrition as it may be shown: where one count is too small to be told, all others are told to
-/// the nearest ten, so that no subtraction gives it back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ShownAttrition {
-    pub index_times: Shown,
-    pub left_out: BTreeMap<String, Shown>,
-    pub censored: Shown,
-    pub competing_deaths: Shown,
-    pub samples: Shown,
-    pub outcomes: Shown,
-    pub parts: BTreeMap<String, Shown>,
-    pub patients: Shown,
-    /// `None` where a count behind it is too small to be told.
-    pub rates: Option<Rates>,
-}
-
-/// How often the outcome comes, by what is made of those who died before it. Of index times whose
-/// outcome is known, each counting once: censoring is not weighed up here.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Rates {
-    /// Deaths count as without the outcome.
-    pub outcome: f64,
-    /// The outcome or death, whichever comes first.
-    pub outcome_or_death: f64,
-    /// Among those who did not die before it.
-    pub outcome_of_survivors: f64,
-}
-
-impl Attrition {
-    /// Counts one index time of the patient of `group`. What is seen there and its outcome (`given`,
-    /// or what came after) come back when it belongs to the cohort, censored or not.
-    pub(super) fn add<'h>(
-        &mut self,
-        group: &str,
-        history: &'h History,
-        task: &Task,
-        prediction_time: Time,
-        given: Option<bool>,
-    ) -> Option<Joined<'h>> {
-        self.index_times.add(group);
-        let index = latest_index(history, task, prediction_time);
-        let eligible = index.and_then(|index| {
-            let view = history.view(index.time);
-            eligibility(&view, task)?;
-            let outcome = match given {
-                Some(value) => given_outcome(value, task),
-                None => label(history, task, index.time)?,
-            };
-            Ok(Joined { view, outcome })
-        });
-        match eligible {
-            Ok(joined) => {
-                self.count(group, &joined.outcome, task);
-                Some(joined)
-            }
-            Err(not) => {
-                self.left_out.entry(not.criterion).or_default().add(group);
-                None
-            }
-        }
-    }
-
-    fn count(&mut self, group: &str, outcome: &Outcome, task: &Task) {
-        match outcome.label {
-            Label::Censored => return self.censored.add(group),
-            Label::CompetingDeath => self.competing_deaths.add(group),
-            Label::Positive => {
-                self.outcomes.add(group);
-                let part = outcome.part.and_then(|part| task.outcome().get(part));
-                if let Some(part) = part {
-                    self.parts.entry(part.name.clone()).or_default().add(group);
-                }
-            }
-            Label::Negative => {}
-        }
-        self.samples.add(group);
-    }
-
-    /// The counts as they may be shown.
-    pub fn shown(&self) -> ShownAttrition {
-        let Attrition {
-            index_times,
-            left_out,
-            censored,
-            competing_deaths,
-            samples,
-            outcomes,
-            parts,
-            patients,
-        } = self;
-        let counts = left_out.values().chain(parts.values()).chain([censored, competing_deaths]);
-        let rounded = counts.clone().any(Tally::is_small);
-        let patients = match (*patients, rounded) {
-            (0, _) => Shown::Exactly(0),
-            (few, _) if few < SMALL_CELL_PATIENTS as u64 => Shown::Few,
-            (many, true) => Shown::About(nearest_ten(many)),
-            (many, false) => Shown::Exactly(many),
-        };
-        let each = |tallies: &BTreeMap<String, Tally>| {
-            let shown = |(name, tally): (&String, &Tally)| (name.clone(), tally.shown(rounded));
-            tallies.iter().map(shown).collect()
-        };
-        ShownAttrition {
-            index_times: index_times.shown(rounded),
-            left_out: each(left_out),
-            censored: censored.shown(rounded),
-            competing_deaths: competing_deaths.shown(rounded),
-            samples: samples.shown(rounded),
-            outcomes: outcomes.shown(rounded),
-            parts: each(parts),
-            patients,
-            rates: self.rates(),
-        }
-    }
-
-    fn rates(&self) -> Option<Rates> {
-        let Attrition { competing_deaths, samples, outcomes, .. } = self;
-        let told = [competing_deaths, samples, outcomes].iter().all(|tally| !tally.is_small());
-        let (n, with) = (samples.count() as f64, outcomes.count() as f64);
-        let died = competing_deaths.count() as f64;
-        (told && n > died).then(|| Rates {
-            outcome: with / n,
-            outcome_or_death: (with + died) / n,
-            outcome_of_survivors: with / (n - died),
-        })
-    }
-}
-
-/// The outcome that is given: whoever gave it followed the patient to the end.
-fn given_outcome(value: bool, task: &Task) -> Outcome {
-    Outcome {
-        label: if value { Label::Positive } else { Label::Negative },
-        followed_days: f64::from(task.params().time_at_risk.horizon_days),
-        part: None,
-    }
 }
 
 /// The samples of a task, in an order that does not depend on the export's.

@@ -7,6 +7,7 @@
 
 mod assemble;
 mod attributes;
+mod attrition;
 mod card;
 mod censoring;
 mod cohort;
@@ -25,8 +26,9 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use attrition::{Attrition, AttritionLine, Rates, ShownAttrition};
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
-pub use cohort::{Attrition, Case, Cohort, GivenLabel, Rates, Sample, ShownAttrition};
+pub use cohort::{Case, Cohort, GivenLabel, Sample};
 pub use evaluate::{Evaluation, Subgroup, evaluate};
 pub use fit::fit;
 pub use leaks::{LeakFinding, LeakKind, LeakReport, LeakVerdict, leaks};
@@ -38,7 +40,7 @@ pub use metrics::{
 pub use published_figures::PublishedFigures;
 pub use published_only::published_only;
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
-pub use roll::{AttritionLine, Roll, RollRow};
+pub use roll::{Roll, RollRow};
 pub use select::{Candidate, CandidateReport};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, Split, part_of};

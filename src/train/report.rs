@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::attrition::ShownAttrition;
 use super::censoring::CensoringReport;
-use super::cohort::ShownAttrition;
 use super::evaluate::Evaluation;
 use super::leaks::LeakReport;
 use super::metrics::Metrics;

@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde::Serialize;
-
-use super::cohort::{Attrition, Case, Joined, ShownAttrition};
-use super::small_cell::Shown;
+use super::attrition::{Attrition, AttritionLine, Joined, ShownAttrition};
+use super::cohort::Case;
 use crate::record::{ConceptSet, History, RecordError, Time};
 use crate::task::{Label, Task};
 
@@ -18,15 +16,6 @@ pub struct RollRow {
     pub patient_id: Option<String>,
     pub prediction_time: Time,
     pub boolean_value: bool,
-}
-
-/// One line of the attrition table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AttritionLine {
-    /// The criterion's name, as programs see it.
-    pub step: String,
-    pub text: String,
-    pub count: Shown,
 }
 
 /// The labelled index times of a task. It holds some 50 bytes for each, and 8 for each patient.
@@ -78,7 +67,7 @@ impl<'a> Roll<'a> {
         let Roll { task: _, concepts: _, attrition, patients, rows } = later;
         self.rows.extend(rows);
         self.patients.extend(patients);
-        join(&mut self.attrition, attrition);
+        self.attrition.join(attrition);
     }
 
     /// Puts the rows in order and counts what is left. Call it once, after the last `add`.
@@ -102,7 +91,7 @@ impl<'a> Roll<'a> {
 
     /// The counts step by step, in the order in which they are taken.
     pub fn table(&self) -> Vec<AttritionLine> {
-        table(&self.attrition.shown(), self.task)
+        self.attrition.shown().table(self.task)
     }
 
     /// Why nothing can be learned from the roll, where that is so.
@@ -128,64 +117,4 @@ impl<'a> Roll<'a> {
             _ => None,
         }
     }
-}
-
-/// Adds the counts of what comes after; patients are counted by whoever knows them.
-fn join(counts: &mut Attrition, later: Attrition) {
-    let Attrition {
-        index_times,
-        left_out,
-        censored,
-        competing_deaths,
-        samples,
-        outcomes,
-        parts,
-        patients: _,
-    } = later;
-    counts.index_times.join(index_times);
-    counts.censored.join(censored);
-    counts.competing_deaths.join(competing_deaths);
-    counts.samples.join(samples);
-    counts.outcomes.join(outcomes);
-    for (name, tally) in left_out {
-        counts.left_out.entry(name).or_default().join(tally);
-    }
-    for (name, tally) in parts {
-        counts.parts.entry(name).or_default().join(tally);
-    }
-}
-
-/// The counts of an attrition step by step: criteria of the task that left nobody out are there too.
-fn table(shown: &ShownAttrition, task: &Task) -> Vec<AttritionLine> {
-    let line = |step: &str, text: &str, count: Shown| AttritionLine {
-        step: step.to_owned(),
-        text: text.to_owned(),
-        count,
-    };
-    let mut lines = vec![line("index_times", "index times", shown.index_times)];
-    let mut told: Vec<&str> = Vec::new();
-    let criteria = task.include().iter().chain(task.exclude());
-    let named = criteria.map(|criterion| (criterion.name.as_str(), criterion.text.as_str()));
-    let washout = [("washout", "not covered by the source for long enough before")];
-    let prior = task.params().prior_outcome.as_ref();
-    let prior = prior.map(|prior| ("prior_outcome", prior.text.as_str()));
-    let washed = washout.into_iter().filter(|_| task.params().follow_up.washout_days > 0);
-    for (name, text) in washed.chain(named).chain(prior) {
-        told.push(name);
-        let count = shown.left_out.get(name).copied().unwrap_or(Shown::Exactly(0));
-        lines.push(line(name, &format!("left out: {text}"), count));
-    }
-    for (name, count) in shown.left_out.iter().filter(|(name, _)| !told.contains(&name.as_str())) {
-        lines.push(line(name, &format!("left out: {}", name.replace('_', " ")), *count));
-    }
-    lines.push(line("censored", "not followed to the end of the time at risk", shown.censored));
-    lines.push(line("samples", "in the cohort", shown.samples));
-    lines.push(line("outcomes", "of them with the outcome", shown.outcomes));
-    for (name, count) in &shown.parts {
-        lines.push(line(name, &format!("of these first by: {}", name.replace('_', " ")), *count));
-    }
-    let died = "of them without, because they died before";
-    lines.push(line("competing_deaths", died, shown.competing_deaths));
-    lines.push(line("patients", "patients in the cohort", shown.patients));
-    lines
 }

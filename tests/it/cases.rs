@@ -10,7 +10,7 @@ use file::{Case, Expected};
 use prodrome::record::{ConceptSet, History, Period, Record, Time};
 use prodrome::task::{Label, Task, eligibility, index_times, label, latest_index};
 
-use crate::support::{concepts, root};
+use crate::support::{concepts, task_text};
 
 /// The tasks of which there are cases.
 const TASKS: [&str; 8] = [
@@ -35,8 +35,7 @@ struct Fate {
 }
 
 fn task(name: &str, concepts: &ConceptSet) -> Task {
-    let path = root().join("models").join(name).join("task.toml");
-    Task::parse(&std::fs::read_to_string(path).unwrap(), concepts).unwrap()
+    Task::parse(&task_text(name), concepts).unwrap()
 }
 
 fn history(record: &Record, task: &Task, concepts: &ConceptSet) -> History {
@@ -44,7 +43,7 @@ fn history(record: &Record, task: &Task, concepts: &ConceptSet) -> History {
 }
 
 fn fate(history: &History, task: &Task, at: Time) -> Fate {
-    let index = latest_index(history, task, at).and_then(|index| {
+    let index = latest_index(&history.view(at), task).and_then(|index| {
         assert_eq!(index.time, at, "the server takes the index time that the replay takes");
         eligibility(&history.view(index.time), task)?;
         label(history, task, index.time)
@@ -122,7 +121,7 @@ fn cut(record: &Record, at: Time) -> Record {
 fn assert_no_leak(place: &str, record: &Record, task: &Task, concepts: &ConceptSet, at: Time) {
     let seen = |record: &Record| {
         let history = history(record, task, concepts);
-        let index = latest_index(&history, task, at);
+        let index = latest_index(&history.view(at), task);
         let eligible = index.clone().and_then(|i| eligibility(&history.view(i.time), task));
         (index, eligible)
     };

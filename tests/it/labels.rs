@@ -89,7 +89,7 @@ fn the_server_uses_the_latest_stay_that_is_open_or_not_too_old() {
     let task = task(&concepts());
     let two = || vec![stay("a", 0, Some(5)), stay("b", 50, Some(55))];
     let at = |encounters: Vec<Encounter>, now: Time| {
-        latest_index(&history(encounters, None, None), &task, now)
+        latest_index(&history(encounters, None, None).view(now), &task)
     };
     let index = at(two(), day(55).plus_hours(72)).unwrap();
     assert_eq!((index.time, index.standing), (day(55), Standing::Over));

@@ -11,7 +11,8 @@ use super::footprint::Mark;
 use super::matches::{Matches, Why};
 use crate::record::{ConceptId, ConceptSet, EncounterCode, History, RecordError, Time};
 use crate::task::{Criterion, IndexRule, Rule, Task};
-use crate::train::cohort::{Attrition, Case, ShownAttrition};
+use crate::train::attrition::{Attrition, ShownAttrition};
+use crate::train::cohort::Case;
 use crate::train::report::EACH_CLASS_MIN;
 use crate::train::small_cell::Tally;
 
