@@ -171,7 +171,7 @@ fn tasks(request: &CheckRequest) -> Result<(ConceptSet, Vec<Task>), CommandError
         }
     }
     let formulas = records::formulas(&request.published)?;
-    let task = |file: &PathBuf| records::task(file, &concepts, &formulas);
+    let task = |file: &PathBuf| records::task(file, &concepts, &formulas, None);
     let tasks: Result<_, _> = files.iter().map(task).collect();
     Ok((concepts, tasks?))
 }

@@ -8,7 +8,7 @@ use crate::import::{Counts, Export, Label, Labels, Mapping, Meter, Reading, Rece
 use crate::published::Formulas;
 use crate::record::ConceptSet;
 use crate::registry;
-use crate::task::Task;
+use crate::task::{PlannedParams, Task, TaskParams};
 use crate::train::{Case, Cohort, Count, GivenLabel, SourceNote};
 
 /// Where the records are, and how they are read.
@@ -55,14 +55,22 @@ pub(super) fn concepts_in(models: &Path, site: &[PathBuf]) -> Result<ConceptSet,
     Ok(concepts)
 }
 
-/// The task in a file, with the formulas it may name.
+/// The task in a file, with the formulas it may name and the site's own rules of planned stays.
 pub(super) fn task(
     path: &Path,
     concepts: &ConceptSet,
     formulas: &Formulas,
+    planned_rules: Option<&Path>,
 ) -> Result<Task, CommandError> {
-    Task::parse_with(&read_text(path)?, concepts, formulas)
-        .map_err(|error| CommandError::Task { path: path.to_owned(), error: Box::new(error) })
+    let fault = |path: &Path| {
+        let path = path.to_owned();
+        move |error| CommandError::Task { path, error: Box::new(error) }
+    };
+    let mut params = TaskParams::parse(&read_text(path)?).map_err(fault(path))?;
+    if let Some(path) = planned_rules {
+        params.planned = Some(PlannedParams::parse(&read_text(path)?).map_err(fault(path))?);
+    }
+    Task::check(params, concepts, formulas).map_err(fault(path))
 }
 
 /// The formulas built in and those in a site's files.

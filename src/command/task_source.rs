@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{CommandError, records};
 use crate::record::ConceptSet;
-use crate::task::{PlannedParams, Task, TaskParams};
+use crate::task::Task;
 
 /// Where a task and what it names are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,17 +32,8 @@ impl TaskSource {
     pub(super) fn read(&self) -> Result<(Task, ConceptSet), CommandError> {
         let concepts = records::concepts(&self.file, &self.concepts)?;
         let formulas = records::formulas(&self.published)?;
-        let fault = |path: &PathBuf| {
-            let path = path.clone();
-            move |error| CommandError::Task { path, error: Box::new(error) }
-        };
-        let mut params =
-            TaskParams::parse(&records::read_text(&self.file)?).map_err(fault(&self.file))?;
-        if let Some(path) = &self.planned_rules {
-            let rules = PlannedParams::parse(&records::read_text(path)?).map_err(fault(path))?;
-            params.planned = Some(rules);
-        }
-        let task = Task::check(params, &concepts, &formulas).map_err(fault(&self.file))?;
+        let rules = self.planned_rules.as_deref();
+        let task = records::task(&self.file, &concepts, &formulas, rules)?;
         Ok((task, concepts))
     }
 }

@@ -23,14 +23,6 @@ pub struct Labels {
     contradictory: u64,
 }
 
-/// The places of the columns of one file.
-struct Places {
-    subject: Option<usize>,
-    patient: Option<usize>,
-    time: usize,
-    value: usize,
-}
-
 impl Labels {
     /// Reads a label file, or every `*.parquet` file of a folder. A row without a subject, a time or a
     /// value, or with a time that a record cannot hold, is quarantined.
@@ -48,9 +40,8 @@ impl Labels {
             given.dedup();
             // One time with both values says nothing.
             let before = given.len();
-            let times: Vec<_> = given.iter().map(|label| label.prediction_time).collect();
-            let once = |time| times.iter().filter(|other| **other == time).count() == 1;
-            given.retain(|label| once(label.prediction_time));
+            let at_once = given.chunk_by(|a, b| a.prediction_time == b.prediction_time);
+            *given = at_once.filter(|labels| labels.len() == 1).flatten().copied().collect();
             contradictory += (before - given.len()) as u64;
         }
         labels.contradictory = contradictory;
@@ -70,18 +61,14 @@ impl Labels {
             hint: String::new(),
         };
         let is_time = |holds| matches!(holds, Holds::Instant { .. } | Holds::Date);
-        let places = Places {
-            subject: opened.find(SUBJECT, "whole numbers", |holds| holds == Holds::Integer)?,
-            patient: opened.find(PATIENT, "text", |holds| holds == Holds::Text)?,
-            time: opened.find(TIME, "instants", is_time)?.ok_or_else(|| missing(TIME))?,
-            value: opened
-                .find(VALUE, "true or false", |holds| holds == Holds::Boolean)?
-                .ok_or_else(|| missing(VALUE))?,
-        };
-        if places.subject.is_none() && places.patient.is_none() {
+        let subject = opened.find(SUBJECT, "whole numbers", |holds| holds == Holds::Integer)?;
+        let patient = opened.find(PATIENT, "text", |holds| holds == Holds::Text)?;
+        let time = opened.find(TIME, "instants", is_time)?.ok_or_else(|| missing(TIME))?;
+        let value = opened.find(VALUE, "true or false", |holds| holds == Holds::Boolean)?;
+        let value = value.ok_or_else(|| missing(VALUE))?;
+        if subject.is_none() && patient.is_none() {
             return Err(missing(SUBJECT));
         }
-        let Places { subject, patient, time, value } = places;
         let mut asked = vec![time, value];
         asked.extend(patient);
         asked.extend(subject);
@@ -125,8 +112,11 @@ impl Labels {
 
     /// The labels of a subject, by time; they are given once.
     pub fn take(&mut self, subject: &Subject) -> Vec<Label> {
-        let by_patient = self.by_patient.remove(&subject.source_id);
-        by_patient.or_else(|| self.by_subject.remove(&subject.subject_id)).unwrap_or_default()
+        // A file may name some rows of a subject by the one and some by the other.
+        let mut given = self.by_patient.remove(&subject.source_id).unwrap_or_default();
+        given.extend(self.by_subject.remove(&subject.subject_id).unwrap_or_default());
+        given.sort_by_key(|label| label.prediction_time);
+        given
     }
 
     /// How many labels were not taken: their subjects are not in the export.

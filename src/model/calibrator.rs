@@ -181,7 +181,8 @@ fn has_both(samples: &[Sample]) -> bool {
     events > 0 && events < samples.len()
 }
 
-fn sigmoid(log_odds: f64) -> f64 {
+/// The probability of log-odds.
+pub(super) fn sigmoid(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 

@@ -148,14 +148,7 @@ impl Stay {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn draws(seed: u64) -> impl FnMut() -> f64 {
-        let mut state = seed;
-        move || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 11) as f64 / (1u64 << 53) as f64
-        }
-    }
+    use crate::model::draws;
 
     /// Rows lost at a constant rate that depends on the first input; some leave before, by an event.
     fn table(rows: usize) -> (Matrix, Vec<Followed>) {

@@ -266,3 +266,13 @@ fn renumbered(patients: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, usize) 
     let place = |patient: u32| distinct.partition_point(|other| *other < patient) as u32;
     (patients.map(place).collect(), distinct.len())
 }
+
+/// Numbers from 0 to 1 for made-up tables, the same ones for the same seed.
+#[cfg(test)]
+fn draws(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

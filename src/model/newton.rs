@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use super::Weights;
+use super::calibrator::sigmoid;
 use crate::feature::Matrix;
 
 /// The rows are summed in at most this many parts, whatever the number of threads.
@@ -209,7 +210,7 @@ impl Problem<'_> {
                     continue;
                 }
                 let log_odds = intercept + base;
-                let hazard = 1.0 / (1.0 + (-log_odds).exp());
+                let hazard = sigmoid(log_odds);
                 let event = f64::from(u8::from(ends));
                 // log(1 + e^x) - event x, without overflow.
                 let softplus = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();

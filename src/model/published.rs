@@ -99,14 +99,7 @@ pub fn fit(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn draws(seed: u64) -> impl FnMut() -> f64 {
-        let mut state = seed;
-        move || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 11) as f64 / (1u64 << 53) as f64
-        }
-    }
+    use crate::model::draws;
 
     /// Rows with an idle input, points 0 to 19, and a probability that is twice too sure.
     fn table(rows: usize) -> (Matrix, Vec<bool>) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Time};
+use super::{Code, KnownAfter, Time};
 
 /// What sort of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,7 +119,33 @@ pub struct Event {
     pub status: EventStatus,
 }
 
+/// When an event happened, and when the record knew of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTimes {
+    /// The first instant it can have happened at.
+    pub earliest: Time,
+    /// The instant that stands for it: of a day its noon.
+    pub time: Time,
+    /// When it was recorded, where the source says so; a recording before the event is not believable.
+    pub recorded: Option<Time>,
+    /// When the record knew of it, as far as it says; else so many hours after it as its kind takes.
+    pub known: Time,
+}
+
 impl Event {
+    /// Its times; `None` for an event without a time of any kind.
+    pub fn times(&self, known_after: &KnownAfter) -> Option<EventTimes> {
+        let given = self.time.or(self.recorded_time)?;
+        // A date may be sent as any instant of its day.
+        let (earliest, time) = match self.time_precision {
+            TimePrecision::Day => (given.start_of_day(), given.start_of_day().plus_hours(12)),
+            _ => (given, given),
+        };
+        let recorded = self.recorded_time.filter(|recorded| *recorded >= earliest);
+        let known = recorded.unwrap_or_else(|| earliest.plus_hours(known_after.hours(self.kind)));
+        Some(EventTimes { earliest, time, recorded, known })
+    }
+
     /// An event of `kind` with `code` at `time`, and nothing else said of it.
     pub fn new(kind: EventKind, code: Code, time: Time) -> Event {
         Event {

@@ -33,7 +33,7 @@ pub use concept::{Concept, ConceptError, ConceptId, ConceptSet, CountRule};
 pub use contact::{Contact, Taken};
 pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::{Episode, Joined, OPEN_STAY_DAYS_MAX};
-pub use event::{Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
+pub use event::{Comparator, Event, EventKind, EventStatus, EventTimes, TimePrecision, Value};
 pub(crate) use future::{Future, LaterStay};
 pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::issue::{IssueKind, Issues, KnownAfter};
 use super::unit::Converted;
 use super::{
-    Code, Comparator, Concept, ConceptId, ConceptSet, Event, EventKind, EventStatus, Time,
-    TimePrecision, Value,
+    Code, Comparator, Concept, ConceptId, ConceptSet, Event, EventKind, EventStatus, EventTimes,
+    Time, TimePrecision, Value,
 };
 
 /// One usable event of a history.
@@ -66,13 +66,15 @@ impl Entry {
             ))
             .then_with(|| number(self).cmp(&number(other)))
             .then_with(|| {
-                (self.comparator, self.known, self.end_time, self.precision, &self.id).cmp(&(
-                    other.comparator,
-                    other.known,
-                    other.end_time,
-                    other.precision,
-                    &other.id,
-                ))
+                (self.comparator, self.known, self.dated, self.end_time, self.precision, &self.id)
+                    .cmp(&(
+                        other.comparator,
+                        other.known,
+                        other.dated,
+                        other.end_time,
+                        other.precision,
+                        &other.id,
+                    ))
             })
             .then(self.source.cmp(&other.source))
     }
@@ -83,8 +85,7 @@ impl Entry {
             time,
             known,
             precision,
-            // It follows from the others.
-            dated: _,
+            dated,
             kind,
             code,
             concepts: _,
@@ -98,10 +99,11 @@ impl Entry {
             end_time,
             source: _,
         } = self;
-        (time, known, precision, kind, code, comparator, rank, encounter)
+        (time, known, dated, precision, kind, code, comparator, rank, encounter)
             == (
                 &other.time,
                 &other.known,
+                &other.dated,
                 &other.precision,
                 &other.kind,
                 &other.code,
@@ -139,18 +141,10 @@ pub(super) fn entry(
         EventStatus::EnteredInError => return drop(IssueKind::EnteredInError, "status"),
         EventStatus::NotDone => return drop(IssueKind::NotDone, "status"),
     }
-    let Some(given) = event.time.or(event.recorded_time) else {
+    let Some(times) = event.times(context.known_after) else {
         return drop(IssueKind::NoTime, "time");
     };
-    // A date may be sent as any instant of its day.
-    let (earliest, time) = match event.time_precision {
-        TimePrecision::Day => (given.start_of_day(), given.start_of_day().plus_hours(12)),
-        _ => (given, given),
-    };
-    // A recording before the event is not believable.
-    let recorded = event.recorded_time.filter(|recorded| *recorded >= earliest);
-    let known =
-        recorded.unwrap_or_else(|| earliest.plus_hours(context.known_after.hours(event.kind)));
+    let EventTimes { earliest: _, time, recorded, known } = times;
     let exact = matches!(event.time_precision, TimePrecision::Instant | TimePrecision::Day);
     let happened = exact.then_some(time);
     let dated = match event.kind {

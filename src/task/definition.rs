@@ -241,7 +241,9 @@ impl Task {
             &self.checked;
         let criteria =
             include.iter().chain(exclude).flat_map(|criterion| criterion.rule.concepts());
-        let outcomes = outcome.iter().flat_map(|part| part.rule.concepts());
+        let outcomes = outcome.iter().flat_map(|part| {
+            [part.rule.outcome_concepts(), part.rule.excusing_concepts()].concat()
+        });
         let planned = planned.iter().flat_map(|rule| {
             let PlannedRule { admission, principal, principal_not, procedure, .. } = rule;
             [admission, principal, principal_not, procedure].into_iter().flatten().copied()
@@ -278,18 +280,30 @@ impl Rule {
 }
 
 impl PartRule {
-    /// The concepts it reads.
-    fn concepts(&self) -> Vec<ConceptId> {
+    /// The concepts by which it is found that it happened.
+    pub fn outcome_concepts(&self) -> Vec<ConceptId> {
         match self {
-            PartRule::Stay { .. } => Vec::new(),
-            PartRule::Contact { except, .. } => except.clone(),
+            PartRule::Stay { .. } | PartRule::Contact { .. } => Vec::new(),
             PartRule::Rise(rise) => vec![rise.baseline.readings.concept],
             PartRule::Events(events) => {
                 let of_hit = |hit: &Hit| match hit {
-                    Hit::Event { concepts, unless, .. } => {
-                        [concepts.clone(), unless.clone()].concat()
-                    }
+                    Hit::Event { concepts, .. } => concepts.clone(),
                     Hit::Measured { readings, .. } => vec![readings.concept],
+                };
+                events.any.iter().flat_map(of_hit).collect()
+            }
+        }
+    }
+
+    /// The concepts for which it does not count.
+    fn excusing_concepts(&self) -> Vec<ConceptId> {
+        match self {
+            PartRule::Stay { .. } | PartRule::Rise(_) => Vec::new(),
+            PartRule::Contact { except, .. } => except.clone(),
+            PartRule::Events(events) => {
+                let of_hit = |hit: &Hit| match hit {
+                    Hit::Event { unless, .. } => unless.clone(),
+                    Hit::Measured { .. } => Vec::new(),
                 };
                 events.any.iter().flat_map(of_hit).collect()
             }

@@ -168,6 +168,11 @@ impl<'a> Cohort<'a> {
         &self.samples
     }
 
+    /// Whether the source itself says who is held out.
+    pub fn is_split_by_source(&self) -> bool {
+        self.samples.iter().any(|sample| sample.split.is_some())
+    }
+
     pub fn attrition(&self) -> &Attrition {
         &self.attrition
     }

@@ -125,9 +125,8 @@ pub fn fit(
 
 /// Who is held out: a source that splits its subjects itself goes before a part.
 fn held_out(cohort: &Cohort<'_>, asked: HeldOut) -> HeldOut {
-    let split_by_source = cohort.samples().iter().any(|sample| sample.split.is_some());
     match asked {
-        HeldOut::Part { .. } if split_by_source => HeldOut::Source,
+        HeldOut::Part { .. } if cohort.is_split_by_source() => HeldOut::Source,
         asked => asked,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::steps::{pooled, with_patients};
 use super::*;
+use crate::model::draws;
 
 struct Rows {
     margins: Vec<f64>,
@@ -12,11 +13,7 @@ struct Rows {
 
 /// Rows whose true risk is `risk(margin)`, margins uniform in 0..1.
 fn rows(count: u32, risk: impl Fn(f64) -> f64) -> Rows {
-    let mut state = 17u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
+    let mut uniform = draws(17);
     let margins: Vec<f64> = (0..count).map(|_| uniform()).collect();
     let labels = margins.iter().map(|margin| uniform() < risk(*margin)).collect();
     let patients = (0..count).map(|row| row / 2).collect();

@@ -1,13 +1,10 @@
 //! Tests of the forest: the same numbers as smartcore, leaf sizes, and repeatability.
 
 use super::*;
+use crate::model::draws;
 
 fn table(rows: usize) -> (Matrix, Vec<bool>, Vec<u32>) {
-    let mut state = 3u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
+    let mut uniform = draws(3);
     let (mut matrix, mut labels) = (Matrix::with_capacity(4, rows), Vec::new());
     for _ in 0..rows {
         let row = [(uniform() * 9.0) as f32, uniform().round() as f32, uniform() as f32, 0.1];

@@ -1,14 +1,11 @@
 //! Tests of the linear family: the optimum is reached by either way, and faults are named.
 
 use super::*;
+use crate::model::draws;
 
 /// Inputs of unequal scales, two of them nearly the same, and a rare or a common outcome.
 fn table(rows: usize, columns: usize, bias: f64) -> (Matrix, Vec<bool>) {
-    let mut state = 1u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
+    let mut uniform = draws(1);
     let mut matrix = Matrix::with_capacity(columns, rows);
     let mut labels = Vec::new();
     for _ in 0..rows {

@@ -34,7 +34,7 @@ use super::small_cell::Count;
 use super::split::HeldOut;
 use crate::model::Weights;
 use crate::record::ConceptId;
-use crate::task::{Hit, PartRule, Task};
+use crate::task::Task;
 use area::Rows;
 use columns::Found;
 
@@ -45,8 +45,7 @@ const LAST_HOUR_SHARE: f64 = 0.5;
 pub fn leaks(cohort: &Cohort<'_>) -> LeakReport {
     let samples = cohort.samples();
     let follow_up = FollowUp::of(cohort, &vec![true; samples.len()]);
-    let by_source = samples.iter().any(|sample| sample.split.is_some());
-    let held_out = if by_source { HeldOut::Source } else { HeldOut::Nobody };
+    let held_out = if cohort.is_split_by_source() { HeldOut::Source } else { HeldOut::Nobody };
     check(cohort, follow_up.weights(), held_out)
 }
 
@@ -90,19 +89,9 @@ fn changed(watch: &Watch) -> impl Iterator<Item = LeakFinding> {
 
 /// Features that read the concepts by which the outcome is found.
 fn outcome_as_feature(task: &Task) -> Vec<LeakFinding> {
-    let mut outcome: BTreeSet<ConceptId> = BTreeSet::new();
-    for part in task.outcome() {
-        match &part.rule {
-            PartRule::Stay { .. } | PartRule::Contact { .. } => {}
-            PartRule::Rise(rise) => outcome.extend([rise.baseline.readings.concept]),
-            PartRule::Events(events) => {
-                outcome.extend(events.any.iter().flat_map(|hit| match hit {
-                    Hit::Event { concepts, .. } => concepts.clone(),
-                    Hit::Measured { readings, .. } => vec![readings.concept],
-                }))
-            }
-        }
-    }
+    let parts = task.outcome().iter();
+    let outcome: BTreeSet<ConceptId> =
+        parts.flat_map(|part| part.rule.outcome_concepts()).collect();
     let features = task.spec().features().iter();
     let same = features.filter(|f| f.concepts().iter().any(|concept| outcome.contains(concept)));
     let finding = |name: &str| {

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::feature::{Facts, Spec, extract};
-use crate::record::{
-    ConceptSet, Encounter, Event, History, KnownAfter, Record, Time, TimePrecision,
-};
+use crate::record::{ConceptSet, Encounter, Event, History, KnownAfter, Record, Time};
 use crate::task::Task;
 use crate::train::part_of;
 
@@ -85,17 +83,10 @@ fn as_of(encounter: &Encounter, index_time: Time) -> Encounter {
     }
 }
 
-/// Whether the record would have held the event: the same rule by which a history dates what became
-/// known, for events that may have happened.
+/// Whether the record would have held the event, for events that may have happened.
 fn is_known(event: &Event, known_after: &KnownAfter, index_time: Time) -> bool {
-    let Some(given) = event.time.or(event.recorded_time) else { return true };
-    let earliest = match event.time_precision {
-        TimePrecision::Day => given.start_of_day(),
-        _ => given,
-    };
-    let recorded = event.recorded_time.filter(|recorded| *recorded >= earliest);
-    let known = recorded.unwrap_or_else(|| earliest.plus_hours(known_after.hours(event.kind)));
-    earliest <= index_time && known <= index_time
+    let times = event.times(known_after);
+    times.is_none_or(|times| times.earliest <= index_time && times.known <= index_time)
 }
 
 /// The columns (or learned features) in which two rows of one index time differ by as much as a bit,
