@@ -23,7 +23,7 @@ fn of_any<'h>(
     concepts: &[ConceptId],
     window: Window,
 ) -> impl Iterator<Item = &'h Entry> {
-    scene.within(window).filter(|entry| concepts.iter().any(|c| entry.concepts.contains(c)))
+    scene.within(window).filter(|entry| entry.is_any_of(concepts))
 }
 
 /// How many events of the concepts there are in the window.

@@ -42,8 +42,7 @@ impl<'h> Scene<'_, 'h> {
     pub(super) fn is_observed(&self, feature: &Feature) -> bool {
         let Some(observed_by) = &feature.observed_by else { return true };
         self.entries.iter().any(|(entry, _)| {
-            observed_by.kinds.contains(&entry.kind)
-                || observed_by.concepts.iter().any(|concept| entry.concepts.contains(concept))
+            observed_by.kinds.contains(&entry.kind) || entry.is_any_of(&observed_by.concepts)
         })
     }
 

@@ -57,8 +57,7 @@ pub struct Counted {
 
 impl Counted {
     pub(super) fn counts(&self, entry: &Entry) -> bool {
-        self.kinds.contains(&entry.kind)
-            && !self.except.iter().any(|concept| entry.concepts.contains(concept))
+        self.kinds.contains(&entry.kind) && !entry.is_any_of(&self.except)
     }
 }
 

@@ -3,9 +3,6 @@
 use super::scene::{Scene, Sink};
 use crate::record::{ConceptId, Encounter, EncounterClass, EncounterCode, Evidence};
 
-/// The only window that sees synthetic encounters, which stand for counts over a year.
-const SYNTHETIC_WINDOW_DAYS: u32 = 365;
-
 /// Length of the index stay in days, as nights are counted: the difference of the calendar days
 /// (UTC) of its start and its end, which is now for an open stay.
 pub(super) fn stay_days(scene: &Scene<'_, '_>, sink: &mut Sink<'_>) {
@@ -37,10 +34,10 @@ fn in_window<'s, 'h>(
     window_days: u32,
 ) -> impl Iterator<Item = &'s (&'h Encounter, Evidence)> {
     let from = scene.view.index_time().plus_days(-i64::from(window_days));
-    let synthetic_too = window_days == SYNTHETIC_WINDOW_DAYS;
-    scene.earlier.iter().filter(move |(encounter, _)| {
-        encounter.start > from && (synthetic_too || !encounter.synthetic)
-    })
+    scene
+        .earlier
+        .iter()
+        .filter(move |(encounter, _)| encounter.start > from && encounter.counts_over(window_days))
 }
 
 /// How many encounters of `classes` began in the window. Missing when nothing shows that the source

@@ -7,8 +7,6 @@ use crate::record::{
     ConceptId, EncounterClass, EncounterCode, Entry, EventKind, Sex, View, Window,
 };
 
-/// The only window that sees synthetic encounters, which stand for counts over a year.
-const SYNTHETIC_WINDOW_DAYS: u32 = 365;
 /// A source that covers the last so many days would have sent what there was.
 const COVERED_DAYS: i64 = 365;
 
@@ -107,10 +105,9 @@ impl<'v, 'h> Scene<'v, 'h> {
         let index_time = self.view.index_time();
         let until = self.view.stay().map_or(index_time, |stay| stay.start);
         let from = until.plus_days(-i64::from(window_days));
-        let synthetic_too = window_days == SYNTHETIC_WINDOW_DAYS;
         let (mut any, mut found) = (false, 0_u32);
         for (encounter, _) in self.view.earlier_encounters() {
-            if encounter.start > from && (synthetic_too || !encounter.synthetic) {
+            if encounter.start > from && encounter.counts_over(window_days) {
                 any = true;
                 found += u32::from(classes.contains(&encounter.class));
             }
@@ -124,7 +121,7 @@ impl<'v, 'h> Scene<'v, 'h> {
         self.entries.iter().any(|entry| {
             of.kinds.contains(&entry.kind)
                 && (!of.principal || entry.rank == Some(1))
-                && of.concepts.iter().any(|concept| entry.concepts.contains(concept))
+                && entry.is_any_of(&of.concepts)
                 && of.window.holds(self.view, entry)
         })
     }
@@ -156,9 +153,7 @@ impl<'v, 'h> Scene<'v, 'h> {
             Some(number) => number > 0.0,
             None if !self.is_sent(kinds) => return None,
             None => self.entries.iter().any(|entry| {
-                kinds.contains(&entry.kind)
-                    && !except.iter().any(|concept| entry.concepts.contains(concept))
-                    && self.view.in_stay(entry)
+                kinds.contains(&entry.kind) && !entry.is_any_of(except) && self.view.in_stay(entry)
             }),
         };
         Some(f64::from(u8::from(found)))

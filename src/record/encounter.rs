@@ -140,7 +140,15 @@ impl EncounterCode {
     }
 }
 
+/// The only window that sees synthetic encounters, which stand for counts over a year.
+const SYNTHETIC_WINDOW_DAYS: u32 = 365;
+
 impl Encounter {
+    /// Whether it may be counted over a window of so many days.
+    pub fn counts_over(&self, window_days: u32) -> bool {
+        !self.synthetic || window_days == SYNTHETIC_WINDOW_DAYS
+    }
+
     /// An encounter of `class` with the given id and times, and nothing else said of it.
     pub fn new(id: &str, class: EncounterClass, start: Time, end: Option<Time>) -> Encounter {
         Encounter {
