@@ -1,6 +1,7 @@
 //! `Bundle::predict`: the one way from a row to a probability, and the shares behind it.
 
 use super::open::Bundle;
+use crate::model::{logit, sigmoid};
 
 /// Below this distance from the mean margin a member's contributions are all taken as 0.
 const MARGIN_EPSILON: f64 = 1e-9;
@@ -82,12 +83,4 @@ impl Bundle {
     pub fn reference_percentile(&self, probability: f64) -> f64 {
         self.manifest().reference.partition_point(|quantile| *quantile < probability) as f64
     }
-}
-
-fn logit(probability: f64) -> f64 {
-    (probability / (1.0 - probability)).ln()
-}
-
-fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
 }

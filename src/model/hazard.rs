@@ -115,7 +115,7 @@ impl Hazard {
                 let share = if interval < stay.whole { 1.0 } else { stay.part };
                 // log(1 - hazard) = -log(1 + e^x), without overflow.
                 let x = intercept + base;
-                -share * (x.max(0.0) + (-x.abs()).exp().ln_1p())
+                -share * softplus(x)
             })
             .sum();
         log_survival.exp()

@@ -10,6 +10,7 @@
 //! - `flat`: our own tree blob: checked bytes, and the evaluator that serves it.
 //! - `shap`: exact reasons for what the trees said.
 //! - `calibrator`: from a member's margin to a probability.
+//! - `odds`: between probabilities and log-odds.
 //!
 //! The libraries are used for fitting alone. What is stored and served is plain numbers of ours,
 //! so a new release of either library cannot change an old model's scores.
@@ -26,10 +27,12 @@ mod hazard;
 mod input;
 mod logistic;
 mod newton;
+mod odds;
 mod published;
 mod shap;
 mod weights;
 
+pub(crate) use calibrator::log_odds;
 pub use calibrator::{Calibrator, Scale};
 pub use flat::{FlatTrees, Node};
 pub use forest::ForestParams;
@@ -38,6 +41,7 @@ pub use hazard::{Followed, Hazard};
 pub use input::{Column, InputSpec};
 pub use logistic::Linear;
 pub use logistic::fit as fit_logistic;
+pub use odds::{logit, sigmoid, softplus};
 pub use published::Recalibrated;
 pub use published::fit as fit_published;
 pub use weights::Weights;
@@ -269,7 +273,7 @@ fn renumbered(patients: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, usize) 
 
 /// Numbers from 0 to 1 for made-up tables, the same ones for the same seed.
 #[cfg(test)]
-fn draws(seed: u64) -> impl FnMut() -> f64 {
+pub(crate) fn draws(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed;
     move || {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

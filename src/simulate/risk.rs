@@ -55,10 +55,6 @@ pub(super) struct Contact {
     pub in_trend: bool,
 }
 
-fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
-}
-
 /// `weight` where `is` holds.
 fn given(is: bool, weight: f64) -> f64 {
     if is { weight } else { 0.0 }

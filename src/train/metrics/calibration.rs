@@ -1,7 +1,7 @@
 //! Whether probabilities are as large as they should be, as a whole and along their range.
 
 use super::{EDGE, outcome, usable};
-use crate::model::Weights;
+use crate::model::{Weights, softplus};
 
 /// Outcomes that came per outcome expected; `None` where none was expected.
 pub fn observed_over_expected(p: &[f64], y: &[bool], weights: Weights<'_>) -> Option<f64> {
@@ -47,7 +47,7 @@ fn refit(p: &[f64], y: &[bool], weights: Weights<'_>, free: bool) -> Option<(f64
     let loss = |a: f64, b: f64| -> f64 {
         let terms = points.iter().map(|point| {
             let z = a + b * point.log_odds;
-            point.weight * (z.max(0.0) + (-z.abs()).exp().ln_1p() - point.outcome * z)
+            point.weight * (softplus(z) - point.outcome * z)
         });
         terms.sum()
     };
