@@ -7,7 +7,7 @@
 //! - `hazard`: the chance of being lost to follow-up, which row weights are made of.
 //! - `published`: a published score, recalibrated on the task's own outcome.
 //! - `forest`: the forest family; the only file that names smartcore.
-//! - `flat`: our own tree blob: checked bytes, and the evaluator that serves it.
+//! - `flat`: our own trees: checked, stored as bytes, and evaluated.
 //! - `shap`: exact reasons for what the trees said.
 //! - `calibrator`: from a member's margin to a probability.
 //! - `odds`: between probabilities and log-odds.
@@ -34,7 +34,7 @@ mod weights;
 
 pub(crate) use calibrator::log_odds;
 pub use calibrator::{Calibrator, Scale};
-pub use flat::{FlatTrees, Node};
+pub use flat::{Combine, FlatTrees, Node};
 pub use forest::ForestParams;
 pub use forest::fit as fit_forest;
 pub use hazard::{Followed, Hazard};
@@ -159,7 +159,7 @@ impl Member {
     pub fn margin(&self, inputs: &[f32]) -> f64 {
         match self {
             Member::Logistic(linear) => linear.margin(inputs),
-            Member::Forest(trees) => trees.mean(inputs),
+            Member::Forest(trees) => trees.margin(inputs),
             Member::Published(score) => score.margin(inputs),
         }
     }
