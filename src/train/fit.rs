@@ -17,7 +17,7 @@ use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix, Source, Spec};
-use crate::model::{Family, ForestParams, Scale, Weights};
+use crate::model::{Family, ForestParams, InputSpec, Scale, Weights};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
@@ -99,7 +99,7 @@ pub fn fit(
     cohort.samples().iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
     let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out[*row]).collect();
     let rows = follow_up.weights().counted(rows);
-    judge_on_held_out(&judged, &rows, &inputs_of(&matrix, &layout.input), &mut finalists, params);
+    judge_on_held_out(&judged, &rows, (&matrix, &layout.input), &mut finalists, params);
     let parts = Parts { cohort, table: &table, layout: &layout, columns: &columns, params };
     let drafted = assemble::draft(&parts, &finalists)?;
     let held_out_evaluation = held_out_evaluation(&judged, &rows, &matrix, &drafted.1);
@@ -203,7 +203,7 @@ fn chosen_first(table: &Table<'_>, finalists: &mut [Finalist]) {
 fn judge_on_held_out(
     judged: &Judged<'_>,
     rows: &[usize],
-    inputs: &Matrix,
+    (matrix, input): (&Matrix, &InputSpec),
     finalists: &mut [Finalist],
     params: &FitParams,
 ) {
@@ -212,6 +212,7 @@ fn judge_on_held_out(
     let of: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
     let weights = judged.follow_up.weights().of_rows(rows);
     for finalist in finalists {
+        let inputs = inputs_of(matrix, input, finalist.member.reads());
         let probability =
             |row: &usize| finalist.calibrator.apply(finalist.member.margin(inputs.row(*row)));
         let p: Vec<f64> = rows.iter().map(probability).collect();
@@ -252,7 +253,7 @@ fn figures(
     finalists.iter().filter_map(|f| Some((f.member.family(), of(f)?))).collect()
 }
 
-fn unused(columns: &[Column], input: &crate::model::InputSpec) -> Vec<String> {
+fn unused(columns: &[Column], input: &InputSpec) -> Vec<String> {
     let kept = |place: usize| input.kept.iter().any(|column| column.index == place);
     let unused = columns.iter().enumerate().filter(|(place, _)| !kept(*place));
     unused.map(|(_, column)| column.name.clone()).collect()

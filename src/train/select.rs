@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::metrics;
 use crate::feature::{Matrix, Spec, TrainingRow, Vocabulary};
 use crate::model::{
-    Calibrator, Family, ForestParams, InputSpec, Member, ModelError, Scale, Weights, fit_forest,
-    fit_logistic, fit_published,
+    Binned, BoostedParams, Calibrator, Family, ForestParams, Gaps, InputSpec, Member, ModelError,
+    Monotone, Scale, Weights, fit_boosted, fit_forest, fit_logistic, fit_published,
 };
 use crate::train::Sample;
 
@@ -19,6 +19,7 @@ pub enum Candidate {
         alpha: f64,
     },
     Forest(ForestParams),
+    Boosted(BoostedParams),
     /// A published score, recalibrated on the task's own outcome.
     Published {
         /// Its feature column.
@@ -33,13 +34,16 @@ impl Candidate {
         match self {
             Candidate::Logistic { .. } => Family::Logistic,
             Candidate::Forest(_) => Family::Forest,
+            Candidate::Boosted(_) => Family::Boosted,
             Candidate::Published { .. } => Family::Published,
         }
     }
 
     fn scale(&self) -> Scale {
         match self {
-            Candidate::Logistic { .. } | Candidate::Published { .. } => Scale::LogOdds,
+            Candidate::Logistic { .. } | Candidate::Boosted(_) | Candidate::Published { .. } => {
+                Scale::LogOdds
+            }
             Candidate::Forest(_) => Scale::Rate,
         }
     }
@@ -47,7 +51,7 @@ impl Candidate {
     /// Whether the inputs it asks for are there: a column that hardly varies is no input.
     pub(super) fn has_inputs(&self, layout: &Layout) -> bool {
         match self {
-            Candidate::Logistic { .. } | Candidate::Forest(_) => true,
+            Candidate::Logistic { .. } | Candidate::Forest(_) | Candidate::Boosted(_) => true,
             Candidate::Published { column, .. } => layout.input.input_of(*column).is_some(),
         }
     }
@@ -69,6 +73,14 @@ impl Candidate {
             Candidate::Forest(params) => {
                 fit_forest(inputs, rows, labels, patients, weights, params, seed)
                     .map(Member::Forest)
+            }
+            Candidate::Boosted(params) => {
+                let columns: Vec<usize> = layout.input.kept.iter().map(|c| c.index).collect();
+                let binned = Binned::new(&layout.matrix, &columns, rows, patients)?;
+                let free = vec![Monotone::None; columns.len()];
+                fit_boosted(&binned, labels, patients, weights, &free, params, seed, None)?
+                    .trees(params.rounds)
+                    .map(Member::Boosted)
             }
             Candidate::Published { column, scale } => {
                 let input = layout.input.input_of(*column).ok_or(ModelError::NoInputs)?;
@@ -128,7 +140,7 @@ impl Table<'_> {
         self.samples.iter().for_each(|sample| matrix.push(&vocabulary.row(&sample.facts)));
         let groups: Vec<u32> = columns.iter().map(|column| column.feature as u32).collect();
         let input = InputSpec::fit(&matrix, rows, &self.patients, &groups)?;
-        let inputs = inputs_of(&matrix, &input);
+        let inputs = inputs_of(&matrix, &input, Gaps::Filled);
         Ok(Layout { vocabulary, matrix, input, inputs })
     }
 
@@ -139,11 +151,11 @@ impl Table<'_> {
     }
 }
 
-pub(super) fn inputs_of(matrix: &Matrix, input: &InputSpec) -> Matrix {
+pub(super) fn inputs_of(matrix: &Matrix, input: &InputSpec, gaps: Gaps) -> Matrix {
     let mut inputs = Matrix::with_capacity(input.inputs(), matrix.rows());
     let mut buffer = Vec::with_capacity(input.inputs());
     for row in 0..matrix.rows() {
-        input.apply(matrix.row(row), &mut buffer);
+        input.apply(matrix.row(row), gaps, &mut buffer);
         inputs.push(&buffer);
     }
     inputs
@@ -186,8 +198,10 @@ pub(super) fn cross_validate(
                 *margins = None;
                 continue;
             };
+            let mut inputs = Vec::new();
             for row in &judged {
-                found[*row] = member.margin(layout.inputs.row(*row));
+                layout.input.apply(layout.matrix.row(*row), member.reads(), &mut inputs);
+                found[*row] = member.margin(&inputs);
             }
         }
     }
@@ -232,6 +246,7 @@ pub(super) fn simplest_of_the_best<'t>(
         Candidate::Published { .. } => 0,
         Candidate::Logistic { .. } => 1,
         Candidate::Forest(_) => 2,
+        Candidate::Boosted(_) => 3,
     });
     simplest.map_or(0, |(place, _)| place)
 }
