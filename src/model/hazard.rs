@@ -7,7 +7,7 @@
 //! followed falls by that share of the interval's log-survival.
 
 use super::newton::{Problem, Scaled, Spell};
-use super::{ModelError, Weights, check_rows};
+use super::{ModelError, Weights, check_rows, softplus};
 use crate::feature::Matrix;
 
 /// Keeps the intercept of an interval finite in which everybody at risk was lost.

@@ -4,6 +4,8 @@
 //! report; none is a clinical finding. They are sums of terms that a task file can name as
 //! features, so that a model can find them again.
 
+use crate::model::sigmoid;
+
 /// More stays than this raise the risk of a readmission no further: else each would make the next more
 /// certain, and a few patients would never leave the hospital.
 const STAYS_MAX: f64 = 5.0;

@@ -41,6 +41,7 @@ pub(super) fn draft(
         let (file, bytes) = match &finalist.member {
             Member::Logistic(linear) => ("logistic.json", json(linear)?),
             Member::Forest(trees) => ("forest.bin", trees.to_bytes()),
+            Member::Boosted(trees) => ("boosted.bin", trees.to_bytes()),
             Member::Published(score) => ("published.json", json(score)?),
         };
         files.insert(file.into(), bytes);

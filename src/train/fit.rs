@@ -17,7 +17,7 @@ use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
-use crate::model::{Family, Weights};
+use crate::model::{Family, InputSpec, Weights};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
@@ -220,7 +220,7 @@ fn figures(
     each.filter_map(|f| Some((Contender::Family(f.member.family()), of(f)?))).collect()
 }
 
-fn unused(columns: &[Column], input: &crate::model::InputSpec) -> Vec<String> {
+fn unused(columns: &[Column], input: &InputSpec) -> Vec<String> {
     let kept = |place: usize| input.kept.iter().any(|column| column.index == place);
     let unused = columns.iter().enumerate().filter(|(place, _)| !kept(*place));
     unused.map(|(_, column)| column.name.clone()).collect()

@@ -179,7 +179,7 @@ fn near_the_truth(bounds: &Bounds) {
         );
         eprintln!("{said}");
         for candidate in &judged.fitted.report.candidates {
-            eprintln!("    {:?}: {:.5}", candidate.candidate, candidate.log_loss);
+            eprintln!("    {:?}: {:?}", candidate.candidate, candidate.log_loss);
         }
         let [low, high] = bounds.slope;
         if !(low..=high).contains(&slope) || (ours - best).abs() > bounds.auroc {

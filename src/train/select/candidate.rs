@@ -75,8 +75,16 @@ impl Candidate {
             }
             Candidate::Boosted(params) => {
                 let binned = layout.binned(rows, table)?;
-                let fitted =
-                    fit_boosted(&binned, labels, patients, weights, &[], params, seed, None)?;
+                let fitted = fit_boosted(
+                    &binned,
+                    labels,
+                    patients,
+                    weights,
+                    &layout.constraints,
+                    params,
+                    seed,
+                    None,
+                )?;
                 fitted.trees(params.rounds).map(Member::Boosted)
             }
             Candidate::Published { column, scale } => {

@@ -105,7 +105,7 @@ fn boosted(seed: u64) -> impl Iterator<Item = BoostedParams> {
             rounds: ROUNDS_MAX,
             leaves: LEAVES[leaves],
             leaf_rows_min: LEAF_ROWS[rows],
-            features_share: FEATURES_SHARES[share],
+            features_per_tree: FEATURES_SHARES[share],
             l2: L2S[l2],
             learning_rate: LEARNING_RATE,
             ..BoostedParams::default()

@@ -1,7 +1,7 @@
 //! The rows that are learned from, and how they are laid out as inputs.
 
 use crate::feature::{Matrix, Spec, TrainingRow, Vocabulary};
-use crate::model::{Binned, Gaps, InputSpec, Member, ModelError, Weights};
+use crate::model::{Binned, Gaps, InputSpec, Member, ModelError, Monotone, Weights};
 use crate::train::Sample;
 
 /// The development rows that count, in the order of the cohort.
@@ -22,6 +22,8 @@ pub(in crate::train) struct Layout {
     pub input: InputSpec,
     /// Of `matrix`, with medians where values are missing.
     pub inputs: Matrix,
+    /// How each kept column may move a boosted score.
+    pub constraints: Vec<Monotone>,
 }
 
 impl Layout {
@@ -72,7 +74,8 @@ impl Table<'_> {
         let groups: Vec<u32> = columns.iter().map(|column| column.feature as u32).collect();
         let input = InputSpec::fit(&matrix, rows, &self.patients, &groups)?;
         let inputs = inputs_of(&matrix, &input);
-        Ok(Layout { vocabulary, matrix, input, inputs })
+        let constraints = vec![Monotone::None; input.kept.len()];
+        Ok(Layout { vocabulary, matrix, input, inputs, constraints })
     }
 
     /// The rows in fold `fold`, or all others.

@@ -109,7 +109,7 @@ impl Trial {
                     &table.labels,
                     &table.patients,
                     table.weights(),
-                    &[],
+                    &fold.layout.constraints,
                     params,
                     seed,
                     Some(stopping),
