@@ -71,6 +71,7 @@ pub(super) fn draft(
         held_out: members.first().and_then(|member| member.held_out),
         members,
         tiers: tier_cuts(parts, chosen),
+        drift_reference: None,
         reference: reference(chosen, parts.table.weights()),
         golden: Vec::new(),
         files: Default::default(),

@@ -116,6 +116,9 @@ pub fn fit(
         cross_validation: cross_validation(&table, &finalists, params.seed),
         held_out: figures(&finalists, |finalist| finalist.held_out.clone()),
         held_out_evaluation,
+        description: None,
+        sample_size: None,
+        learning_curve: Vec::new(),
         unused_columns: unused(&columns, &layout.input),
     };
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
