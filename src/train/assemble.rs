@@ -73,6 +73,7 @@ pub(super) fn draft(
         held_out: None,
         members,
         tiers: tier_cuts(parts, &chosen.probabilities),
+        drift_reference: None,
         reference: reference(&chosen.probabilities, parts.table.weights()),
         golden: Vec::new(),
         files: Default::default(),

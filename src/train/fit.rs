@@ -91,6 +91,9 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         cross_validation,
         held_out: held_out_figures,
         held_out_evaluation,
+        description: None,
+        sample_size: None,
+        learning_curve: Vec::new(),
         unused_columns: unused(&columns, &layout.input),
     };
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;

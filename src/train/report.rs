@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::attrition::ShownAttrition;
 use super::censoring::CensoringReport;
 use super::evaluate::Evaluation;
+use super::judgement::{Description, LearningPoint, SampleSize};
 use super::leaks::LeakReport;
 use super::metrics::Metrics;
 use super::select::{CandidateReport, Contender, Search};
@@ -85,6 +86,14 @@ pub struct Report {
     pub held_out: BTreeMap<Contender, Metrics>,
     /// The chosen model on the held-out patients.
     pub held_out_evaluation: Option<Evaluation>,
+    /// What the development patients and the held-out ones were like.
+    pub description: Option<Description>,
+    /// How many patients a model of this size needs, and how many there were; `None` where nothing
+    /// can be anticipated.
+    pub sample_size: Option<SampleSize>,
+    /// The chosen candidate fitted on parts of the development patients; empty when none were held
+    /// out.
+    pub learning_curve: Vec<LearningPoint>,
     /// Columns that are empty or constant in the development cohort; no model uses them.
     pub unused_columns: Vec<String>,
 }
