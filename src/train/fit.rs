@@ -6,6 +6,7 @@ use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
+use super::judgement::{Description, Population, SampleSize, description};
 use super::leaks;
 use super::metrics::Metrics;
 use super::report::{Dump, EACH_CLASS_MIN, Finalist, FitParams, Fitted, Report, TrainError};
@@ -116,8 +117,8 @@ pub fn fit(
         cross_validation: cross_validation(&table, &finalists, params.seed),
         held_out: figures(&finalists, |finalist| finalist.held_out.clone()),
         held_out_evaluation,
-        description: None,
-        sample_size: None,
+        description: Some(described(&judged, &table, &layout.matrix, &rows, &matrix, &drafted.1)),
+        sample_size: sample_size(&table, &finalists, layout.input.inputs()),
         learning_curve: Vec::new(),
         unused_columns: unused(&columns, &layout.input),
     };
@@ -235,6 +236,32 @@ fn held_out_evaluation(
         weight: judged.follow_up.weights().of(*row),
     });
     evaluation(bundle, &predicted.collect::<Vec<_>>())
+}
+
+/// What the development patients and the held-out ones were like.
+fn described(
+    judged: &Judged<'_>,
+    table: &Table<'_>,
+    development: &Matrix,
+    rows: &[usize],
+    matrix: &Matrix,
+    bundle: &Bundle,
+) -> Description {
+    let all: Vec<usize> = (0..table.samples.len()).collect();
+    let (labels, patients) = (&table.labels, &table.patients);
+    let development = Population { matrix: development, rows: &all, y: labels, patients };
+    let y: Vec<bool> = rows.iter().map(|row| judged.cohort.samples()[*row].boolean_value).collect();
+    let patients: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
+    let held_out = Population { matrix, rows, y: &y, patients: &patients };
+    description(bundle, Some(&development), (!rows.is_empty()).then_some(&held_out))
+}
+
+fn sample_size(table: &Table<'_>, finalists: &[Finalist], inputs: usize) -> Option<SampleSize> {
+    let (all, weights) = ((0..table.labels.len()).collect::<Vec<usize>>(), table.weights());
+    let events: Vec<usize> = all.iter().copied().filter(|row| table.labels[*row]).collect();
+    let prevalence = weights.sum(&events) / weights.sum(&all);
+    let loss = finalists.first().map(|chosen| chosen.tried.report.log_loss);
+    SampleSize::of(inputs, prevalence, loss, weights.effective(&all))
 }
 
 fn cross_validation(
