@@ -286,6 +286,8 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
         && reference.is_sorted()
         && reference.len() == 99;
     holds(reference_fits, "the reference needs 99 rising percentiles")?;
+    let drift_fits = manifest.drift_reference.as_ref().is_none_or(|r| r.fits(columns.len()));
+    holds(drift_fits, "the drift reference needs bands of each column whose shares sum to 1")?;
     let golden_fits = manifest.golden.iter().all(|golden| golden.row.len() == columns.len());
     holds(golden_fits, "golden inputs need one value a column")?;
     let weights = manifest.members.iter().map(|member| member.weight);

@@ -2,6 +2,8 @@
 
 use super::Cohort;
 use super::card;
+use super::judgement::drift_reference;
+use super::metrics::Quantiles;
 use super::report::{FitParams, Report, TrainError, headline};
 use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
@@ -73,7 +75,11 @@ pub(super) fn draft(
         held_out: None,
         members,
         tiers: tier_cuts(parts, &chosen.probabilities),
-        drift_reference: None,
+        drift_reference: Some(drift_reference(
+            &parts.layout.matrix,
+            &parts.table.patients,
+            &chosen.probabilities,
+        )),
         reference: reference(&chosen.probabilities, parts.table.weights()),
         golden: Vec::new(),
         files: Default::default(),
@@ -126,34 +132,15 @@ fn development(parts: &Parts<'_>) -> Development {
 /// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
 fn tier_cuts(parts: &Parts<'_>, probabilities: &[f64]) -> Vec<TierCut> {
     let tiers = &parts.cohort.task().params().tier;
-    let ranked = ranked(probabilities, parts.table.weights());
-    let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(&ranked, 1.0 - share));
+    let ranked = Quantiles::of(probabilities, parts.table.weights());
+    let cut = |share: Option<f64>| share.map_or(0.0, |share| ranked.at(1.0 - share));
     tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
 /// The 1st to 99th percentile of the values.
 fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
-    let ranked = ranked(values, weights);
-    (1..=99).map(|percent| quantile(&ranked, f64::from(percent) / 100.0)).collect()
-}
-
-/// The values in rising order, each with the summed weight up to and with it.
-fn ranked(values: &[f64], weights: Weights<'_>) -> Vec<(f64, f64)> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut sum = 0.0;
-    let with_sum = order.into_iter().map(|row| {
-        sum += weights.of(row);
-        (values[row], sum)
-    });
-    with_sum.collect()
-}
-
-/// The value below which `share` of the weight lies; 0 for no values.
-fn quantile(ranked: &[(f64, f64)], share: f64) -> f64 {
-    let total = ranked.last().map_or(0.0, |(_, sum)| *sum);
-    let place = ranked.partition_point(|(_, sum)| *sum <= share * total);
-    ranked.get(place).or(ranked.last()).map_or(0.0, |(value, _)| *value)
+    let ranked = Quantiles::of(values, weights);
+    (1..=99).map(|percent| ranked.at(f64::from(percent) / 100.0)).collect()
 }
 
 /// The finished bundle: the draft with column weights, golden inputs, figures and card.

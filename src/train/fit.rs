@@ -6,12 +6,13 @@ use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
+use super::judgement::{Description, Population, SampleSize, description};
 use super::leaks;
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use super::report::{Dump, EACH_CLASS_MIN, FitParams, Fitted, Report, TrainError};
 use super::select::{
-    Contender, Finalist, Layout, Pace, Table, Tried, calibrator, choose, cross_validate, margins,
-    simplest_first,
+    Chosen, Contender, Finalist, Layout, Pace, Table, Tried, calibrator, choose, cross_validate,
+    margins, simplest_first,
 };
 use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
@@ -91,8 +92,8 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         cross_validation,
         held_out: held_out_figures,
         held_out_evaluation,
-        description: None,
-        sample_size: None,
+        description: Some(described(&judged, &table, &layout.matrix, &rows, &matrix, &drafted.1)),
+        sample_size: sample_size(&table, &chosen, layout.input.inputs()),
         learning_curve: Vec::new(),
         unused_columns: unused(&columns, &layout.input),
     };
@@ -201,6 +202,32 @@ impl Judging<'_> {
         });
         evaluation(bundle, &predicted.collect::<Vec<_>>())
     }
+}
+
+/// What the development patients and the held-out ones were like.
+fn described(
+    judged: &Judged<'_>,
+    table: &Table<'_>,
+    development: &Matrix,
+    rows: &[usize],
+    matrix: &Matrix,
+    bundle: &Bundle,
+) -> Description {
+    let all: Vec<usize> = (0..table.samples.len()).collect();
+    let (labels, patients) = (&table.labels, &table.patients);
+    let development = Population { matrix: development, rows: &all, y: labels, patients };
+    let y: Vec<bool> = rows.iter().map(|row| judged.cohort.samples()[*row].boolean_value).collect();
+    let patients: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
+    let held_out = Population { matrix, rows, y: &y, patients: &patients };
+    description(bundle, Some(&development), (!rows.is_empty()).then_some(&held_out))
+}
+
+fn sample_size(table: &Table<'_>, chosen: &Chosen, inputs: usize) -> Option<SampleSize> {
+    let (all, weights) = ((0..table.labels.len()).collect::<Vec<usize>>(), table.weights());
+    let events: Vec<usize> = all.iter().copied().filter(|row| table.labels[*row]).collect();
+    let prevalence = weights.sum(&events) / weights.sum(&all);
+    let loss = metrics::log_loss(&chosen.probabilities, &table.labels, weights);
+    SampleSize::of(inputs, prevalence, loss, weights.effective(&all))
 }
 
 fn cross_validation(

@@ -44,7 +44,7 @@ pub use metrics::{
     log_loss, observed_over_expected, observed_over_expected_interval, paired, score_bands,
     threshold_table, top_shares,
 };
-pub use published_figures::PublishedFigures;
+pub use published_figures::{PublishedFigures, PublishedProbability, Ranking};
 pub use published_only::published_only;
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{Roll, RollRow};
