@@ -182,7 +182,7 @@ fn has_both(samples: &[Sample]) -> bool {
 }
 
 /// The probability of log-odds.
-pub(super) fn sigmoid(log_odds: f64) -> f64 {
+pub(crate) fn sigmoid(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 

@@ -30,6 +30,7 @@ mod published;
 mod shap;
 mod weights;
 
+pub(crate) use calibrator::sigmoid;
 pub use calibrator::{Calibrator, Scale};
 pub use flat::{FlatTrees, Node};
 pub use forest::ForestParams;

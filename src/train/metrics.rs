@@ -19,6 +19,7 @@ mod resampling;
 mod smooth;
 mod thresholds;
 
+pub(super) use calibration::log_odds;
 pub(super) use calibration::Line;
 pub use calibration::{calibration_in_the_large, calibration_line, observed_over_expected};
 pub(super) use core::Core;

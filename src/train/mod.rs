@@ -8,11 +8,13 @@
 mod assemble;
 mod attributes;
 mod attrition;
+mod interval;
 mod card;
 mod censoring;
 mod cohort;
 mod evaluate;
 mod fit;
+mod gate;
 mod judgement;
 mod leaks;
 mod metrics;
@@ -24,6 +26,7 @@ mod select;
 mod small_cell;
 mod split;
 mod survey;
+mod versus;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +35,7 @@ pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Case, Cohort, GivenLabel, Sample};
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::fit;
+pub use gate::{ComparedFigures, GateFigures, Served, refusals};
 pub use judgement::{
     ColumnDrift, Described, Description, Drift, FeatureImportance, Gap, LearningPoint, OverTime,
     PeriodFigures, SampleSize, Subgroup, Summary,
@@ -55,3 +59,4 @@ pub use survey::{
     ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
     ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,
 };
+pub use versus::{NetBenefit, Reclassification, Versus, versus};
