@@ -2,13 +2,14 @@
 
 use super::Cohort;
 use super::card;
+use super::interval::{self, Scored};
 use super::judgement::drift_reference;
 use super::metrics::Quantiles;
 use super::report::{FitParams, Report, TrainError, headline};
 use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
-    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest,
-    MemberEntry, TierCut, formula_file, golden_rows, sealed,
+    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
+    Manifest, MemberEntry, TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
@@ -17,6 +18,9 @@ use crate::task::Task;
 
 /// How many rows the column weights are measured on.
 const WEIGHT_ROWS: usize = 256;
+/// The share of development rows that count as unusual, by how much of the model's weight lies outside
+/// the range of its inputs.
+const NOVEL_SHARE: f64 = 0.005;
 /// How many golden inputs a bundle has.
 const GOLDEN_ROWS: usize = 16;
 
@@ -81,6 +85,8 @@ pub(super) fn draft(
             &chosen.probabilities,
         )),
         reference: reference(&chosen.probabilities, parts.table.weights()),
+        interval: interval::interval(&Scored::of(parts.table, &chosen.probabilities)),
+        novelty_usual: None,
         golden: Vec::new(),
         files: Default::default(),
     };
@@ -155,6 +161,7 @@ pub(super) fn finish(
     for (column, weight) in manifest.columns.iter_mut().zip(weights) {
         column.weight = weight;
     }
+    manifest.novelty_usual = Some(novelty_usual(parts, &manifest, &files)?);
     let seed = parts.params.seed;
     manifest.golden = golden_rows(&manifest.input, manifest.columns.len(), GOLDEN_ROWS, seed)
         .into_iter()
@@ -163,12 +170,31 @@ pub(super) fn finish(
             row: row.iter().map(|value| (!value.is_nan()).then_some(*value)).collect(),
         })
         .collect();
-    files.insert("metrics.json".into(), json(report)?);
+    files.insert(METRICS.into(), json(report)?);
     let card = card::card(parts.cohort.task(), &manifest, report, &parts.params.source);
     files.insert("card.md".into(), card.into_bytes());
     let files = sealed(manifest, files)?;
     let bundle = Bundle::open(&files)?;
     Ok((files, bundle))
+}
+
+/// The share of the weight that lies outside the usual range in all but the most unusual rows: the
+/// 99.5th percentile, or as far out as enough patients are.
+fn novelty_usual(parts: &Parts<'_>, manifest: &Manifest, files: &Files) -> Result<f64, TrainError> {
+    // The shares lean on the column weights, which the draft does not have.
+    let bundle = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
+    let rows = 0..parts.layout.matrix.rows();
+    let mut shares: Vec<(f64, u32)> = rows
+        .map(|row| (bundle.novelty(parts.layout.matrix.row(row)), parts.table.patients[row]))
+        .collect();
+    shares.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let beyond = (NOVEL_SHARE * shares.len() as f64) as usize;
+    let mut seen = std::collections::BTreeSet::new();
+    let usual = shares.iter().enumerate().find(|(place, (_, patient))| {
+        seen.insert(*patient);
+        *place >= beyond && seen.len() >= crate::SMALL_CELL_PATIENTS
+    });
+    Ok(usual.map_or(0.0, |(_, (share, _))| *share))
 }
 
 /// Each column's share of the mean absolute contribution, over a sample of development rows.

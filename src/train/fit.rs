@@ -6,7 +6,9 @@ use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
-use super::judgement::{Description, Population, SampleSize, description};
+use super::judgement::{
+    Description, LearningPoint, Population, SampleSize, description, learning_curve,
+};
 use super::leaks;
 use super::metrics::{self, Metrics};
 use super::report::{Dump, EACH_CLASS_MIN, FitParams, Fitted, Report, TrainError};
@@ -18,7 +20,7 @@ use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
-use crate::model::{Family, InputSpec, Weights};
+use crate::model::{Family, InputSpec, Weights, logit, sigmoid};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
@@ -94,7 +96,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         held_out_evaluation,
         description: Some(described(&judged, &table, &layout.matrix, &rows, &matrix, &drafted.1)),
         sample_size: sample_size(&table, &chosen, layout.input.inputs()),
-        learning_curve: Vec::new(),
+        learning_curve: judging.learning_curve(&table, &finalists, &chosen, params.seed)?,
         unused_columns: unused(&columns, &layout.input),
     };
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
@@ -190,6 +192,39 @@ impl Judging<'_> {
             let p: Vec<f64> = margins.into_iter().map(|m| finalist.calibrator.apply(m)).collect();
             finalist.held_out = Metrics::of(&p, &y, &of, Weights::from(&weights), seed);
         }
+    }
+
+    /// What goes into the bundle, fitted on parts of the development patients. Columns, medians and
+    /// calibration stay those of the whole: they are a small part of what more patients bring.
+    fn learning_curve(
+        &self,
+        table: &Table<'_>,
+        finalists: &[Finalist],
+        chosen: &Chosen,
+        seed: u64,
+    ) -> Result<Vec<LearningPoint>, TrainError> {
+        let y: Vec<bool> =
+            self.rows.iter().map(|row| self.judged.cohort.samples()[*row].boolean_value).collect();
+        let of: Vec<u32> = self.rows.iter().map(|row| self.judged.patients[*row]).collect();
+        let weights = self.judged.follow_up.weights().of_rows(self.rows);
+        if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fit = |part: &[usize]| {
+            let mut log_odds = vec![0.0; self.rows.len()];
+            let in_use = finalists.iter().zip(&chosen.shares).filter(|(_, share)| **share > 0.0);
+            for (finalist, share) in in_use {
+                let candidate = finalist.tried.report.candidate;
+                let member = candidate.fit(self.layout, part, table, seed)?;
+                let margins = margins(&member, &self.layout.input, self.matrix, self.rows);
+                for (sum, margin) in log_odds.iter_mut().zip(margins) {
+                    *sum += share * logit(finalist.calibrator.apply(margin));
+                }
+            }
+            Ok::<_, TrainError>(log_odds.into_iter().map(sigmoid).collect())
+        };
+        let held_out = (y.as_slice(), of.as_slice(), Weights::from(&weights));
+        learning_curve((&table.patients, &table.labels), held_out, seed, fit)
     }
 
     /// The figures of the whole.
