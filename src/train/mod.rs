@@ -48,7 +48,7 @@ pub use published_figures::{PublishedFigures, PublishedProbability, Ranking};
 pub use published_only::published_only;
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{Roll, RollRow};
-pub use select::{Candidate, CandidateReport};
+pub use select::{Candidate, CandidateReport, Contender, Pace, Search, Step};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, Split, part_of};
 pub use survey::{
