@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drift::DriftReference;
 use super::golden::Golden;
+use super::interval::Interval;
 use crate::feature::Vocabulary;
 use crate::model::{Calibrator, Family, InputSpec};
 
@@ -35,6 +36,14 @@ pub struct Manifest {
     pub tiers: Vec<TierCut>,
     /// The 1st to 99th percentile of the out-of-fold probabilities of the development cohort.
     pub reference: Vec<f64>,
+    /// Where the event rate of all patients with a score lies; `None` in bundles made before there were
+    /// intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Up to which share of the model's weight lies outside the usual range in 99.5% of the development
+    /// rows; `None` in bundles made before novelty was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub novelty_usual: Option<f64>,
     /// What the development rows looked like; absent in a bundle that does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_reference: Option<DriftReference>,

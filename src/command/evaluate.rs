@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
+use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received};
 use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
 
@@ -63,14 +64,7 @@ impl Evaluated {
 pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let export = records::export(&request.source)?;
-    let development = bundle.manifest().development.as_ref();
-    let part = development.map_or("none", |development| development.held_out_part.as_str());
-    let held_out = match request.only_held_out {
-        true => Some(HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody).ok_or_else(|| {
-            CommandError::Data("the fit of this bundle held nobody out: nothing to judge on".into())
-        })?),
-        false => None,
-    };
+    let held_out = request.only_held_out.then(|| held_out(&bundle)).transpose()?;
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
@@ -115,4 +109,17 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
         .map_err(|error| CommandError::Json(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
     Ok(evaluated)
+}
+
+/// Whom the fit of a bundle held out.
+pub(super) fn held_out(bundle: &Bundle) -> Result<HeldOut, CommandError> {
+    let manifest = bundle.manifest();
+    let development = manifest.development.as_ref();
+    let part = development.map_or("none", |development| development.held_out_part.as_str());
+    HeldOut::parse(part).filter(|held_out| *held_out != HeldOut::Nobody).ok_or_else(|| {
+        CommandError::Data(format!(
+            "the fit of {} version {} held nobody out: nothing to judge on",
+            manifest.task, manifest.version
+        ))
+    })
 }

@@ -33,6 +33,8 @@ pub fn published_only(
         tiers: Vec::new(),
         drift_reference: None,
         reference: Vec::new(),
+        interval: None,
+        novelty_usual: None,
         held_out: None,
         golden: Vec::new(),
         files: Default::default(),

@@ -16,6 +16,7 @@ mod formats;
 mod framingham;
 mod gather;
 mod import;
+mod intervals;
 mod known_truth;
 mod labels;
 mod leaks;
