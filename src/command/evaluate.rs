@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, REPORT};
 use crate::import::{Counts, Meter, Received};
-use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
+use crate::train::{self, Account, Cohort, Evaluation, HeldOut, ShownAttrition};
 
 /// What `evaluate` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct EvaluateRequest {
     pub bundle: PathBuf,
     pub source: Source,
     pub concepts: Vec<PathBuf>,
-    /// A folder for `metrics.json` and `predictions.parquet`.
+    /// A folder for `metrics.json`, `report.html` and `predictions.parquet`.
     pub out: PathBuf,
     /// Only patients that the fit of this bundle held out.
     pub only_held_out: bool,
@@ -108,6 +108,12 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     let text = serde_json::to_string_pretty(&evaluated)
         .map_err(|error| CommandError::Json(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
+    let source = records::source_params(&export);
+    let Evaluated { attrition, evaluation, .. } = &evaluated;
+    let account =
+        Account::of_evaluation(&bundle, &source, attrition, evaluation, request.only_held_out);
+    let path = request.out.join(REPORT);
+    std::fs::write(&path, account.html()).map_err(io_error(&path))?;
     Ok(evaluated)
 }
 
