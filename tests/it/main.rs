@@ -24,6 +24,7 @@ mod meds;
 mod parity;
 mod properties;
 mod published;
+mod report;
 mod rpc;
 mod scoring;
 mod simulate;
