@@ -1,9 +1,10 @@
 //! Putting a bundle together: cuts, reference, column weights, golden inputs, files.
 
 use super::Cohort;
-use super::interval::{self, Scored};
+use super::interval::interval;
 use super::card;
-use super::report::{Finalist, FitParams, Report, TrainError, headline};
+use super::cohort::Sample;
+use super::report::{Finalist, FitParams, Report, SourceNote, TrainError, headline};
 use super::select::{Layout, Table};
 use crate::bundle::{
     Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS, Manifest,
@@ -62,6 +63,7 @@ pub(super) fn draft(
         unit: features.get(column.feature).and_then(|feature| feature.unit.clone()),
         weight: 0.0,
     });
+    let Table { labels, patients, .. } = parts.table;
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -69,15 +71,16 @@ pub(super) fn draft(
         task_digest: task.digest().to_owned(),
         seed: parts.params.seed,
         development: Some(development(parts)),
+        recalibrated: None,
         columns: columns.collect(),
         vocabulary: parts.layout.vocabulary.clone(),
         input: parts.layout.input.clone(),
         held_out: members.first().and_then(|member| member.held_out),
         members,
-        tiers: tier_cuts(parts, chosen),
+        tiers: tier_cuts(task, chosen, parts.table.weights()),
         drift_reference: None,
         reference: reference(chosen, parts.table.weights()),
-        interval: interval::interval(&Scored::of(parts.table, chosen)),
+        interval: interval(chosen, labels, patients, parts.table.weights(), parts.params.seed),
         novelty_usual: None,
         golden: Vec::new(),
         files: Default::default(),
@@ -100,7 +103,7 @@ pub(super) fn described(task: &Task, concepts: &ConceptSet) -> Result<Files, Tra
     Ok(files)
 }
 
-fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| TrainError::Json(error.to_string()))?;
     bytes.push(b'\n');
@@ -111,11 +114,7 @@ fn development(parts: &Parts<'_>) -> Development {
     let Parts { table, params, .. } = parts;
     let mut patients = table.patients.clone();
     patients.dedup();
-    let years = params.source.years.unwrap_or_else(|| {
-        let years = table.samples.iter().map(|s| i32::from(s.prediction_time.year()));
-        let first = years.clone().min().unwrap_or_default();
-        [first, years.max().unwrap_or_default()]
-    });
+    let years = years(&params.source, &table.samples);
     Development {
         source: params.source.title.clone(),
         years,
@@ -127,16 +126,29 @@ fn development(parts: &Parts<'_>) -> Development {
     }
 }
 
+/// First and last year of the records: as the source says, else of the index times.
+pub(super) fn years(source: &SourceNote, samples: &[&Sample]) -> [i32; 2] {
+    source.years.unwrap_or_else(|| {
+        let years = samples.iter().map(|s| i32::from(s.prediction_time.year()));
+        let first = years.clone().min().unwrap_or_default();
+        [first, years.max().unwrap_or_default()]
+    })
+}
+
 /// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
-fn tier_cuts(parts: &Parts<'_>, probabilities: &[f64]) -> Vec<TierCut> {
-    let tiers = &parts.cohort.task().params().tier;
-    let ranked = ranked(probabilities, parts.table.weights());
+pub(super) fn tier_cuts(
+    task: &Task,
+    probabilities: &[f64],
+    weights: Weights<'_>,
+) -> Vec<TierCut> {
+    let tiers = &task.params().tier;
+    let ranked = ranked(probabilities, weights);
     let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(&ranked, 1.0 - share));
     tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
 /// The 1st to 99th percentile of the values.
-fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
+pub(super) fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
     let ranked = ranked(values, weights);
     (1..=99).map(|percent| quantile(&ranked, f64::from(percent) / 100.0)).collect()
 }
