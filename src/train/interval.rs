@@ -41,3 +41,6 @@ pub(super) fn interval(
     }
     (!found.probabilities.is_empty()).then_some(found)
 }
+
+#[cfg(test)]
+mod tests;
