@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interval {
-    /// Mean probability of each group of development patients, rising; each group has eleven
-    /// patients or more.
+    /// Rising; at or beyond each on either side stand eleven patients or more.
     pub probabilities: Vec<f64>,
     /// At each of them, never falling and never above the probability.
     pub low: Vec<f64>,

@@ -115,7 +115,7 @@ pub fn compare(request: &CompareRequest, meter: &Meter) -> Result<Compared, Comm
     let second = records::bundle(second, &request.concepts)?;
     check_comparable(&first, &second)?;
     let held_out = match request.only_held_out {
-        true => vec![held_out(&first)?, held_out(&second)?],
+        true => [held_out(&first)?, held_out(&second)?].concat(),
         false => Vec::new(),
     };
     let export = records::export(&request.source)?;

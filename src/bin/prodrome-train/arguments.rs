@@ -110,6 +110,16 @@ pub(crate) enum Command {
         /// Only the patients that the fit held out: an export that the fit has seen judges nothing.
         #[arg(long)]
         only_held_out: bool,
+        /// Make a version of the bundle for these patients: the same models, their probabilities moved
+        /// by the outcomes of one part of the patients, judged on the other.
+        #[arg(long, requires = "models")]
+        recalibrate: bool,
+        /// With --recalibrate: the models folder that gets the new version, not yet in service.
+        #[arg(long, requires = "recalibrate")]
+        models: Option<PathBuf>,
+        /// With --recalibrate: the part of the patients to judge on, `k/n`; half of them by default.
+        #[arg(long, requires = "recalibrate", value_parser = held_out)]
+        held_out: Option<HeldOut>,
     },
     /// Compare two bundles on an export, on the same index times: comparison.json, with the paired
     /// differences between them.

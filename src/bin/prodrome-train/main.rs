@@ -12,8 +12,8 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
-    EvaluateRequest, FitRequest, LeaksRequest, PromoteRequest, PublishedRequest, ScoreRequest,
-    SimulateRequest, with_threads,
+    EvaluateRequest, FitRequest, LeaksRequest, PromoteRequest, PublishedRequest,
+    RecalibrateRequest, ScoreRequest, SimulateRequest, with_threads,
 };
 use prodrome::import::Meter;
 use prodrome::registry::Stage;
@@ -161,11 +161,28 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (found.exit_code(), found.warnings());
             Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
         }
-        Command::Evaluate { bundle, records, out, only_held_out } => {
+        Command::Evaluate {
+            bundle,
+            records,
+            out,
+            only_held_out,
+            recalibrate: _,
+            models,
+            held_out,
+        } => {
             let (source, concepts) = records.parts();
             let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
-            let evaluated = command::evaluate(&request, meter)?;
-            answer(&evaluated, evaluated.summary(), evaluated.lines.warnings())
+            let Some(models) = models else {
+                let evaluated = command::evaluate(&request, meter)?;
+                return answer(&evaluated, evaluated.summary(), evaluated.lines.warnings());
+            };
+            let request = RecalibrateRequest {
+                held_out: held_out.unwrap_or(RecalibrateRequest::HELD_OUT),
+                models,
+                evaluate: request,
+            };
+            let made = command::recalibrate(&request, meter)?;
+            answer(&made, made.summary(), made.lines.warnings())
         }
         Command::Compare { first, second, records, out, only_held_out } => {
             let (source, concepts) = records.parts();
