@@ -366,8 +366,7 @@ impl<'a> View<'a> {
     /// Whether `entry` happened in the last `days` days. Events known to the month or year only are
     /// in no such window.
     pub fn within_days(&self, entry: &Entry, days: i64) -> bool {
-        let exact = matches!(entry.precision, TimePrecision::Instant | TimePrecision::Day);
-        exact && entry.time > self.index_time.plus_days(-days)
+        entry.is_dated() && entry.time > self.index_time.plus_days(-days)
     }
 
     /// How many days the record goes back: to the start of the coverage that holds the index time, or
