@@ -175,7 +175,7 @@ impl Member {
     pub fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
         match self {
             Member::Logistic(linear) => linear.contributions(inputs, out),
-            Member::Forest(trees) => shap::contributions(trees, inputs, out),
+            Member::Forest(trees) => trees.contributions(inputs, out),
             Member::Published(score) => score.contributions(inputs, out),
         }
     }
