@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftReference;
 use super::golden::Golden;
 use crate::feature::Vocabulary;
 use crate::model::{Calibrator, Family, InputSpec};
@@ -34,6 +35,9 @@ pub struct Manifest {
     pub tiers: Vec<TierCut>,
     /// The 1st to 99th percentile of the out-of-fold probabilities of the development cohort.
     pub reference: Vec<f64>,
+    /// What the development rows looked like; absent in a bundle that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_reference: Option<DriftReference>,
     /// Figures of the whole on patients that no fit saw; `None` when none were held out.
     pub held_out: Option<Headline>,
     pub golden: Vec<Golden>,

@@ -3,12 +3,14 @@
 //! A bundle is a set of named files. `Bundle::open` takes them as bytes (reading folders is the
 //! registry's work), checks all of them, and gives the one `predict` that both programs use.
 
+mod drift;
 mod golden;
 mod manifest;
 mod open;
 mod predict;
 mod sufficiency;
 
+pub use drift::{Bands, DriftReference};
 pub use golden::{Golden, golden_rows};
 pub use manifest::{
     ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry, TierCut,

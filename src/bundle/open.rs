@@ -318,6 +318,11 @@ fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, Bund
                 Member::Published(score)
             }
             Family::Forest => Member::Forest(FlatTrees::from_bytes(bytes, inputs).map_err(fault)?),
+            Family::Boosted => {
+                // It has no use for indicators: its trees know a missing value themselves.
+                let values = manifest.input.kept.len();
+                Member::Boosted(FlatTrees::from_bytes(bytes, values).map_err(fault)?)
+            }
         };
         Ok(BundleMember { model, calibrator: entry.calibrator.clone(), weight: entry.weight })
     });

@@ -2,8 +2,8 @@
 
 use super::Cohort;
 use super::card;
-use super::report::{Finalist, FitParams, Report, TrainError, headline};
-use super::select::{Layout, Table};
+use super::report::{FitParams, Report, TrainError, headline};
+use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
     Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest,
     MemberEntry, TierCut, formula_file, golden_rows, sealed,
@@ -31,14 +31,17 @@ pub(super) struct Parts<'a> {
 pub(super) fn draft(
     parts: &Parts<'_>,
     finalists: &[Finalist],
+    chosen: &Chosen,
 ) -> Result<(Files, Bundle), TrainError> {
     let task = parts.cohort.task();
     let mut files = described(task, parts.cohort.concepts())?;
     let mut members = Vec::new();
-    for (place, finalist) in finalists.iter().enumerate() {
+    let in_use = finalists.iter().zip(&chosen.shares).filter(|(_, share)| **share > 0.0);
+    for (finalist, share) in in_use {
         let (file, bytes) = match &finalist.member {
             Member::Logistic(linear) => ("logistic.json", json(linear)?),
             Member::Forest(trees) => ("forest.bin", trees.to_bytes()),
+            Member::Boosted(trees) => ("boosted.bin", trees.to_bytes()),
             Member::Published(score) => ("published.json", json(score)?),
         };
         files.insert(file.into(), bytes);
@@ -46,11 +49,10 @@ pub(super) fn draft(
             family: finalist.member.family(),
             file: file.into(),
             calibrator: finalist.calibrator.clone(),
-            weight: if place == 0 { 1.0 } else { 0.0 },
+            weight: *share,
             held_out: finalist.held_out.as_ref().map(headline),
         });
     }
-    let chosen = finalists.first().map_or(&[][..], |best| best.tried.probabilities.as_slice());
     let features = task.spec().features();
     let columns = parts.columns.iter().map(|column| ColumnEntry {
         name: column.name.clone(),
@@ -68,10 +70,11 @@ pub(super) fn draft(
         columns: columns.collect(),
         vocabulary: parts.layout.vocabulary.clone(),
         input: parts.layout.input.clone(),
-        held_out: members.first().and_then(|member| member.held_out),
+        held_out: None,
         members,
-        tiers: tier_cuts(parts, chosen),
-        reference: reference(chosen, parts.table.weights()),
+        tiers: tier_cuts(parts, &chosen.probabilities),
+        drift_reference: None,
+        reference: reference(&chosen.probabilities, parts.table.weights()),
         golden: Vec::new(),
         files: Default::default(),
     };
@@ -160,6 +163,7 @@ pub(super) fn finish(
     report: &Report,
 ) -> Result<(Files, Bundle), TrainError> {
     let mut manifest = draft.manifest().clone();
+    manifest.held_out = report.held_out_evaluation.as_ref().map(|judged| headline(&judged.metrics));
     let weights = column_weights(parts, &draft);
     for (column, weight) in manifest.columns.iter_mut().zip(weights) {
         column.weight = weight;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::evaluate::{Predicted, enough, weights};
-use super::metrics;
+use super::metrics::{self, Comparison, CurvePoint, Estimate};
 use crate::model::Weights;
 use crate::task::Task;
 
@@ -21,6 +21,22 @@ pub struct PublishedFigures {
     pub score: Option<Ranking>,
     /// The model on the same ones.
     pub model: Option<Ranking>,
+    /// The model against the score, on the same ones.
+    pub comparison: Option<Comparison>,
+    /// The score as a probability, on those index times; `None` for a score in points, and as for
+    /// `score`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<PublishedProbability>,
+}
+
+/// How a published probability does on the task's own outcome, not recalibrated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PublishedProbability {
+    pub brier: f64,
+    pub observed_over_expected: Estimate,
+    pub calibration_slope: Estimate,
+    /// Its curves, net benefit among them, from the highest cut down.
+    pub curve: Vec<CurvePoint>,
 }
 
 /// How well something ranks.
@@ -86,6 +102,8 @@ fn figures(id: &str, place: usize, predicted: &[Predicted<'_>], seed: u64) -> Pu
         given: Some(given).filter(|_| told(&with) && told(&without)),
         score: ranking(&number),
         model: ranking(&|one| one.probability),
+        comparison: None,
+        probability: None,
     }
 }
 

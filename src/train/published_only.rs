@@ -31,6 +31,7 @@ pub fn published_only(
         input: InputSpec { kept: Vec::new(), indicators: Vec::new() },
         members: Vec::new(),
         tiers: Vec::new(),
+        drift_reference: None,
         reference: Vec::new(),
         held_out: None,
         golden: Vec::new(),
