@@ -13,6 +13,7 @@ mod measurement;
 mod params;
 mod scene;
 mod spec;
+mod theme;
 mod utilization;
 mod vocabulary;
 
