@@ -7,6 +7,7 @@ use super::params::{
     Window,
 };
 use super::spec::{Counted, Feature, Measured, ObservedBy, Source, Spec, SpecError};
+use super::theme::theme_of;
 use crate::SMALL_CELL_PATIENTS;
 use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
@@ -91,6 +92,9 @@ fn checked(
     if params.name.is_empty() || params.text.is_empty() {
         return Err("needs a name and a text".into());
     }
+    if params.theme.as_ref().is_some_and(|theme| theme.trim().is_empty()) {
+        return Err("theme needs words; leave it out for the usual one".into());
+    }
     let mut finder = Finder::new(concepts, formulas);
     let source = source(&params.from, &mut finder)?;
     let observed_by =
@@ -113,7 +117,7 @@ fn checked(
         SourceParams::Measurement(params) => params.bands.clone(),
         _ => finder.titles,
     };
-    Ok(Feature {
+    let mut feature = Feature {
         name: name.clone(),
         text: params.text.clone(),
         text_one: params.text_one.clone(),
@@ -121,10 +125,15 @@ fn checked(
         observed_by,
         unit: params.unit.clone(),
         modifiable: finder.modifiable,
+        theme: params.theme.clone().unwrap_or_default(),
         source,
         level_titles,
         columns,
-    })
+    };
+    if params.theme.is_none() {
+        feature.theme = theme_of(&feature, concepts);
+    }
+    Ok(feature)
 }
 
 fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, String> {

@@ -14,6 +14,7 @@ mod measurement;
 mod params;
 mod scene;
 mod spec;
+mod theme;
 mod utilization;
 mod vocabulary;
 

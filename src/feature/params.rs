@@ -25,6 +25,9 @@ pub struct FeatureParams {
     /// The unit of the value, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// What it is about: features of one theme make one reason. Without it, by where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theme: Option<String>,
 }
 
 /// What shows that a source sends a kind of data, as the task file gives it: any event, at any time.

@@ -32,6 +32,8 @@ pub struct Feature {
     pub observed_by: Option<ObservedBy>,
     pub unit: Option<String>,
     pub modifiable: bool,
+    /// What it is about, such as `blood pressure`: features of one theme make one reason.
+    pub theme: String,
     pub source: Source,
     /// What each column of a group is called in words.
     pub level_titles: Vec<String>,
