@@ -11,11 +11,11 @@ use super::judgement::{
     relearnt,
 };
 use super::leaks;
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use super::report::{Dump, EACH_CLASS_MIN, FitParams, Fitted, Report, TrainError};
 use super::select::{
-    Contender, Finalist, Layout, Pace, Table, Tried, calibrator, choose, cross_validate, margins,
-    simplest_first,
+    Chosen, Contender, Finalist, Layout, Pace, Table, Tried, calibrator, choose, cross_validate,
+    margins, simplest_first,
 };
 use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
@@ -100,7 +100,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         held_out: held_out_figures,
         held_out_evaluation,
         description: Some(judging.description(&table, &drafted.1)),
-        sample_size: sample_size(&table, &finalists, layout.input.inputs()),
+        sample_size: sample_size(&table, &chosen, layout.input.inputs()),
         learning_curve,
         unused_columns: unused(&columns, &layout.input),
     };
@@ -257,11 +257,11 @@ impl Judging<'_> {
     }
 }
 
-fn sample_size(table: &Table<'_>, finalists: &[Finalist], inputs: usize) -> Option<SampleSize> {
+fn sample_size(table: &Table<'_>, chosen: &Chosen, inputs: usize) -> Option<SampleSize> {
     let (all, weights) = ((0..table.labels.len()).collect::<Vec<usize>>(), table.weights());
     let events: Vec<usize> = all.iter().copied().filter(|row| table.labels[*row]).collect();
     let prevalence = weights.sum(&events) / weights.sum(&all);
-    let loss = finalists.first().and_then(|first| first.tried.report.log_loss);
+    let loss = metrics::log_loss(&chosen.probabilities, &table.labels, weights);
     SampleSize::of(inputs, prevalence, loss, weights.effective(&all))
 }
 

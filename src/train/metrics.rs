@@ -20,6 +20,7 @@ mod smooth;
 mod thresholds;
 
 pub(super) use calibration::Line;
+pub(super) use calibration::log_odds;
 pub use calibration::{calibration_in_the_large, calibration_line, observed_over_expected};
 pub(super) use core::Core;
 pub use estimate::Estimate;
