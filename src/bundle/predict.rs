@@ -82,6 +82,12 @@ impl Bundle {
         found.map_or("", |cut| cut.name.as_str())
     }
 
+    /// 95% bounds of the event rate among all patients with this probability; `None` where the fit left
+    /// none.
+    pub fn interval(&self, probability: f64) -> Option<[f64; 2]> {
+        self.manifest().interval.as_ref().map(|interval| interval.around(probability))
+    }
+
     /// The share (0 to 99 percent) of the development cohort with a lower probability.
     pub fn reference_percentile(&self, probability: f64) -> f64 {
         self.manifest().reference.partition_point(|quantile| *quantile < probability) as f64

@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::predictions::PredictionFile;
 use super::records::{self, Source};
 use super::{CommandError, io_error};
-use crate::import::{Counts, Meter, Received};
-use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
+use crate::bundle::Bundle;
+use crate::import::{Counts, Export, Meter, Received};
+use crate::record::Time;
+use crate::train::{self, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
 
 /// What `evaluate` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,20 @@ impl Evaluated {
     }
 }
 
+/// The cohort of an export with what a bundle says of it.
+pub(super) struct Replayed<'a> {
+    pub cohort: Cohort<'a>,
+    pub lines: Counts,
+    probabilities: HashMap<(i64, Time), Option<f64>>,
+}
+
+impl Replayed<'_> {
+    /// The probability that the bundle gave a sample; `None` without enough data.
+    pub(super) fn probability(&self, sample: &Sample) -> Option<f64> {
+        self.probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
+    }
+}
+
 /// Judges a bundle on every labelled index time of an export.
 ///
 /// # Errors
@@ -63,23 +79,30 @@ impl Evaluated {
 pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let export = records::export(&request.source)?;
-    let development = bundle.manifest().development.as_ref();
-    let part = development.map_or("none", |development| development.held_out_part.as_str());
+    let replayed = replayed(&bundle, &export, request, meter)?;
+    judged(&bundle, &replayed, request)
+}
+
+/// Replays the export; every prediction goes to `predictions.parquet`.
+pub(super) fn replayed<'a>(
+    bundle: &'a Bundle,
+    export: &Export,
+    request: &EvaluateRequest,
+    meter: &Meter,
+) -> Result<Replayed<'a>, CommandError> {
     let held_out = match request.only_held_out {
-        true => Some(HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody).ok_or_else(|| {
-            CommandError::Data("the fit of this bundle held nobody out: nothing to judge on".into())
-        })?),
-        false => None,
+        true => held_out(bundle)?,
+        false => Vec::new(),
     };
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
     let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
     let mut probabilities = HashMap::new();
     let lines = export.read(meter, |subject| {
-        if held_out.is_some_and(|held_out| !held_out.holds(&subject.group, subject.split)) {
+        if held_out.iter().any(|held_out| !held_out.holds(&subject.group, subject.split)) {
             return Received::Skipped("not held out".to_owned());
         }
-        let rows = match super::score::rows(&bundle, &subject) {
+        let rows = match super::score::rows(bundle, &subject) {
             Ok(rows) => rows,
             Err(error) => return Received::Quarantined(error.to_string()),
         };
@@ -94,9 +117,17 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     })?;
     file.finish()?;
     cohort.finish();
-    let evaluation = train::evaluate(&bundle, &cohort, |sample| {
-        probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
-    });
+    Ok(Replayed { cohort, lines, probabilities })
+}
+
+/// Judges what was replayed; the figures go to `metrics.json`.
+pub(super) fn judged(
+    bundle: &Bundle,
+    replayed: &Replayed<'_>,
+    request: &EvaluateRequest,
+) -> Result<Evaluated, CommandError> {
+    let evaluation =
+        train::evaluate(bundle, &replayed.cohort, |sample| replayed.probability(sample));
     let evaluation = evaluation.ok_or_else(|| {
         CommandError::Data("the cohort does not hold both outcomes: nothing can be judged".into())
     })?;
@@ -106,8 +137,8 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
         version: manifest.version.clone(),
         digest: bundle.digest().to_owned(),
         only_held_out: request.only_held_out,
-        lines,
-        attrition: cohort.attrition().shown(),
+        lines: replayed.lines.clone(),
+        attrition: replayed.cohort.attrition().shown(),
         evaluation,
     };
     let path = request.out.join("metrics.json");
@@ -115,4 +146,20 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
         .map_err(|error| CommandError::Json(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
     Ok(evaluated)
+}
+
+/// Whom the fit of a bundle held out, and its recalibration where there was one: patients that it has
+/// not learnt from are in all of these.
+pub(super) fn held_out(bundle: &Bundle) -> Result<Vec<HeldOut>, CommandError> {
+    let manifest = bundle.manifest();
+    let fit = manifest.development.as_ref().map_or("none", |of| of.held_out_part.as_str());
+    let moved = manifest.recalibrated.as_ref().map(|of| of.held_out_part.as_str());
+    let parts = [Some(fit), moved].into_iter().flatten();
+    let somebody = parts.map(|part| HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody));
+    somebody.collect::<Option<Vec<HeldOut>>>().ok_or_else(|| {
+        CommandError::Data(format!(
+            "the fit of {} version {} held nobody out: nothing to judge on",
+            manifest.task, manifest.version
+        ))
+    })
 }

@@ -1,5 +1,6 @@
 //! `score`: a whole population offline, by the same road as the server.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received, Subject};
 use crate::record::{History, RecordError};
 use crate::task::{Label, index_times, label};
+use crate::train::Count;
 
 /// What `score` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,15 +34,20 @@ pub struct Scored {
     pub scored: u64,
     /// Index times without: not eligible, or not enough data.
     pub not_scored: u64,
+    /// By grade, how far the records of eligible patients suffice; D is not enough data.
+    pub sufficiency: BTreeMap<&'static str, Count>,
 }
 
 impl Scored {
     /// What was written, in sentences.
     pub fn summary(&self) -> String {
+        let grades = self.sufficiency.iter().map(|(grade, count)| format!("{grade} {count}"));
         format!(
-            "{} index times scored, {} not (see column not_eligible)\n{}\nwritten: {}",
+            "{} index times scored, {} not (see column not_eligible)\n\
+             how far the records suffice (D: not enough data): {}\n{}\nwritten: {}",
             self.scored,
             self.not_scored,
+            grades.collect::<Vec<_>>().join(", "),
             self.lines.sentence(),
             self.out.display()
         )
@@ -56,6 +63,7 @@ pub fn score(request: &ScoreRequest, meter: &Meter) -> Result<Scored, CommandErr
     let export = records::export(&request.source)?;
     let mut file = PredictionFile::create(&request.out)?;
     let (mut scored, mut not_scored) = (0, 0);
+    let mut sufficiency = BTreeMap::new();
     let lines = export.read(meter, |subject| {
         let rows = match rows(&bundle, &subject) {
             Ok(rows) => rows,
@@ -64,13 +72,17 @@ pub fn score(request: &ScoreRequest, meter: &Meter) -> Result<Scored, CommandErr
         for row in rows {
             let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
             *count += 1;
+            if let Some(grade) = row.sufficiency {
+                let Count(of_it) = sufficiency.entry(grade.letter()).or_default();
+                *of_it += 1;
+            }
             file.push(row);
         }
         Received::Used
     })?;
     file.finish()?;
     let digest = bundle.digest().to_owned();
-    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored })
+    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored, sufficiency })
 }
 
 /// The predictions of one subject: at its given label's time, or at every index time.

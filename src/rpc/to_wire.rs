@@ -38,6 +38,7 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         auroc,
         synthetic_training_data,
         not_validated,
+        forced,
         refused,
     } = info;
     proto::Model {
@@ -52,6 +53,7 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         refused,
         synthetic_training_data,
         not_validated,
+        forced,
     }
 }
 
@@ -86,6 +88,7 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         history_used_until,
         assumptions,
         probability,
+        interval,
         horizon_days,
         tier,
         flag_threshold,
@@ -120,6 +123,8 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         reasons: reasons.into_iter().map(|each| reason(each, origin)).collect(),
         other_contribution,
         published: published.into_iter().map(self::published).collect(),
+        interval_low: interval.map(|[low, _]| low),
+        interval_high: interval.map(|[_, high]| high),
     }
 }
 

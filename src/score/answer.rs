@@ -43,6 +43,9 @@ pub struct Score {
     pub assumptions: Vec<String>,
     /// Calibrated probability of the outcome within the horizon; `None` when the data do not suffice.
     pub probability: Option<f64>,
+    /// 95% bounds of the event rate among all patients with this probability (not of this patient's
+    /// own risk); `None` without a probability, and from bundles without intervals.
+    pub interval: Option<[f64; 2]>,
     pub horizon_days: u32,
     /// The tier's name in the task; `None` without a probability.
     pub tier: Option<String>,

@@ -37,6 +37,7 @@ pub fn score(
         history_used_until: latest_fact(&view),
         assumptions,
         probability: None,
+        interval: None,
         horizon_days: task.params().time_at_risk.horizon_days,
         tier: None,
         flag_threshold: bundle.manifest().tiers.first().map_or(1.0, |cut| cut.from),
@@ -60,6 +61,7 @@ pub fn score(
     }
     let probability = bundle.predict(&row).probability;
     score.probability = Some(probability);
+    score.interval = bundle.interval(probability);
     score.tier = Some(bundle.tier(probability).to_owned());
     score.reference_percentile = Some(bundle.reference_percentile(probability));
     if reasons_max > 0 {

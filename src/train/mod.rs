@@ -13,11 +13,14 @@ mod censoring;
 mod cohort;
 mod evaluate;
 mod fit;
+mod gate;
+mod interval;
 mod judgement;
 mod leaks;
 mod metrics;
 mod published_figures;
 mod published_only;
+mod recalibrate;
 mod report;
 mod roll;
 mod select;
@@ -26,12 +29,14 @@ mod split;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod versus;
 
 pub use attrition::{Attrition, AttritionLine, Rates, ShownAttrition};
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Case, Cohort, GivenLabel, Sample};
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::fit;
+pub use gate::{ComparedFigures, GateFigures, Served, refusals};
 pub use judgement::{
     ColumnDrift, Described, Description, Drift, FeatureImportance, Gap, LearningPoint, OverTime,
     PeriodFigures, SampleSize, Subgroup, Summary,
@@ -44,8 +49,9 @@ pub use metrics::{
     log_loss, observed_over_expected, observed_over_expected_interval, paired, score_bands,
     threshold_table, top_shares,
 };
-pub use published_figures::PublishedFigures;
+pub use published_figures::{PublishedFigures, PublishedProbability, Ranking};
 pub use published_only::published_only;
+pub use recalibrate::{RecalibrateParams, RecalibratedVersion, RecalibrationReport, recalibrate};
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{Roll, RollRow};
 pub use select::{Candidate, CandidateReport, Contender, Pace, Search, Step};
@@ -55,3 +61,4 @@ pub use survey::{
     ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
     ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,
 };
+pub use versus::{Beside, NetBenefit, Reclassification, Versus, versus};

@@ -146,6 +146,16 @@ pub(crate) fn fit_sample(models: PathBuf) -> FitOutcome {
     command::fit(&request, &Meter::default(), &|_| {}).unwrap()
 }
 
+/// A fit on the committed sample, with the models folder it is in.
+pub(crate) fn fitted() -> &'static (tempfile::TempDir, FitOutcome) {
+    static FITTED: OnceLock<(tempfile::TempDir, FitOutcome)> = OnceLock::new();
+    FITTED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = fit_sample(folder.path().join("models"));
+        (folder, outcome)
+    })
+}
+
 pub(crate) fn time(text: &str) -> Time {
     Time::parse(text).unwrap()
 }

@@ -110,6 +110,34 @@ pub(crate) enum Command {
         /// Only the patients that the fit held out: an export that the fit has seen judges nothing.
         #[arg(long)]
         only_held_out: bool,
+        /// Make a version of the bundle for these patients: the same models, their probabilities moved
+        /// by the outcomes of one part of the patients, judged on the other.
+        #[arg(long, requires = "models")]
+        recalibrate: bool,
+        /// With --recalibrate: the models folder that gets the new version, not yet in service.
+        #[arg(long, requires = "recalibrate")]
+        models: Option<PathBuf>,
+        /// With --recalibrate: the part of the patients to judge on, `k/n`; half of them by default.
+        #[arg(long, requires = "recalibrate", value_parser = held_out)]
+        held_out: Option<HeldOut>,
+    },
+    /// Compare two bundles on an export, on the same index times: comparison.json, with the paired
+    /// differences between them.
+    Compare {
+        /// A version folder: the new one.
+        first: PathBuf,
+        /// A version folder: the one it is compared with. Every difference is the first's less the
+        /// second's.
+        second: PathBuf,
+        #[command(flatten)]
+        records: Records,
+        /// The folder to write to.
+        #[arg(long)]
+        out: PathBuf,
+        /// Only the patients that the fits of both held out: an export that a fit has seen judges
+        /// nothing.
+        #[arg(long)]
+        only_held_out: bool,
     },
     /// Write an export as MEDS 0.4, for pandas, ACES or MEDS-Tab, and for this program.
     Convert {
@@ -175,6 +203,16 @@ pub(crate) enum Command {
         /// The models folder.
         #[arg(long, default_value = "models")]
         models: PathBuf,
+        /// The comparison.json of a `compare --only-held-out` of this version (first) with the one in
+        /// service (second): the gate refuses a version that is worse.
+        #[arg(long, value_name = "FILE")]
+        comparison: Option<PathBuf>,
+        /// Promote it although the gate says no; the reason is kept in stages.json and shown.
+        #[arg(long, requires = "reason")]
+        force: bool,
+        /// Why it is to be in service all the same.
+        #[arg(long, value_name = "TEXT", requires = "force")]
+        reason: Option<String>,
     },
 }
 

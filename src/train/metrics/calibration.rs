@@ -18,7 +18,7 @@ pub fn observed_over_expected(p: &[f64], y: &[bool], weights: Weights<'_>) -> Op
     (expected > 0.0).then(|| observed / expected)
 }
 
-pub(super) fn log_odds(p: f64) -> f64 {
+pub(in crate::train) fn log_odds(p: f64) -> f64 {
     let p = p.clamp(EDGE, 1.0 - EDGE);
     (p / (1.0 - p)).ln()
 }
