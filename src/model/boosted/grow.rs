@@ -153,8 +153,11 @@ fn holds_enough(soil: &Soil<'_>, rows: &[u32]) -> bool {
     enough_at(patients, soil.rules.params.leaf_patients_min).is_some()
 }
 
+/// The rows of the left side and those of the right one, both in rising order.
+type Dealt = (Vec<u32>, Vec<u32>);
+
 /// The rows that go left and those that go right, both in their order.
-fn deal(soil: &Soil<'_>, split: &Split, rows: &[u32]) -> (Vec<u32>, Vec<u32>) {
+fn deal(soil: &Soil<'_>, split: &Split, rows: &[u32]) -> Dealt {
     let binned = soil.binned;
     let codes = binned.codes(split.input);
     let missing = binned.bins()[split.input].missing();
@@ -180,8 +183,8 @@ fn deal(soil: &Soil<'_>, split: &Split, rows: &[u32]) -> (Vec<u32>, Vec<u32>) {
         return part(rows);
     }
     let share = rows.len().div_ceil(rayon::current_num_threads()).max(ROWS_ALONE);
-    let parts: Vec<(Vec<u32>, Vec<u32>)> = rows.par_chunks(share).map(part).collect();
-    let joined = |side: fn(&(Vec<u32>, Vec<u32>)) -> &Vec<u32>| {
+    let parts: Vec<Dealt> = rows.par_chunks(share).map(part).collect();
+    let joined = |side: fn(&Dealt) -> &Vec<u32>| {
         let parts: Vec<&[u32]> = parts.iter().map(|part| side(part).as_slice()).collect();
         parts.concat()
     };
