@@ -125,6 +125,7 @@ fn checked(
         observed_by,
         unit: params.unit.clone(),
         modifiable: finder.modifiable,
+        risk: params.risk,
         theme: params.theme.clone().unwrap_or_default(),
         source,
         level_titles,

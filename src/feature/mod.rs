@@ -22,7 +22,7 @@ pub use extract::extract;
 pub use matrix::Matrix;
 pub use params::{
     Aggregate, DrugChange, DrugChangeParams, FeatureParams, LearnedFrom, MeasuredParams,
-    ObservedByParams, PerDay, SourceParams, Window,
+    ObservedByParams, PerDay, RiskWith, SourceParams, Window,
 };
 pub use scene::{Facts, Token};
 pub use spec::{Column, Counted, Feature, ObservedBy, Source, Spec, SpecError};

@@ -28,6 +28,17 @@ pub struct FeatureParams {
     /// What it is about: features of one theme make one reason. Without it, by where it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theme: Option<String>,
+    /// That the risk may only rise, or only fall, with a higher value. Boosted trees keep to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskWith>,
+}
+
+/// How the risk may move with a higher value of a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RiskWith {
+    Rises,
+    Falls,
 }
 
 /// What shows that a source sends a kind of data, as the task file gives it: any event, at any time.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::params::{Aggregate, DrugChange, LearnedFrom, PerDay, Window};
+use super::params::{Aggregate, DrugChange, LearnedFrom, PerDay, RiskWith, Window};
 use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EncounterCode, Entry, EventKind};
 
@@ -32,6 +32,8 @@ pub struct Feature {
     pub observed_by: Option<ObservedBy>,
     pub unit: Option<String>,
     pub modifiable: bool,
+    /// How the risk may move with a higher value; `None` = in any way.
+    pub risk: Option<RiskWith>,
     /// What it is about, such as `blood pressure`: features of one theme make one reason.
     pub theme: String,
     pub source: Source,
