@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::predictions::PredictionFile;
+use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
+use super::score::{histories, rows};
 use super::{CommandError, io_error};
-use crate::import::{Counts, Meter, Received};
+use crate::import::{Counts, Meter, Received, Wanted};
+use crate::record::Histories;
 use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
 
 /// What `evaluate` is asked to do.
@@ -56,6 +58,13 @@ impl Evaluated {
     }
 }
 
+/// What one part of an export gives.
+struct Part<'b> {
+    cohort: Cohort<'b>,
+    rows: Vec<Row>,
+    histories: Histories<'b>,
+}
+
 /// Judges a bundle on every labelled index time of an export.
 ///
 /// # Errors
@@ -73,27 +82,38 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     };
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
-    let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
+    let begin = |parts| Part {
+        cohort: Cohort::part(bundle.task(), bundle.concepts(), parts),
+        rows: Vec::new(),
+        histories: histories(&bundle),
+    };
+    let (parts, lines) =
+        export.fold(meter, &Wanted::for_index_times(bundle.task()), begin, |part, subject| {
+            if held_out.is_some_and(|held_out| !held_out.holds(&subject.group, subject.split)) {
+                return Received::Skipped("not held out".to_owned());
+            }
+            let case = records::case(subject);
+            match case.history(bundle.task(), &mut part.histories) {
+                Ok(None) => {}
+                Ok(Some(history)) => {
+                    part.rows.extend(rows(&bundle, &case, &history));
+                    part.cohort.add_history(&case, &history);
+                }
+                Err(error) => return Received::Quarantined(error.to_string()),
+            }
+            Received::Used
+        })?;
     let mut probabilities = HashMap::new();
-    let lines = export.read(meter, |subject| {
-        if held_out.is_some_and(|held_out| !held_out.holds(&subject.group, subject.split)) {
-            return Received::Skipped("not held out".to_owned());
-        }
-        let rows = match super::score::rows(&bundle, &subject) {
-            Ok(rows) => rows,
-            Err(error) => return Received::Quarantined(error.to_string()),
-        };
+    let mut cohorts = Vec::with_capacity(parts.len());
+    for Part { cohort, rows, histories: _ } in parts {
+        cohorts.push(cohort);
         for row in rows {
             probabilities.insert((row.subject_id, row.prediction_time), row.probability);
             file.push(row);
         }
-        match cohort.add(&records::case(subject)) {
-            Ok(()) => Received::Used,
-            Err(error) => Received::Quarantined(error.to_string()),
-        }
-    })?;
+    }
     file.finish()?;
-    cohort.finish();
+    let cohort = Cohort::joined(bundle.task(), bundle.concepts(), cohorts);
     let evaluation = train::evaluate(&bundle, &cohort, |sample| {
         probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
     });

@@ -10,8 +10,8 @@ use crate::record::{Code, Comparator, ConceptId, EncounterClass, Entry, Evidence
 /// One column for each aggregate of the concept's values in the window; missing without a value.
 pub(super) fn values(scene: &Scene<'_, '_>, of: &Measured, sink: &mut Sink<'_>) {
     let mut measured: Vec<(&Entry, f64)> = scene
-        .within(of.window)
-        .filter(|entry| entry.concepts.contains(&of.concept) && is_in_class(scene, entry, of))
+        .of_any(&[of.concept], of.window)
+        .filter(|entry| is_in_class(scene, entry, of))
         .filter_map(|entry| {
             let number = entry.number?;
             Some((entry, if of.cuts.is_empty() { number } else { band(number, entry, &of.cuts) }))
@@ -84,8 +84,7 @@ pub(super) fn stay_count(
     sink: &mut Sink<'_>,
 ) {
     let sent = scene
-        .within(Window::Stay)
-        .filter(|entry| entry.concepts.contains(&concept))
+        .of_any(&[concept], Window::Stay)
         .filter_map(|entry| Some((entry.number?, scene.view.evidence(entry))))
         .last();
     if let Some((number, evidence)) = sent {
