@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftReference;
 use super::golden::Golden;
+use super::interval::Interval;
 use crate::feature::Vocabulary;
 use crate::model::{Calibrator, Family, InputSpec};
 
@@ -25,6 +27,9 @@ pub struct Manifest {
     /// `None` where nothing was fitted: the bundle shows published scores alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub development: Option<Development>,
+    /// `None` for a version as it was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalibrated: Option<Recalibration>,
     pub columns: Vec<ColumnEntry>,
     pub vocabulary: Vocabulary,
     /// Medians, bounds and missing indicators: how a row becomes model inputs.
@@ -34,6 +39,17 @@ pub struct Manifest {
     pub tiers: Vec<TierCut>,
     /// The 1st to 99th percentile of the out-of-fold probabilities of the development cohort.
     pub reference: Vec<f64>,
+    /// Where the event rate of all patients with a score lies; `None` in bundles made before there were
+    /// intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Up to which share of the model's weight lies outside the usual range in 99.5% of the development
+    /// rows; `None` in bundles made before novelty was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub novelty_usual: Option<f64>,
+    /// What the development rows looked like; absent in a bundle that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_reference: Option<DriftReference>,
     /// Figures of the whole on patients that no fit saw; `None` when none were held out.
     pub held_out: Option<Headline>,
     pub golden: Vec<Golden>,
@@ -61,10 +77,36 @@ pub struct Development {
     pub synthetic_training_data: bool,
 }
 
+/// What moved the probabilities of a version to other patients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recalibration {
+    /// The version it was made from, and its digest.
+    pub parent_version: String,
+    pub parent_digest: String,
+    /// Where the records come from.
+    pub source: String,
+    /// First and last year of the records.
+    pub years: [i32; 2],
+    /// Of the patients that it was recalibrated on.
+    pub index_times: u64,
+    pub patients: u64,
+    pub outcomes: u64,
+    /// Which part of the patients it was judged on instead.
+    pub held_out_part: String,
+    /// The new log-odds = `intercept` + `slope` times those of the parent.
+    pub intercept: f64,
+    pub slope: f64,
+    /// Whether the records are a simulated population's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub synthetic_training_data: bool,
+}
+
 impl Manifest {
-    /// Whether it was fitted on a simulated population.
+    /// Whether it was fitted or recalibrated on a simulated population.
     pub fn is_synthetic(&self) -> bool {
         self.development.as_ref().is_some_and(|of| of.synthetic_training_data)
+            || self.recalibrated.as_ref().is_some_and(|of| of.synthetic_training_data)
     }
 }
 

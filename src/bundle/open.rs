@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
 use crate::model::{
@@ -18,6 +19,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The name of the file with the figures of the fit.
+pub const METRICS: &str = "metrics.json";
 
 /// The folder of the formulas a bundle carries.
 const PUBLISHED: &str = "published/";
@@ -264,6 +268,9 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
             && manifest.tiers.is_empty()
             && manifest.reference.is_empty()
             && manifest.golden.is_empty()
+            && manifest.interval.is_none()
+            && manifest.recalibrated.is_none()
+            && manifest.novelty_usual.is_none()
             && manifest.development.is_none();
         return holds(nothing_fitted, "there is no model, but parts of one");
     }
@@ -286,6 +293,14 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
         && reference.is_sorted()
         && reference.len() == 99;
     holds(reference_fits, "the reference needs 99 rising percentiles")?;
+    let drift_fits = manifest.drift_reference.as_ref().is_none_or(|r| r.fits(columns.len()));
+    holds(drift_fits, "the drift reference needs bands of each column whose shares sum to 1")?;
+    holds(
+        manifest.interval.as_ref().is_none_or(Interval::is_sound),
+        "the bounds do not hold the answers",
+    )?;
+    let novelty = manifest.novelty_usual.is_none_or(|share| (0.0..=1.0 + 1e-6).contains(&share));
+    holds(novelty, "the usual novelty is no share")?;
     let golden_fits = manifest.golden.iter().all(|golden| golden.row.len() == columns.len());
     holds(golden_fits, "golden inputs need one value a column")?;
     let weights = manifest.members.iter().map(|member| member.weight);
@@ -318,6 +333,11 @@ fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, Bund
                 Member::Published(score)
             }
             Family::Forest => Member::Forest(FlatTrees::from_bytes(bytes, inputs).map_err(fault)?),
+            Family::Boosted => {
+                // It has no use for indicators: its trees know a missing value themselves.
+                let values = manifest.input.kept.len();
+                Member::Boosted(FlatTrees::from_bytes(bytes, values).map_err(fault)?)
+            }
         };
         Ok(BundleMember { model, calibrator: entry.calibrator.clone(), weight: entry.weight })
     });

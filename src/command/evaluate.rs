@@ -9,9 +9,10 @@ use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use super::score::{histories, rows};
 use super::{CommandError, io_error};
-use crate::import::{Counts, Meter, Received, Wanted};
-use crate::record::Histories;
-use crate::train::{self, Cohort, Evaluation, HeldOut, ShownAttrition};
+use crate::bundle::Bundle;
+use crate::import::{Counts, Export, Meter, Received, Wanted};
+use crate::record::{Histories, Time};
+use crate::train::{self, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
 
 /// What `evaluate` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,10 +60,24 @@ impl Evaluated {
 }
 
 /// What one part of an export gives.
-struct Part<'b> {
-    cohort: Cohort<'b>,
+struct Part<'a> {
+    cohort: Cohort<'a>,
     rows: Vec<Row>,
-    histories: Histories<'b>,
+    histories: Histories<'a>,
+}
+
+/// The cohort of an export with what a bundle says of it.
+pub(super) struct Replayed<'a> {
+    pub cohort: Cohort<'a>,
+    pub lines: Counts,
+    probabilities: HashMap<(i64, Time), Option<f64>>,
+}
+
+impl Replayed<'_> {
+    /// The probability that the bundle gave a sample; `None` without enough data.
+    pub(super) fn probability(&self, sample: &Sample) -> Option<f64> {
+        self.probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
+    }
 }
 
 /// Judges a bundle on every labelled index time of an export.
@@ -72,37 +87,44 @@ struct Part<'b> {
 pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let export = records::export(&request.source)?;
-    let development = bundle.manifest().development.as_ref();
-    let part = development.map_or("none", |development| development.held_out_part.as_str());
+    let replayed = replayed(&bundle, &export, request, meter)?;
+    judged(&bundle, &replayed, request)
+}
+
+/// Replays the export; every prediction goes to `predictions.parquet`.
+pub(super) fn replayed<'a>(
+    bundle: &'a Bundle,
+    export: &Export,
+    request: &EvaluateRequest,
+    meter: &Meter,
+) -> Result<Replayed<'a>, CommandError> {
     let held_out = match request.only_held_out {
-        true => Some(HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody).ok_or_else(|| {
-            CommandError::Data("the fit of this bundle held nobody out: nothing to judge on".into())
-        })?),
-        false => None,
+        true => held_out(bundle)?,
+        false => Vec::new(),
     };
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
     let begin = |parts| Part {
         cohort: Cohort::part(bundle.task(), bundle.concepts(), parts),
         rows: Vec::new(),
-        histories: histories(&bundle),
+        histories: histories(bundle),
     };
-    let (parts, lines) =
-        export.fold(meter, &Wanted::for_index_times(bundle.task()), begin, |part, subject| {
-            if held_out.is_some_and(|held_out| !held_out.holds(&subject.group, subject.split)) {
-                return Received::Skipped("not held out".to_owned());
+    let wanted = Wanted::for_index_times(bundle.task());
+    let (parts, lines) = export.fold(meter, &wanted, begin, |part, subject| {
+        if held_out.iter().any(|held_out| !held_out.holds(&subject.group, subject.split)) {
+            return Received::Skipped("not held out".to_owned());
+        }
+        let case = records::case(subject);
+        match case.history(bundle.task(), &mut part.histories) {
+            Ok(None) => {}
+            Ok(Some(history)) => {
+                part.rows.extend(rows(bundle, &case, &history));
+                part.cohort.add_history(&case, &history);
             }
-            let case = records::case(subject);
-            match case.history(bundle.task(), &mut part.histories) {
-                Ok(None) => {}
-                Ok(Some(history)) => {
-                    part.rows.extend(rows(&bundle, &case, &history));
-                    part.cohort.add_history(&case, &history);
-                }
-                Err(error) => return Received::Quarantined(error.to_string()),
-            }
-            Received::Used
-        })?;
+            Err(error) => return Received::Quarantined(error.to_string()),
+        }
+        Received::Used
+    })?;
     let mut probabilities = HashMap::new();
     let mut cohorts = Vec::with_capacity(parts.len());
     for Part { cohort, rows, histories: _ } in parts {
@@ -114,9 +136,17 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     }
     file.finish()?;
     let cohort = Cohort::joined(bundle.task(), bundle.concepts(), cohorts);
-    let evaluation = train::evaluate(&bundle, &cohort, |sample| {
-        probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
-    });
+    Ok(Replayed { cohort, lines, probabilities })
+}
+
+/// Judges what was replayed; the figures go to `metrics.json`.
+pub(super) fn judged(
+    bundle: &Bundle,
+    replayed: &Replayed<'_>,
+    request: &EvaluateRequest,
+) -> Result<Evaluated, CommandError> {
+    let evaluation =
+        train::evaluate(bundle, &replayed.cohort, |sample| replayed.probability(sample));
     let evaluation = evaluation.ok_or_else(|| {
         CommandError::Data("the cohort does not hold both outcomes: nothing can be judged".into())
     })?;
@@ -126,8 +156,8 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
         version: manifest.version.clone(),
         digest: bundle.digest().to_owned(),
         only_held_out: request.only_held_out,
-        lines,
-        attrition: cohort.attrition().shown(),
+        lines: replayed.lines.clone(),
+        attrition: replayed.cohort.attrition().shown(),
         evaluation,
     };
     let path = request.out.join("metrics.json");
@@ -135,4 +165,20 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
         .map_err(|error| CommandError::Json(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
     Ok(evaluated)
+}
+
+/// Whom the fit of a bundle held out, and its recalibration where there was one: patients that it has
+/// not learnt from are in all of these.
+pub(super) fn held_out(bundle: &Bundle) -> Result<Vec<HeldOut>, CommandError> {
+    let manifest = bundle.manifest();
+    let fit = manifest.development.as_ref().map_or("none", |of| of.held_out_part.as_str());
+    let moved = manifest.recalibrated.as_ref().map(|of| of.held_out_part.as_str());
+    let parts = [Some(fit), moved].into_iter().flatten();
+    let somebody = parts.map(|part| HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody));
+    somebody.collect::<Option<Vec<HeldOut>>>().ok_or_else(|| {
+        CommandError::Data(format!(
+            "the fit of {} version {} held nobody out: nothing to judge on",
+            manifest.task, manifest.version
+        ))
+    })
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod cohort;
+mod compare;
 mod convert;
 mod evaluate;
 mod fit;
@@ -9,6 +10,7 @@ mod leaks;
 mod predictions;
 mod promote;
 mod published;
+mod recalibrate;
 mod records;
 mod score;
 mod simulate;
@@ -18,12 +20,14 @@ use std::path::PathBuf;
 
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use cohort::{CohortRequest, Enrolled, cohort};
+pub use compare::{CompareRequest, Compared, ComparedBundle, compare};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
 pub use leaks::{LeaksOutcome, LeaksRequest, leaks};
-pub use promote::{Promoted, promote};
+pub use promote::{PromoteRequest, Promoted, promote};
 pub use published::{PublishedRequest, PublishedVersion, published};
+pub use recalibrate::{RecalibrateRequest, RecalibratedOutcome, recalibrate};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
@@ -64,6 +68,11 @@ pub enum CommandError {
     Threads(String),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The call itself is wrong.
+    #[error("{0}")]
+    Usage(String),
+    #[error("the gate says no:{}\n--force --reason \"...\" promotes it all the same; the reason is kept and shown", lines(.0))]
+    Gate(Vec<String>),
     #[error("cannot be written as JSON: {0}")]
     Json(String),
 }
@@ -72,12 +81,13 @@ impl CommandError {
     /// The program's exit code: 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Train(TrainError::Leaks(_)) => 1,
+            CommandError::Train(TrainError::Leaks(_)) | CommandError::Gate(_) => 1,
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
+            | CommandError::Usage(_)
             | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
             | CommandError::Io { .. }
@@ -106,6 +116,10 @@ pub fn with_threads<T: Send>(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     let pool = pool.map_err(|error| CommandError::Threads(error.to_string()))?;
     Ok(pool.install(work))
+}
+
+fn lines(each: &[String]) -> String {
+    each.iter().map(|line| format!("\n- {line}")).collect()
 }
 
 fn io_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> CommandError {

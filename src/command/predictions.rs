@@ -5,21 +5,24 @@ use std::path::Path;
 use super::CommandError;
 use crate::import::{Column, ColumnType, ParquetWriter};
 use crate::record::Time;
-use crate::score::Score;
+use crate::score::{Score, Sufficiency};
 use crate::task::NotEligible;
 
 /// How many rows are gathered before they are written.
 const BATCH_ROWS: usize = 8_192;
 
 /// The columns of a prediction file.
-const COLUMNS: [(&str, ColumnType); 8] = [
+const COLUMNS: [(&str, ColumnType); 11] = [
     ("subject_id", ColumnType::Integer),
     ("patient_id", ColumnType::Text),
     ("prediction_time", ColumnType::Time),
     ("boolean_value", ColumnType::Boolean),
     ("predicted_boolean_value", ColumnType::Boolean),
     ("predicted_boolean_probability", ColumnType::Double),
+    ("interval_low", ColumnType::Double),
+    ("interval_high", ColumnType::Double),
     ("tier", ColumnType::Text),
+    ("sufficiency", ColumnType::Text),
     ("not_eligible", ColumnType::Text),
 ];
 
@@ -31,9 +34,13 @@ pub(super) struct Row {
     pub prediction_time: Time,
     pub boolean_value: Option<bool>,
     pub probability: Option<f64>,
+    /// Of the event rate among patients with this probability.
+    pub interval: Option<[f64; 2]>,
     /// Whether the probability is in the highest tier.
     pub flagged: Option<bool>,
     pub tier: Option<String>,
+    /// How far the record sufficed; `None` where the patient is not eligible.
+    pub sufficiency: Option<Sufficiency>,
     /// The criterion that left the patient out, or `not_enough_data`.
     pub not_eligible: Option<String>,
 }
@@ -53,8 +60,10 @@ impl Row {
             prediction_time,
             boolean_value,
             probability: None,
+            interval: None,
             flagged: None,
             tier: None,
+            sufficiency: None,
             not_eligible: None,
         };
         match answer {
@@ -62,7 +71,9 @@ impl Row {
                 row.flagged = score.probability.map(|p| p >= score.flag_threshold);
                 row.not_eligible = score.probability.is_none().then(|| "not_enough_data".into());
                 row.probability = score.probability;
+                row.interval = score.interval;
                 row.tier = score.tier;
+                row.sufficiency = Some(score.sufficiency);
             }
             Err(not) => row.not_eligible = Some(not.criterion),
         }
@@ -116,7 +127,10 @@ impl PredictionFile {
             Column::Boolean(&column(rows, |row| row.boolean_value)),
             Column::Boolean(&column(rows, |row| row.flagged)),
             Column::Double(&column(rows, |row| row.probability)),
+            Column::Double(&column(rows, |row| row.interval.map(|[low, _]| low))),
+            Column::Double(&column(rows, |row| row.interval.map(|[_, high]| high))),
             Column::Text(&column(rows, |row| row.tier.as_deref())),
+            Column::Text(&column(rows, |row| row.sufficiency.map(Sufficiency::letter))),
             Column::Text(&column(rows, |row| row.not_eligible.as_deref())),
         ])?;
         self.rows.clear();

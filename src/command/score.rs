@@ -1,5 +1,6 @@
 //! `score`: a whole population offline, by the same road as the server.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received, Wanted};
 use crate::record::{Histories, History};
 use crate::task::{Label, index_times, label};
-use crate::train::Case;
+use crate::train::{Case, Count};
 
 /// What `score` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,15 +34,20 @@ pub struct Scored {
     pub scored: u64,
     /// Index times without: not eligible, or not enough data.
     pub not_scored: u64,
+    /// By grade, how far the records of eligible patients suffice; D is not enough data.
+    pub sufficiency: BTreeMap<&'static str, Count>,
 }
 
 impl Scored {
     /// What was written, in sentences.
     pub fn summary(&self) -> String {
+        let grades = self.sufficiency.iter().map(|(grade, count)| format!("{grade} {count}"));
         format!(
-            "{} index times scored, {} not (see column not_eligible)\n{}\nwritten: {}",
+            "{} index times scored, {} not (see column not_eligible)\n\
+             how far the records suffice (D: not enough data): {}\n{}\nwritten: {}",
             self.scored,
             self.not_scored,
+            grades.collect::<Vec<_>>().join(", "),
             self.lines.sentence(),
             self.out.display()
         )
@@ -57,6 +63,7 @@ pub fn score(request: &ScoreRequest, meter: &Meter) -> Result<Scored, CommandErr
     let export = records::export(&request.source)?;
     let mut file = PredictionFile::create(&request.out)?;
     let (mut scored, mut not_scored) = (0, 0);
+    let mut sufficiency = BTreeMap::new();
     let begin = |_| (Vec::new(), histories(&bundle));
     let wanted = Wanted::for_index_times(bundle.task());
     let (parts, lines) = export.fold(meter, &wanted, begin, |(found, histories), subject| {
@@ -70,11 +77,15 @@ pub fn score(request: &ScoreRequest, meter: &Meter) -> Result<Scored, CommandErr
     for row in parts.into_iter().flat_map(|(found, _)| found) {
         let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
         *count += 1;
+        if let Some(grade) = row.sufficiency {
+            let Count(of_it) = sufficiency.entry(grade.letter()).or_default();
+            *of_it += 1;
+        }
         file.push(row);
     }
     file.finish()?;
     let digest = bundle.digest().to_owned();
-    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored })
+    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored, sufficiency })
 }
 
 /// What the histories that `bundle` scores are built by.

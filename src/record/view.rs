@@ -14,8 +14,8 @@ use super::{
 /// Where in the record a fact comes from, and when it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// Place of the event in the record's events.
-    Event { index: usize, time: Time },
+    /// Place of the event in the record's events; how much of its time is known.
+    Event { index: usize, time: Time, precision: TimePrecision },
     /// Place of the encounter in the record's encounters.
     Encounter { index: usize, time: Time },
 }
@@ -338,7 +338,7 @@ impl<'a> View<'a> {
 
     /// What names `entry` in the record.
     pub fn evidence(&self, entry: &Entry) -> Evidence {
-        Evidence::Event { index: entry.source, time: entry.time }
+        Evidence::Event { index: entry.source, time: entry.time, precision: entry.precision }
     }
 
     pub(super) fn sees(&self, entry: &Entry) -> bool {
@@ -376,8 +376,24 @@ impl<'a> View<'a> {
     /// Whether `entry` happened in the last `days` days. Events known to the month or year only are
     /// in no such window.
     pub fn within_days(&self, entry: &Entry, days: i64) -> bool {
-        let exact = matches!(entry.precision, TimePrecision::Instant | TimePrecision::Day);
-        exact && entry.time > self.index_time.plus_days(-days)
+        entry.is_dated() && entry.time > self.index_time.plus_days(-days)
+    }
+
+    /// How many days the record goes back: to the start of the coverage that holds the index time, or
+    /// to an earlier first encounter. `None` for coverage without a beginning, and where the source
+    /// declares none at all: nobody can tell then whether the patient was seen elsewhere.
+    pub fn recorded_days(&self) -> Option<i64> {
+        let history = self.history;
+        if history.coverage.is_empty() {
+            return None;
+        }
+        let now = self.index_time;
+        let holds =
+            |p: &&Period| p.start.is_none_or(|t| t <= now) && p.end.is_none_or(|t| t >= now);
+        let covered = history.coverage.iter().find(holds);
+        let covered = covered.map_or(Some(now), |period| period.start)?;
+        let first = history.encounters.first().map_or(covered, |encounter| encounter.start);
+        Some(now.days_since(covered.min(first)).max(0.0) as i64)
     }
 
     /// Whether the source says that it would have seen the patient's care over all of the last

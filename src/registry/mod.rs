@@ -3,6 +3,7 @@
 
 mod folder;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use folder::{next_version, publish, read_files};
 
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::{Bundle, BundleError, Files};
 
 /// The file that says which version of a task is in service.
 const STAGES: &str = "stages.json";
@@ -53,6 +54,32 @@ struct Stages {
     /// The version that a server shows when it is asked for demonstrations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     demo: Option<String>,
+    /// Why the stable version is in service although the gate said no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forced: Option<Forced>,
+}
+
+/// A promotion that the gate refused and somebody forced. It stands beside the versions, not in one:
+/// a bundle's digest does not depend on who uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forced {
+    pub version: String,
+    /// In the words of whoever forced it.
+    pub reason: String,
+    /// What the gate said against it.
+    pub gate: Vec<String>,
+}
+
+impl Forced {
+    /// What a reader of the card must know.
+    pub fn sentence(&self) -> String {
+        format!(
+            "promoted against the gate, which said: {}. The reason given: {}",
+            self.gate.join("; "),
+            self.reason
+        )
+    }
 }
 
 /// The stages a version can be in.
@@ -75,6 +102,8 @@ pub struct Refused {
 #[derive(Debug, Default)]
 pub struct Registry {
     served: Vec<Bundle>,
+    /// By task, for those in service.
+    forced: BTreeMap<String, Forced>,
     refused: Vec<Refused>,
 }
 
@@ -82,6 +111,11 @@ impl Registry {
     /// The bundles in service, by task name.
     pub fn served(&self) -> &[Bundle] {
         &self.served
+    }
+
+    /// Why the version of `task` is in service although the gate said no; `None` where it did not.
+    pub fn forced(&self, task: &str) -> Option<&Forced> {
+        self.forced.get(task)
     }
 
     /// Tasks that should be in service and are not.
@@ -103,7 +137,12 @@ pub fn load(models: &Path, concepts: &[PathBuf], demo: bool) -> Result<Registry,
     let mut registry = Registry::default();
     for (task, folder) in task_folders(models)? {
         match in_stage(&folder, demo, &site) {
-            Ok(Some(bundle)) => registry.served.push(bundle),
+            Ok(Some(bundle)) => {
+                let forced = stages(&folder)?.forced;
+                let of_it = |forced: &Forced| forced.version == bundle.manifest().version;
+                registry.forced.extend(forced.filter(of_it).map(|forced| (task, forced)));
+                registry.served.push(bundle);
+            }
             // A task that has nothing but a demonstration is not there for a server without them.
             Ok(None) => {}
             Err(error) => registry.refused.push(Refused { task, error }),
@@ -145,6 +184,18 @@ fn in_stage(task: &Path, demo: bool, site: &[String]) -> Result<Option<Bundle>, 
     }
 }
 
+/// The version of `task` that is in service; `None` where none is.
+///
+/// # Errors
+/// When `stages.json` is there and cannot be read.
+pub fn stable_version(models: &Path, task: &str) -> Result<Option<String>, RegistryError> {
+    let folder = models.join(task);
+    match folder.join(STAGES).is_file() {
+        true => Ok(stages(&folder)?.stable),
+        false => Ok(None),
+    }
+}
+
 /// What `stages.json` of a task folder says.
 fn stages(task: &Path) -> Result<Stages, RegistryError> {
     let path = task.join(STAGES);
@@ -183,8 +234,33 @@ pub fn open(path: &Path, site_concepts: &[String]) -> Result<Bundle, RegistryErr
     Ok(bundle)
 }
 
-/// Puts `version` of `task` into a stage, once it has been opened and checked. Another stage stays as
-/// it is.
+/// A version that passed every check, with its files.
+#[derive(Debug)]
+pub struct Opened {
+    pub bundle: Bundle,
+    pub files: Files,
+}
+
+/// Opens `version` of `task` with what its files hold.
+///
+/// # Errors
+/// As `open`.
+pub fn open_version(models: &Path, task: &str, version: &str) -> Result<Opened, RegistryError> {
+    let path = version_folder(models, task, version)?;
+    let bundle = open(&path, &[])?;
+    Ok(Opened { bundle, files: read_files(&path)? })
+}
+
+fn version_folder(models: &Path, task: &str, version: &str) -> Result<PathBuf, RegistryError> {
+    let path = models.join(task).join(version);
+    if !folder::is_version(version) {
+        return Err(RegistryError::Folder { path, reason: "a version is a whole number" });
+    }
+    Ok(path)
+}
+
+/// Puts `version` of `task` into a stage, once it has been opened and checked; `forced` stands beside it
+/// where it goes into service against the gate. Another stage stays as it is.
 ///
 /// # Errors
 /// When the bundle fails any check, was fitted on a simulated population and is to be stable, or the
@@ -194,13 +270,10 @@ pub fn promote(
     task: &str,
     version: &str,
     stage: Stage,
+    forced: Option<Forced>,
 ) -> Result<Bundle, RegistryError> {
     let folder = models.join(task);
-    if !folder::is_version(version) {
-        let reason = "a version is a whole number";
-        return Err(RegistryError::Folder { path: folder.join(version), reason });
-    }
-    let path = folder.join(version);
+    let path = version_folder(models, task, version)?;
     let bundle = open(&path, &[])?;
     if stage == Stage::Stable && bundle.manifest().is_synthetic() {
         return Err(RegistryError::Synthetic { path });
@@ -208,10 +281,13 @@ pub fn promote(
     let path = folder.join(STAGES);
     let mut stages = match path.is_file() {
         true => stages(&folder)?,
-        false => Stages { stable: None, demo: None },
+        false => Stages { stable: None, demo: None, forced: None },
     };
     match stage {
-        Stage::Stable => stages.stable = Some(version.to_owned()),
+        Stage::Stable => {
+            stages.stable = Some(version.to_owned());
+            stages.forced = forced;
+        }
         Stage::Demo => stages.demo = Some(version.to_owned()),
     }
     let text = serde_json::to_string_pretty(&stages)

@@ -2,7 +2,7 @@
 
 use crate::bundle::Bundle;
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
-use crate::registry::Registry;
+use crate::registry::{Forced, Registry};
 use crate::score::{Score, score};
 pub use crate::task::NotEligible;
 
@@ -74,6 +74,9 @@ pub struct ModelInfo {
     pub synthetic_training_data: bool,
     /// The task is a definition that nobody has checked against records.
     pub not_validated: bool,
+    /// Why it is in service although the gate said no, with what the gate said; `None` for one that
+    /// passed.
+    pub forced: Option<String>,
     /// Why it is not in service; `None` when it is.
     pub refused: Option<String>,
 }
@@ -132,7 +135,13 @@ impl Service {
             let scored =
                 score(bundle, &built.history, prediction_time, request.options.reasons_max);
             let outcome = match scored {
-                Ok(score) => Answer::Score(Box::new(score)),
+                Ok(score) => {
+                    if score.explanation_failed {
+                        let (task, bundle_digest) = (&bundle.manifest().task, bundle.digest());
+                        tracing::error!(task, bundle_digest, "an explanation failed its check");
+                    }
+                    Answer::Score(Box::new(score))
+                }
                 Err(not) => Answer::NotEligible(not),
             };
             assessments.push(Assessment {
@@ -196,6 +205,7 @@ impl Service {
                 auroc: manifest.held_out.map(|figures| figures.auroc),
                 synthetic_training_data: manifest.is_synthetic(),
                 not_validated: bundle.task().params().not_validated,
+                forced: self.registry.forced(&manifest.task).map(Forced::sentence),
                 refused: None,
             }
         });
@@ -210,6 +220,7 @@ impl Service {
             auroc: None,
             synthetic_training_data: false,
             not_validated: false,
+            forced: None,
             refused: Some(refused.error.to_string()),
         });
         served.chain(refused).collect()

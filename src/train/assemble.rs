@@ -2,11 +2,15 @@
 
 use super::Cohort;
 use super::card;
-use super::report::{Finalist, FitParams, Report, TrainError, headline};
-use super::select::{Layout, Table};
+use super::cohort::Sample;
+use super::interval::interval;
+use super::judgement::drift_reference;
+use super::metrics::Quantiles;
+use super::report::{FitParams, Report, SourceNote, TrainError, headline};
+use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
-    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, Manifest,
-    MemberEntry, TierCut, formula_file, golden_rows, sealed,
+    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
+    Manifest, MemberEntry, TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
@@ -15,6 +19,9 @@ use crate::task::Task;
 
 /// How many rows the column weights are measured on.
 const WEIGHT_ROWS: usize = 256;
+/// The share of development rows that count as unusual, by how much of the model's weight lies outside
+/// the range of its inputs.
+const NOVEL_SHARE: f64 = 0.005;
 /// How many golden inputs a bundle has.
 const GOLDEN_ROWS: usize = 16;
 
@@ -31,14 +38,17 @@ pub(super) struct Parts<'a> {
 pub(super) fn draft(
     parts: &Parts<'_>,
     finalists: &[Finalist],
+    chosen: &Chosen,
 ) -> Result<(Files, Bundle), TrainError> {
     let task = parts.cohort.task();
     let mut files = described(task, parts.cohort.concepts())?;
     let mut members = Vec::new();
-    for (place, finalist) in finalists.iter().enumerate() {
+    let in_use = finalists.iter().zip(&chosen.shares).filter(|(_, share)| **share > 0.0);
+    for (finalist, share) in in_use {
         let (file, bytes) = match &finalist.member {
             Member::Logistic(linear) => ("logistic.json", json(linear)?),
             Member::Forest(trees) => ("forest.bin", trees.to_bytes()),
+            Member::Boosted(trees) => ("boosted.bin", trees.to_bytes()),
             Member::Published(score) => ("published.json", json(score)?),
         };
         files.insert(file.into(), bytes);
@@ -46,11 +56,10 @@ pub(super) fn draft(
             family: finalist.member.family(),
             file: file.into(),
             calibrator: finalist.calibrator.clone(),
-            weight: if place == 0 { 1.0 } else { 0.0 },
+            weight: *share,
             held_out: finalist.held_out.as_ref().map(headline),
         });
     }
-    let chosen = finalists.first().map_or(&[][..], |best| best.tried.probabilities.as_slice());
     let features = task.spec().features();
     let columns = parts.columns.iter().map(|column| ColumnEntry {
         name: column.name.clone(),
@@ -58,6 +67,7 @@ pub(super) fn draft(
         unit: features.get(column.feature).and_then(|feature| feature.unit.clone()),
         weight: 0.0,
     });
+    let Table { labels, patients, .. } = parts.table;
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -65,13 +75,27 @@ pub(super) fn draft(
         task_digest: task.digest().to_owned(),
         seed: parts.params.seed,
         development: Some(development(parts)),
+        recalibrated: None,
         columns: columns.collect(),
         vocabulary: parts.layout.vocabulary.clone(),
         input: parts.layout.input.clone(),
-        held_out: members.first().and_then(|member| member.held_out),
+        held_out: None,
         members,
-        tiers: tier_cuts(parts, chosen),
-        reference: reference(chosen, parts.table.weights()),
+        tiers: tier_cuts(task, &chosen.probabilities, parts.table.weights()),
+        drift_reference: Some(drift_reference(
+            &parts.layout.matrix,
+            &parts.table.patients,
+            &chosen.probabilities,
+        )),
+        reference: reference(&chosen.probabilities, parts.table.weights()),
+        interval: interval(
+            &chosen.probabilities,
+            labels,
+            patients,
+            parts.table.weights(),
+            parts.params.seed,
+        ),
+        novelty_usual: None,
         golden: Vec::new(),
         files: Default::default(),
     };
@@ -93,7 +117,7 @@ pub(super) fn described(task: &Task, concepts: &ConceptSet) -> Result<Files, Tra
     Ok(files)
 }
 
-fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| TrainError::Json(error.to_string()))?;
     bytes.push(b'\n');
@@ -104,11 +128,7 @@ fn development(parts: &Parts<'_>) -> Development {
     let Parts { table, params, .. } = parts;
     let mut patients = table.patients.clone();
     patients.dedup();
-    let years = params.source.years.unwrap_or_else(|| {
-        let years = table.samples.iter().map(|s| i32::from(s.prediction_time.year()));
-        let first = years.clone().min().unwrap_or_default();
-        [first, years.max().unwrap_or_default()]
-    });
+    let years = years(&params.source, &table.samples);
     Development {
         source: params.source.title.clone(),
         years,
@@ -120,37 +140,27 @@ fn development(parts: &Parts<'_>) -> Development {
     }
 }
 
+/// First and last year of the records: as the source says, else of the index times.
+pub(super) fn years(source: &SourceNote, samples: &[&Sample]) -> [i32; 2] {
+    source.years.unwrap_or_else(|| {
+        let years = samples.iter().map(|s| i32::from(s.prediction_time.year()));
+        let first = years.clone().min().unwrap_or_default();
+        [first, years.max().unwrap_or_default()]
+    })
+}
+
 /// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
-fn tier_cuts(parts: &Parts<'_>, probabilities: &[f64]) -> Vec<TierCut> {
-    let tiers = &parts.cohort.task().params().tier;
-    let ranked = ranked(probabilities, parts.table.weights());
-    let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(&ranked, 1.0 - share));
+pub(super) fn tier_cuts(task: &Task, probabilities: &[f64], weights: Weights<'_>) -> Vec<TierCut> {
+    let tiers = &task.params().tier;
+    let ranked = Quantiles::of(probabilities, weights);
+    let cut = |share: Option<f64>| share.map_or(0.0, |share| ranked.at(1.0 - share));
     tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
 /// The 1st to 99th percentile of the values.
-fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
-    let ranked = ranked(values, weights);
-    (1..=99).map(|percent| quantile(&ranked, f64::from(percent) / 100.0)).collect()
-}
-
-/// The values in rising order, each with the summed weight up to and with it.
-fn ranked(values: &[f64], weights: Weights<'_>) -> Vec<(f64, f64)> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut sum = 0.0;
-    let with_sum = order.into_iter().map(|row| {
-        sum += weights.of(row);
-        (values[row], sum)
-    });
-    with_sum.collect()
-}
-
-/// The value below which `share` of the weight lies; 0 for no values.
-fn quantile(ranked: &[(f64, f64)], share: f64) -> f64 {
-    let total = ranked.last().map_or(0.0, |(_, sum)| *sum);
-    let place = ranked.partition_point(|(_, sum)| *sum <= share * total);
-    ranked.get(place).or(ranked.last()).map_or(0.0, |(value, _)| *value)
+pub(super) fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
+    let ranked = Quantiles::of(values, weights);
+    (1..=99).map(|percent| ranked.at(f64::from(percent) / 100.0)).collect()
 }
 
 /// The finished bundle: the draft with column weights, golden inputs, figures and card.
@@ -160,10 +170,12 @@ pub(super) fn finish(
     report: &Report,
 ) -> Result<(Files, Bundle), TrainError> {
     let mut manifest = draft.manifest().clone();
+    manifest.held_out = report.held_out_evaluation.as_ref().map(|judged| headline(&judged.metrics));
     let weights = column_weights(parts, &draft);
     for (column, weight) in manifest.columns.iter_mut().zip(weights) {
         column.weight = weight;
     }
+    manifest.novelty_usual = Some(novelty_usual(parts, &manifest, &files)?);
     let seed = parts.params.seed;
     manifest.golden = golden_rows(&manifest.input, manifest.columns.len(), GOLDEN_ROWS, seed)
         .into_iter()
@@ -172,12 +184,31 @@ pub(super) fn finish(
             row: row.iter().map(|value| (!value.is_nan()).then_some(*value)).collect(),
         })
         .collect();
-    files.insert("metrics.json".into(), json(report)?);
+    files.insert(METRICS.into(), json(report)?);
     let card = card::card(parts.cohort.task(), &manifest, report, &parts.params.source);
     files.insert("card.md".into(), card.into_bytes());
     let files = sealed(manifest, files)?;
     let bundle = Bundle::open(&files)?;
     Ok((files, bundle))
+}
+
+/// The share of the weight that lies outside the usual range in all but the most unusual rows: the
+/// 99.5th percentile, or as far out as enough patients are.
+fn novelty_usual(parts: &Parts<'_>, manifest: &Manifest, files: &Files) -> Result<f64, TrainError> {
+    // The shares lean on the column weights, which the draft does not have.
+    let bundle = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
+    let rows = 0..parts.layout.matrix.rows();
+    let mut shares: Vec<(f64, u32)> = rows
+        .map(|row| (bundle.novelty(parts.layout.matrix.row(row)), parts.table.patients[row]))
+        .collect();
+    shares.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let beyond = (NOVEL_SHARE * shares.len() as f64) as usize;
+    let mut seen = std::collections::BTreeSet::new();
+    let usual = shares.iter().enumerate().find(|(place, (_, patient))| {
+        seen.insert(*patient);
+        *place >= beyond && seen.len() >= crate::SMALL_CELL_PATIENTS
+    });
+    Ok(usual.map_or(0.0, |(_, (share, _))| *share))
 }
 
 /// Each column's share of the mean absolute contribution, over a sample of development rows.

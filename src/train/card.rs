@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::leaks::LeakVerdict;
-use super::metrics::Metrics;
+use super::metrics::{Estimate, Metrics};
 use super::published_figures::{PublishedFigures, Ranking};
 use super::report::{Report, SourceNote};
 use crate::bundle::Manifest;
@@ -102,7 +102,7 @@ fn write_figures(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
         "In use: `{}`, chosen by cross-validated log loss: the simplest of those \
-         within one standard error of the lowest.\n",
+         within one standard error of the lowest, or a blend that beats it by more.\n",
         report.chosen
     )?;
     writeln!(
@@ -122,8 +122,8 @@ fn write_figures(out: &mut String, report: &Report) -> std::fmt::Result {
          flagged with the outcome | share of outcomes found |\n| --- | --- | --- | --- | --- |"
     )?;
     for (tier, row) in &evaluation.tiers {
-        let percent = |share: Option<f64>| {
-            share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0))
+        let percent = |share: Option<Estimate>| {
+            share.map_or("-".to_owned(), |share| format!("{:.1}%", share.value * 100.0))
         };
         writeln!(
             out,
@@ -195,7 +195,7 @@ fn write_subgroups(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     for group in &evaluation.subgroups {
         let figure =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+            |value: Option<Estimate>| value.map_or("-".to_owned(), |e| format!("{:.3}", e.value));
         writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} |",

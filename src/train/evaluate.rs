@@ -6,14 +6,21 @@ use serde::Serialize;
 
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
-use super::metrics::{self, Metrics, ThresholdRow};
+use super::judgement::{
+    Description, Drift, FeatureImportance, OverTime, Population, Rows, Subgroup, description,
+    drift, importance, over_time, subgroups,
+};
+use super::metrics::{
+    self, CalibrationPoint, CurvePoint, Metrics, ScoreBand, ThresholdRow, TopShareRow,
+};
 use super::published_figures::{PublishedFigures, published_figures};
-use super::small_cell::nearest_ten;
 use crate::bundle::Bundle;
-use crate::model::Weights;
+use crate::feature::Matrix;
 
 /// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
-const BOOTSTRAP_SEED: u64 = 1;
+pub(super) const BOOTSTRAP_SEED: u64 = 1;
+/// The shares of the rows with the highest probabilities that a service could afford to look after.
+const TOP_SHARES: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5];
 
 /// How a bundle did on a cohort.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,27 +30,34 @@ pub struct Evaluation {
     /// has some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub censoring: Option<CensoringReport>,
+    /// The smooth calibration curve, from the lowest to the highest probability beyond which at least
+    /// eleven patients lie.
+    pub calibration_curve: Vec<CalibrationPoint>,
+    /// The curves of ROC, precision by recall and net benefit, from the highest cut down.
+    pub curve: Vec<CurvePoint>,
+    /// How the probabilities lie by outcome, from low to high.
+    pub score_bands: Vec<ScoreBand>,
     /// What flagging from each tier's cut upwards would do.
     pub tiers: BTreeMap<String, ThresholdRow>,
+    /// What flagging the share with the highest probabilities would do.
+    pub top_shares: Vec<TopShareRow>,
+    /// The figures by calendar period.
+    pub over_time: OverTime,
+    /// What each feature is worth to the model, the most valuable first; empty for a bundle without a
+    /// model.
+    pub importance: Vec<FeatureImportance>,
     /// The published scores of the task beside the bundle, in the task's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<PublishedFigures>,
     pub subgroups: Vec<Subgroup>,
-}
-
-/// How a bundle did on one group of patients.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Subgroup {
-    pub attribute: &'static str,
-    pub group: String,
-    /// To the nearest ten, so that no subtraction gives a group back that is not shown.
-    pub samples_about: u64,
-    /// `None` where fewer than eleven patients with or without the outcome stand behind it.
-    pub auroc: Option<f64>,
-    pub observed_over_expected: Option<f64>,
-    /// Share of the group in the highest tier; `None` for all groups of an attribute when fewer than
-    /// eleven patients in or outside the tier stand behind one of them.
-    pub flagged: Option<f64>,
+    /// Whether the rows are like those the bundle was fitted on; `None` for a bundle that does not
+    /// say what those were like, and in a fit, which holds out patients of the same source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// What the judged patients were like; `None` in a fit, whose report describes them beside the
+    /// development patients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
 }
 
 /// A sample with its probability.
@@ -72,26 +86,71 @@ pub fn evaluate(
         let weight = follow_up.weights().of(row);
         Some(Predicted { sample, patient, probability: probability(sample)?, weight })
     });
-    let judged = evaluation(bundle, &predicted.collect::<Vec<_>>())?;
-    Some(Evaluation { censoring: follow_up.report, ..judged })
+    let predicted: Vec<Predicted<'_>> = predicted.collect();
+    let (rows, matrix) = laid_out(bundle, &predicted);
+    let judged = judged(bundle, &predicted, &rows, &matrix)?;
+    let all: Vec<usize> = (0..predicted.len()).collect();
+    let population =
+        Population { matrix: &matrix, rows: &all, y: &rows.y, patients: &rows.patients };
+    Some(Evaluation {
+        censoring: follow_up.report,
+        drift: drift(bundle, &rows, &matrix),
+        description: Some(description(bundle, None, Some(&population))),
+        ..judged
+    })
 }
 
+/// Judges `bundle` on predicted rows: every figure of an evaluation but those of a whole cohort.
 pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option<Evaluation> {
-    let p: Vec<f64> = predicted.iter().map(|one| one.probability).collect();
-    let y: Vec<bool> = predicted.iter().map(|one| one.sample.boolean_value).collect();
-    let patients: Vec<u32> = predicted.iter().map(|one| one.patient).collect();
-    let weights = weights(predicted.iter());
-    let weights = Weights::from(&weights);
-    let metrics = Metrics::of(&p, &y, &patients, weights, BOOTSTRAP_SEED)?;
+    let (rows, matrix) = laid_out(bundle, predicted);
+    judged(bundle, predicted, &rows, &matrix)
+}
+
+fn judged(
+    bundle: &Bundle,
+    predicted: &[Predicted<'_>],
+    rows: &Rows<'_>,
+    matrix: &Matrix,
+) -> Option<Evaluation> {
+    let Rows { p, y, patients, .. } = rows;
+    let weights = rows.weights();
+    let metrics = Metrics::of(p, y, patients, weights, BOOTSTRAP_SEED)?;
     // The lowest tier takes everybody: its cut flags nobody apart.
     let upper = bundle.manifest().tiers.split_last().map_or(&[][..], |(_, upper)| upper);
     let cuts: Vec<f64> = upper.iter().map(|cut| cut.from).collect();
-    let rows = metrics::threshold_table(&p, &y, &patients, weights, &cuts);
-    let tiers = upper.iter().map(|cut| cut.name.clone()).zip(rows).collect();
+    let lines = metrics::threshold_table(p, y, patients, weights, &cuts, BOOTSTRAP_SEED);
+    let curve = metrics::curve(p, y, patients, weights, &cuts);
     let flag_from = upper.first().map_or(f64::INFINITY, |cut| cut.from);
-    let subgroups = subgroups(predicted, flag_from);
-    let published = published_figures(bundle.task(), predicted, BOOTSTRAP_SEED);
-    Some(Evaluation { metrics, censoring: None, tiers, published, subgroups })
+    Some(Evaluation {
+        metrics,
+        censoring: None,
+        calibration_curve: metrics::calibration_curve(p, y, patients, weights, BOOTSTRAP_SEED),
+        score_bands: metrics::score_bands(&curve),
+        curve,
+        tiers: upper.iter().map(|cut| cut.name.clone()).zip(lines).collect(),
+        top_shares: metrics::top_shares(p, y, patients, weights, &TOP_SHARES, BOOTSTRAP_SEED),
+        over_time: over_time(rows, BOOTSTRAP_SEED),
+        importance: importance(bundle, rows, matrix, BOOTSTRAP_SEED),
+        published: published_figures(bundle.task(), predicted, BOOTSTRAP_SEED),
+        subgroups: subgroups(rows, flag_from, BOOTSTRAP_SEED),
+        drift: None,
+        description: None,
+    })
+}
+
+/// Predicted rows column by column, and their feature rows.
+fn laid_out<'a>(bundle: &Bundle, predicted: &[Predicted<'a>]) -> (Rows<'a>, Matrix) {
+    let rows = Rows {
+        samples: predicted.iter().map(|one| one.sample).collect(),
+        p: predicted.iter().map(|one| one.probability).collect(),
+        y: predicted.iter().map(|one| one.sample.boolean_value).collect(),
+        patients: predicted.iter().map(|one| one.patient).collect(),
+        weights: weights(predicted.iter()),
+    };
+    let mut matrix = Matrix::with_capacity(bundle.columns().len(), predicted.len());
+    let vocabulary = &bundle.manifest().vocabulary;
+    predicted.iter().for_each(|one| matrix.push(&vocabulary.row(&one.sample.facts)));
+    (rows, matrix)
 }
 
 /// The weights of predicted rows; `None` where every row counts once.
@@ -100,55 +159,6 @@ pub(super) fn weights<'a>(
 ) -> Option<Vec<f64>> {
     let each: Vec<f64> = predicted.map(|one| one.weight).collect();
     each.iter().any(|weight| *weight != 1.0).then_some(each)
-}
-
-fn subgroups(predicted: &[Predicted<'_>], flag_from: f64) -> Vec<Subgroup> {
-    let mut groups: BTreeMap<(&'static str, &str), Vec<&Predicted<'_>>> = BTreeMap::new();
-    for one in predicted {
-        for (attribute, group) in &one.sample.attributes {
-            groups.entry((attribute, group)).or_default().push(one);
-        }
-    }
-    // A group of few patients is not even named.
-    let named = groups.into_iter().filter(|(_, rows)| enough(rows, |_| true));
-    let mut found: Vec<Subgroup> = named
-        .map(|((attribute, group), rows)| subgroup(attribute, group, &rows, flag_from))
-        .collect();
-    for at in 0..found.len() {
-        let attribute = found[at].attribute;
-        let of_it = || found.iter().filter(|group| group.attribute == attribute);
-        if of_it().any(|group| group.flagged.is_none()) {
-            found[at].flagged = None;
-        }
-    }
-    found
-}
-
-fn subgroup(
-    attribute: &'static str,
-    group: &str,
-    rows: &[&Predicted<'_>],
-    flag_from: f64,
-) -> Subgroup {
-    let p: Vec<f64> = rows.iter().map(|one| one.probability).collect();
-    let y: Vec<bool> = rows.iter().map(|one| one.sample.boolean_value).collect();
-    let judged = enough(rows, |one| one.sample.boolean_value)
-        && enough(rows, |one| !one.sample.boolean_value);
-    let told = enough(rows, |one| one.probability >= flag_from)
-        && enough(rows, |one| one.probability < flag_from);
-    let weights = weights(rows.iter().copied());
-    let weights = Weights::from(&weights);
-    let all: Vec<usize> = (0..p.len()).collect();
-    let flagged: Vec<usize> = (0..p.len()).filter(|row| p[*row] >= flag_from).collect();
-    let share = weights.sum(&flagged) / weights.sum(&all);
-    Subgroup {
-        attribute,
-        group: group.to_owned(),
-        samples_about: nearest_ten(rows.len() as u64),
-        auroc: metrics::auroc(&p, &y, weights).filter(|_| judged),
-        observed_over_expected: metrics::observed_over_expected(&p, &y, weights).filter(|_| judged),
-        flagged: told.then_some(share),
-    }
 }
 
 /// Whether enough patients stand behind the rows that are `wanted`.

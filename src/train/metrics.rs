@@ -8,18 +8,37 @@
 use serde::Serialize;
 
 mod calibration;
+mod core;
+mod estimate;
 mod groups;
+mod paired;
+mod quantiles;
 mod ranking;
+mod regression;
 mod resampling;
+mod smooth;
+mod thresholds;
 
+pub(super) use calibration::Line;
+pub(super) use calibration::log_odds;
 pub use calibration::{calibration_in_the_large, calibration_line, observed_over_expected};
+pub(super) use core::Core;
+pub use estimate::Estimate;
 pub(super) use groups::enough;
-pub use groups::{Bin, ThresholdRow, calibration_bins, threshold_table};
+pub use groups::{Bin, calibration_bins};
+pub use paired::{Comparison, Difference, paired};
+pub(super) use quantiles::Quantiles;
+pub(super) use ranking::Ranked;
 pub use ranking::{auroc, average_precision};
+pub(super) use resampling::{DRAWS, DRAWS_OF_GROUPS, Resampling, mixed};
 pub use resampling::{auroc_interval, observed_over_expected_interval};
+pub use smooth::{CalibrationPoint, calibration_curve, calibration_errors};
+pub use thresholds::{
+    CurvePoint, ScoreBand, ThresholdRow, TopShareRow, curve, score_bands, threshold_table,
+    top_shares,
+};
 
 use crate::model::Weights;
-use resampling::{intervals, numbered};
 
 /// Probabilities are kept this far from 0 and 1 where a logarithm is taken.
 const EDGE: f64 = 1e-15;
@@ -41,10 +60,20 @@ pub struct Metrics {
     pub auroc: f64,
     /// 95% interval of `auroc`, patients resampled.
     pub auroc_interval: [f64; 2],
-    /// Mean precision over the rows with the outcome.
+    /// Mean precision over the rows with the outcome: the area under the curve of precision by recall
+    /// (AUPRC), without interpolation.
     pub average_precision: f64,
+    /// 95% interval of `average_precision`, patients resampled.
+    pub average_precision_interval: [f64; 2],
     /// Mean squared error.
     pub brier: f64,
+    /// 95% interval of `brier`, patients resampled.
+    pub brier_interval: [f64; 2],
+    /// 1 - `brier` / the Brier score of saying the prevalence to all; 1 is best, 0 tells nothing
+    /// (Steyerberg et al. 2010).
+    pub scaled_brier: f64,
+    /// 95% interval of `scaled_brier`, patients resampled, each draw with its own prevalence.
+    pub scaled_brier_interval: [f64; 2],
     /// Mean negative log-likelihood, natural logarithm.
     pub log_loss: f64,
     /// Outcomes that came per outcome that was expected; 1 is best.
@@ -53,10 +82,23 @@ pub struct Metrics {
     pub observed_over_expected_interval: [f64; 2],
     /// Shift in log-odds that would make the mean right (slope held at 1); 0 is best.
     pub calibration_in_the_large: f64,
+    /// 95% interval of `calibration_in_the_large`, patients resampled.
+    pub calibration_in_the_large_interval: [f64; 2],
     /// Intercept of the logistic refit on the log-odds; 0 is best.
     pub calibration_intercept: f64,
+    /// 95% interval of `calibration_intercept`, patients resampled.
+    pub calibration_intercept_interval: [f64; 2],
     /// Slope of that refit; 1 is best, below 1 is overconfident.
     pub calibration_slope: f64,
+    /// 95% interval of `calibration_slope`, patients resampled.
+    pub calibration_slope_interval: [f64; 2],
+    /// Mean distance between the probability and the smooth calibration curve (the integrated
+    /// calibration index, ICI, of Austin and Steyerberg 2019); 0 is best.
+    pub ici: f64,
+    /// Median of that distance (E50 of the same paper).
+    pub e50: f64,
+    /// 90th percentile of that distance (E90 of the same paper).
+    pub e90: f64,
     /// Up to ten groups of rows by rising probability.
     pub bins: Vec<Bin>,
 }
@@ -110,26 +152,59 @@ impl Metrics {
         if ![true, false].iter().all(|with| enough(some(*with).map(|(_, patient)| *patient))) {
             return None;
         }
-        let intervals = intervals(p, y, patients, weights, seed)?;
-        let (intercept, slope) = calibration_line(p, y, weights)?;
-        let events = (0..p.len()).filter(|row| y[*row]).collect::<Vec<usize>>();
         let all: Vec<usize> = (0..p.len()).collect();
+        let resampling = Resampling::of(patients, seed);
+        let judged = (p, y, weights);
+        let ranked = Ranked::of(p, y, weights, &resampling);
+        let line = Line::of_rows(&all, judged, &resampling, false)?;
+        let shift = Line::of_rows(&all, judged, &resampling, true)?;
+        let sums = resampling.sums(4, |row, sums| {
+            let (weight, outcome) = (weights.of(row), outcome(y[row]));
+            let error = (p[row] - outcome).powi(2);
+            sums.iter_mut().zip([1.0, outcome, p[row], error]).for_each(|(s, v)| *s += weight * v);
+        });
+        let figures = resampling.figures(DRAWS, |times| {
+            let descent = ranked.descent(times, &[]);
+            let drawn = sums.drawn(times);
+            let (prevalence, brier) = (drawn[1] / drawn[0], drawn[3] / drawn[0]);
+            let scaled = 1.0 - brier / (prevalence * (1.0 - prevalence));
+            let [intercept, slope] = line.drawn(times);
+            let ranks = [descent.auroc, descent.average_precision];
+            let sizes =
+                [brier, scaled, drawn[1] / drawn[2], shift.drawn(times)[0], intercept, slope];
+            [ranks.as_slice(), &sizes].concat()
+        });
+        let events: Vec<usize> = all.iter().copied().filter(|row| y[*row]).collect();
+        let [ici, e50, e90] = calibration_errors(p, y, weights)?;
+        let found: Option<Vec<Estimate>> = figures.estimates().collect();
+        let [area, precision, brier, scaled, ratio, shift, intercept, slope] =
+            found?.try_into().ok()?;
         Some(Metrics {
             rows: p.len(),
-            patients: numbered(patients).1,
+            patients: resampling.distinct,
             events: events.len(),
             effective_rows: weights.effective(&all),
             prevalence: weights.sum(&events) / weights.sum(&all),
-            auroc: auroc(p, y, weights)?,
-            auroc_interval: intervals.auroc,
-            average_precision: average_precision(p, y, weights)?,
-            brier: brier(p, y, weights)?,
+            auroc: area.value,
+            auroc_interval: area.interval,
+            average_precision: precision.value,
+            average_precision_interval: precision.interval,
+            brier: brier.value,
+            brier_interval: brier.interval,
+            scaled_brier: scaled.value,
+            scaled_brier_interval: scaled.interval,
             log_loss: log_loss(p, y, weights)?,
-            observed_over_expected: observed_over_expected(p, y, weights)?,
-            observed_over_expected_interval: intervals.observed_over_expected,
-            calibration_in_the_large: calibration_in_the_large(p, y, weights)?,
-            calibration_intercept: intercept,
-            calibration_slope: slope,
+            observed_over_expected: ratio.value,
+            observed_over_expected_interval: ratio.interval,
+            calibration_in_the_large: shift.value,
+            calibration_in_the_large_interval: shift.interval,
+            calibration_intercept: intercept.value,
+            calibration_intercept_interval: intercept.interval,
+            calibration_slope: slope.value,
+            calibration_slope_interval: slope.interval,
+            ici,
+            e50,
+            e90,
             bins: calibration_bins(p, y, patients, weights, 10),
         })
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use prodrome::bundle::{Files, Manifest, Sufficiency, sealed};
-use prodrome::command::{self, PublishedRequest, TaskSource};
+use prodrome::command::{
+    self, CommandError, PromoteRequest, Promoted, PublishedRequest, TaskSource,
+};
 use prodrome::record::{
     Code, Encounter, EncounterClass, Event, EventKind, PartialDate, Record, Sex,
 };
@@ -25,6 +27,11 @@ fn publish(models: &Path, files: &Files) {
     registry::publish(models, "readmit30_diabetes", "1", files).unwrap();
 }
 
+fn promote(models: &Path, stage: Stage) -> Result<Promoted, CommandError> {
+    let (task, version) = ("readmit30_diabetes".to_owned(), "1".to_owned());
+    command::promote(&PromoteRequest { stage, ..PromoteRequest::new(models, task, version) })
+}
+
 fn request(record: Record, task: &str, at: Time) -> ScoreRequest {
     ScoreRequest {
         record,
@@ -38,11 +45,11 @@ fn request(record: Record, task: &str, at: Time) -> ScoreRequest {
 fn a_model_of_simulated_people_is_refused_for_patients_and_marked_when_shown() {
     let models = tempfile::tempdir().unwrap();
     publish(models.path(), &synthetic_files());
-    let refused = command::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable);
+    let refused = promote(models.path(), Stage::Stable);
     let refused = refused.unwrap_err();
     assert_eq!(refused.exit_code(), 1);
     assert!(refused.to_string().contains("simulated population"), "{refused}");
-    command::promote(models.path(), "readmit30_diabetes", "1", Stage::Demo).unwrap();
+    promote(models.path(), Stage::Demo).unwrap();
     let registry = registry::load(models.path(), &[], false).unwrap();
     assert_eq!((registry.served().len(), registry.refused().len()), (0, 0), "not asked for");
 
@@ -64,9 +71,8 @@ fn a_model_of_simulated_people_is_refused_for_patients_and_marked_when_shown() {
 fn a_demonstration_leaves_the_version_in_service_as_it_is() {
     let models = tempfile::tempdir().unwrap();
     publish(models.path(), &shipped_files());
-    let promote = |stage| command::promote(models.path(), "readmit30_diabetes", "1", stage);
-    promote(Stage::Stable).unwrap();
-    promote(Stage::Demo).unwrap();
+    promote(models.path(), Stage::Stable).unwrap();
+    promote(models.path(), Stage::Demo).unwrap();
     let stages = models.path().join("readmit30_diabetes/stages.json");
     let stages = std::fs::read_to_string(stages).unwrap();
     assert!(stages.contains("\"stable\": \"1\"") && stages.contains("\"demo\": \"1\""), "{stages}");

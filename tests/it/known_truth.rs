@@ -8,8 +8,8 @@ use prodrome::record::{ConceptSet, Time};
 use prodrome::simulate::{KnownTask, Settings, TruthRow};
 use prodrome::task::Task;
 use prodrome::train::{
-    Case, Cohort, FitParams, Fitted, HeldOut, Sample, SourceNote, auroc, auroc_interval, brier,
-    fit, log_loss, observed_over_expected, observed_over_expected_interval,
+    Case, Cohort, FitParams, Fitted, HeldOut, Pace, Sample, Search, SourceNote, auroc,
+    auroc_interval, brier, fit, log_loss, observed_over_expected, observed_over_expected_interval,
 };
 
 use crate::simulate::drawn;
@@ -31,13 +31,18 @@ const YEARS: u32 = 10;
 const SEED: u64 = 2026;
 
 fn settings(patients: u64, censoring: f64) -> Settings {
-    Settings { censoring, ..Settings::new(patients, YEARS, SEED) }
+    Settings { censoring, ..settings_of(patients, SEED) }
 }
 
-type Truth = HashMap<(String, Time, KnownTask), TruthRow>;
+/// The population of a seed, of which nobody leaves early.
+pub(crate) fn settings_of(patients: u64, seed: u64) -> Settings {
+    Settings::new(patients, YEARS, seed)
+}
+
+pub(crate) type Truth = HashMap<(String, Time, KnownTask), TruthRow>;
 
 /// The records of a population, and what is true of them.
-fn population(settings: Settings) -> (Vec<Case>, Truth) {
+pub(crate) fn population(settings: Settings) -> (Vec<Case>, Truth) {
     let (mut cases, mut truth) = (Vec::new(), Truth::new());
     for (number, patient) in drawn(settings).into_iter().enumerate() {
         let id = patient.record.patient_id.clone();
@@ -55,7 +60,7 @@ fn population(settings: Settings) -> (Vec<Case>, Truth) {
     (cases, truth)
 }
 
-fn task(known: KnownTask, concepts: &ConceptSet) -> Task {
+pub(crate) fn task(known: KnownTask, concepts: &ConceptSet) -> Task {
     let path = root().join("models").join(known.name()).join("task.toml");
     Task::parse(&std::fs::read_to_string(path).unwrap(), concepts).unwrap()
 }
@@ -95,9 +100,10 @@ impl Judged {
             version: "1".into(),
             seed: 1,
             held_out,
+            search: Search::default(),
             source: SourceNote { title, citation, years, synthetic: true },
         };
-        let fitted = fit(&cohort, &params, &|_| {}).unwrap();
+        let fitted = fit(&cohort, &params, Pace::unwatched()).unwrap();
         let patients = cohort.patient_numbers();
         let dump = &fitted.dump;
         let row = |(place, sample): (usize, &Sample)| {
@@ -178,7 +184,7 @@ fn near_the_truth(bounds: &Bounds) {
         );
         eprintln!("{said}");
         for candidate in &judged.fitted.report.candidates {
-            eprintln!("    {:?}: {:.5}", candidate.candidate, candidate.log_loss);
+            eprintln!("    {:?}: {:?}", candidate.candidate, candidate.log_loss);
         }
         let [low, high] = bounds.slope;
         if !(low..=high).contains(&slope) || (ours - best).abs() > bounds.auroc {

@@ -11,7 +11,7 @@ use prodrome::record::{
 };
 use prodrome::registry;
 use prodrome::service::Service;
-use prodrome::train::HeldOut;
+use prodrome::train::{HeldOut, Search};
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
@@ -134,6 +134,8 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
         labels: None,
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
+        search: Search { trials: 2, ..Search::default() },
+        time_limit: None,
         dump_matrix: None,
     }
 }
@@ -142,6 +144,16 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
 pub(crate) fn fit_sample(models: PathBuf) -> FitOutcome {
     let request = fit_request(root().join("tests/data/diabetes130"), models);
     command::fit(&request, &Meter::default(), &|_| {}).unwrap()
+}
+
+/// A fit on the committed sample, with the models folder it is in.
+pub(crate) fn fitted() -> &'static (tempfile::TempDir, FitOutcome) {
+    static FITTED: OnceLock<(tempfile::TempDir, FitOutcome)> = OnceLock::new();
+    FITTED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = fit_sample(folder.path().join("models"));
+        (folder, outcome)
+    })
 }
 
 pub(crate) fn time(text: &str) -> Time {

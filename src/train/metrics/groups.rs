@@ -1,4 +1,4 @@
-//! Figures of groups of rows, small ones left out: calibration bins, and what a cut would flag.
+//! Figures of groups of rows with neighbouring probabilities, small ones left out.
 
 use serde::Serialize;
 
@@ -66,65 +66,29 @@ pub fn calibration_bins(
     groups.iter().map(bin).collect()
 }
 
+/// Distinct patients, as many as it takes to be enough.
+#[derive(Debug, Clone, Default)]
+pub(in crate::train) struct Crowd {
+    met: Vec<u32>,
+}
+
+impl Crowd {
+    pub(in crate::train) fn meet(&mut self, patient: u32) {
+        if !self.is_enough() && !self.met.contains(&patient) {
+            self.met.push(patient);
+        }
+    }
+
+    pub(in crate::train) fn is_enough(&self) -> bool {
+        self.met.len() >= SMALL_CELL_PATIENTS
+    }
+}
+
 /// Whether enough distinct patients are among these.
-pub(in crate::train) fn enough(patients: impl Iterator<Item = u32>) -> bool {
-    let mut seen = Vec::with_capacity(SMALL_CELL_PATIENTS);
-    for patient in patients {
-        if !seen.contains(&patient) {
-            seen.push(patient);
-        }
-        if seen.len() == SMALL_CELL_PATIENTS {
-            return true;
-        }
-    }
-    false
-}
-
-/// What follows from flagging every row at or above a cut, in weighted shares; a number with too few
-/// patients behind it is `None`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ThresholdRow {
-    /// The cut, a probability.
-    pub cut: f64,
-    /// Share of rows that are flagged.
-    pub flagged: Option<f64>,
-    /// Share of flagged rows with the outcome.
-    pub ppv: Option<f64>,
-    /// Share of rows with the outcome that are flagged.
-    pub sensitivity: Option<f64>,
-    /// Share of rows without the outcome that are not flagged.
-    pub specificity: Option<f64>,
-}
-
-/// One line per cut, in the order of `cuts`.
-pub fn threshold_table(
-    p: &[f64],
-    y: &[bool],
-    patients: &[u32],
-    weights: Weights<'_>,
-    cuts: &[f64],
-) -> Vec<ThresholdRow> {
-    if !usable(p, y, weights) || p.len() != patients.len() {
-        return Vec::new();
-    }
-    let counted = weights.counted(0..p.len());
-    let line = |cut: &f64| {
-        // The share of `whole` that is also `part`, if enough patients are in the part and in the
-        // rest: a share gives its count away to whoever knows the whole.
-        let share = |whole: &dyn Fn(usize) -> bool, part: &dyn Fn(usize) -> bool| {
-            let rows = counted.iter().copied().filter(|row| whole(*row));
-            let (hits, rest): (Vec<usize>, Vec<usize>) = rows.partition(|row| part(*row));
-            let told = [&hits, &rest].iter().all(|rows| enough(rows.iter().map(|r| patients[*r])));
-            told.then(|| weights.sum(&hits) / (weights.sum(&hits) + weights.sum(&rest)))
-        };
-        let flagged = |row: usize| p[row] >= *cut;
-        ThresholdRow {
-            cut: *cut,
-            flagged: share(&|_| true, &flagged),
-            ppv: share(&flagged, &|row| y[row]),
-            sensitivity: share(&|row| y[row], &flagged),
-            specificity: share(&|row| !y[row], &|row| !flagged(row)),
-        }
-    };
-    cuts.iter().map(line).collect()
+pub(in crate::train) fn enough(patients: impl IntoIterator<Item = u32>) -> bool {
+    let mut crowd = Crowd::default();
+    patients.into_iter().any(|patient| {
+        crowd.meet(patient);
+        crowd.is_enough()
+    })
 }

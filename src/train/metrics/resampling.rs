@@ -1,20 +1,20 @@
-//! Intervals: patients are drawn with replacement, all rows of a patient together with their weights.
+//! Intervals: patients are drawn with replacement, all rows of a patient together with their weights
+//! (the cluster bootstrap; percentile intervals: Efron and Tibshirani 1993).
+//!
+//! Rows are sorted and summed up by patient once; a draw then only says how often each patient
+//! counts.
 
 use rayon::prelude::*;
 
-use super::outcome;
-use super::ranking::{ranked, weighted_auroc};
-use super::usable;
+use super::estimate::Estimate;
+use super::ranking::Ranked;
+use super::{outcome, usable};
 use crate::model::Weights;
 
-/// Bootstrap samples behind an interval.
-const RESAMPLES: u64 = 1000;
-
-/// 95% intervals of one set of predictions.
-pub(super) struct Intervals {
-    pub auroc: [f64; 2],
-    pub observed_over_expected: [f64; 2],
-}
+/// Draws behind the intervals of the figures of a whole.
+pub(in crate::train) const DRAWS: u64 = 1000;
+/// Draws behind the intervals of many figures of many groups.
+pub(in crate::train) const DRAWS_OF_GROUPS: u64 = 500;
 
 /// Patients renumbered from 0, and how many there are.
 pub(super) fn numbered(patients: &[u32]) -> (Vec<u32>, usize) {
@@ -26,7 +26,7 @@ pub(super) fn numbered(patients: &[u32]) -> (Vec<u32>, usize) {
 }
 
 /// SplitMix64's mixing of a counter into random bits.
-pub(super) fn mixed(counter: u64) -> u64 {
+pub(in crate::train) fn mixed(counter: u64) -> u64 {
     let a = (counter ^ (counter >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let b = (a ^ (a >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     b ^ (b >> 31)
@@ -46,6 +46,98 @@ fn times(distinct: usize, draw: u64, seed: u64) -> Vec<u32> {
     times
 }
 
+/// The patients of some rows, ready to be drawn.
+pub(in crate::train) struct Resampling {
+    /// Number of the patient of each row, from 0 without gaps.
+    pub(super) patients: Vec<u32>,
+    pub(super) distinct: usize,
+    seed: u64,
+}
+
+/// Figures of all rows, and of each draw; NaN where there is none.
+pub(in crate::train) struct Resampled {
+    pub values: Vec<f64>,
+    pub drawn: Vec<Vec<f64>>,
+}
+
+impl Resampling {
+    pub(in crate::train) fn of(patients: &[u32], seed: u64) -> Resampling {
+        let (patients, distinct) = numbered(patients);
+        Resampling { patients, distinct, seed }
+    }
+
+    /// The same draws for some of the rows: they are then rows 0, 1, 2 and so on.
+    pub(in crate::train) fn of_rows(&self, rows: &[usize]) -> Resampling {
+        let patients = rows.iter().map(|row| self.patients[*row]).collect();
+        Resampling { patients, distinct: self.distinct, seed: self.seed }
+    }
+
+    /// Sums `width` numbers of each row up by patient; `add` adds those of a row to its patient's.
+    pub(in crate::train) fn sums(
+        &self,
+        width: usize,
+        add: impl Fn(usize, &mut [f64]),
+    ) -> PatientSums {
+        let mut each = vec![0.0; width * self.distinct];
+        for (row, patient) in self.patients.iter().enumerate() {
+            let from = *patient as usize * width;
+            add(row, &mut each[from..from + width]);
+        }
+        PatientSums { width, each }
+    }
+
+    /// The figures of all patients, each counted once, and of `draws` draws. `figures` is told how
+    /// often each patient counts, and always gives the same number of figures.
+    pub(in crate::train) fn figures(
+        &self,
+        draws: u64,
+        figures: impl Fn(&[u32]) -> Vec<f64> + Sync,
+    ) -> Resampled {
+        let drawn = (0..draws).into_par_iter();
+        let drawn = drawn.map(|draw| figures(&times(self.distinct, draw, self.seed))).collect();
+        Resampled { values: figures(&vec![1; self.distinct]), drawn }
+    }
+}
+
+impl Resampled {
+    /// The figure at `place` of every draw that has it.
+    pub(super) fn draws_of(&self, place: usize) -> Vec<f64> {
+        let each = self.drawn.iter().filter_map(|figures| figures.get(place).copied());
+        each.filter(|value| value.is_finite()).collect()
+    }
+
+    /// The figure at `place`; `None` where there is none, or hardly any draw has one.
+    pub(in crate::train) fn estimate(&self, place: usize) -> Option<Estimate> {
+        let value = self.values.get(place).copied().filter(|value| value.is_finite())?;
+        let drawn = self.draws_of(place);
+        let most = 2 * drawn.len() > self.drawn.len();
+        Some(Estimate { value, interval: middle(drawn).filter(|_| most)? })
+    }
+
+    /// All figures in order.
+    pub(in crate::train) fn estimates(&self) -> impl Iterator<Item = Option<Estimate>> + '_ {
+        (0..self.values.len()).map(|place| self.estimate(place))
+    }
+}
+
+/// Some numbers of each patient, whose sums over a draw are wanted.
+pub(in crate::train) struct PatientSums {
+    width: usize,
+    each: Vec<f64>,
+}
+
+impl PatientSums {
+    /// The sums over a draw.
+    pub(in crate::train) fn drawn(&self, times: &[u32]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.width];
+        for (each, times) in self.each.chunks_exact(self.width.max(1)).zip(times) {
+            let times = f64::from(*times);
+            sums.iter_mut().zip(each).for_each(|(sum, value)| *sum += times * value);
+        }
+        sums
+    }
+}
+
 /// 95% interval of the AUROC, patients resampled; `None` without both outcomes, for slices of other
 /// lengths or for weights that are none.
 pub fn auroc_interval(
@@ -55,7 +147,13 @@ pub fn auroc_interval(
     weights: Weights<'_>,
     seed: u64,
 ) -> Option<[f64; 2]> {
-    intervals(p, y, patients, weights, seed).map(|intervals| intervals.auroc)
+    if !usable(p, y, weights) || p.len() != patients.len() {
+        return None;
+    }
+    let resampling = Resampling::of(patients, seed);
+    let ranked = Ranked::of(p, y, weights, &resampling);
+    let figures = resampling.figures(DRAWS, |times| vec![ranked.auroc(times)]);
+    figures.estimate(0).map(|estimate| estimate.interval)
 }
 
 /// 95% interval of the outcomes that came per outcome expected, patients resampled; `None` as for
@@ -67,47 +165,19 @@ pub fn observed_over_expected_interval(
     weights: Weights<'_>,
     seed: u64,
 ) -> Option<[f64; 2]> {
-    intervals(p, y, patients, weights, seed).map(|intervals| intervals.observed_over_expected)
-}
-
-pub(super) fn intervals(
-    p: &[f64],
-    y: &[bool],
-    patients: &[u32],
-    weights: Weights<'_>,
-    seed: u64,
-) -> Option<Intervals> {
     if !usable(p, y, weights) || p.len() != patients.len() {
         return None;
     }
-    let (patients, distinct) = numbered(patients);
-    let order = ranked(p);
-    // Per patient, what came and what was expected.
-    let mut sums = vec![(0.0, 0.0); distinct];
-    for (row, patient) in patients.iter().enumerate() {
-        let (observed, expected) = &mut sums[*patient as usize];
-        *observed += weights.of(row) * outcome(y[row]);
-        *expected += weights.of(row) * p[row];
-    }
-    let drawn: Vec<(f64, f64)> = (0..RESAMPLES)
-        .into_par_iter()
-        .filter_map(|draw| {
-            let times = times(distinct, draw, seed);
-            let time = |row: usize| f64::from(times[patients[row] as usize]);
-            let area = match weights {
-                Weights::Even => weighted_auroc(p, y, &order, time),
-                Weights::Each(each) => weighted_auroc(p, y, &order, |row| each[row] * time(row)),
-            }?;
-            let (mut observed, mut expected) = (0.0, 0.0);
-            for (sum, times) in sums.iter().zip(&times) {
-                observed += f64::from(*times) * sum.0;
-                expected += f64::from(*times) * sum.1;
-            }
-            (expected > 0.0).then(|| (area, observed / expected))
-        })
-        .collect();
-    let (areas, ratios): (Vec<f64>, Vec<f64>) = drawn.into_iter().unzip();
-    Some(Intervals { auroc: middle(areas)?, observed_over_expected: middle(ratios)? })
+    let resampling = Resampling::of(patients, seed);
+    let sums = resampling.sums(2, |row, sums| {
+        sums[0] += weights.of(row) * outcome(y[row]);
+        sums[1] += weights.of(row) * p[row];
+    });
+    let ratio = |times: &[u32]| {
+        let sums = sums.drawn(times);
+        vec![sums[0] / sums[1]]
+    };
+    resampling.figures(DRAWS, ratio).estimate(0).map(|estimate| estimate.interval)
 }
 
 /// The middle 95% of the values.

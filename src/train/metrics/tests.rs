@@ -88,14 +88,18 @@ fn the_table_counts_and_hides_small_groups() {
     let p: Vec<f64> = (0..200).map(|i| f64::from(i) / 200.0).collect();
     let y: Vec<bool> = (0..200).map(|i| i % 4 == 0).collect();
     let patients: Vec<u32> = (0..200).collect();
-    let table = threshold_table(&p, &y, &patients, EVEN, &[0.5, 0.9, 0.96]);
-    let half = &table[0];
-    assert_eq!((half.flagged, half.ppv), (Some(0.5), Some(0.25)));
-    assert_eq!((half.sensitivity, half.specificity), (Some(0.5), Some(0.5)));
+    let table = threshold_table(&p, &y, &patients, EVEN, &[0.5, 0.9, 0.96], 1);
+    let of = |at: usize| {
+        let ThresholdRow { flagged, ppv, sensitivity, specificity, .. } = &table[at];
+        [flagged, ppv, sensitivity, specificity].map(|one| one.map(|one| one.value))
+    };
+    assert_eq!(of(0), [Some(0.5), Some(0.25), Some(0.5), Some(0.5)]);
     // Twenty are flagged, five of them with the outcome: their share would say so.
-    assert_eq!((table[1].flagged, table[1].ppv), (Some(0.1), None));
-    assert_eq!((table[1].sensitivity, table[1].specificity), (None, Some(135.0 / 150.0)));
-    assert_eq!((table[2].flagged, table[2].specificity), (None, None));
+    assert_eq!(of(1), [Some(0.1), None, None, Some(135.0 / 150.0)]);
+    assert_eq!((of(2)[0], of(2)[3]), (None, None));
+    let [low, high] = table[0].ppv.unwrap().interval;
+    // A quarter of a hundred has a standard error of 0.043.
+    assert!((0.15..0.19).contains(&low) && (0.31..0.35).contains(&high), "{low} {high}");
 }
 
 #[test]
@@ -158,11 +162,11 @@ fn whole_weights_are_repeated_rows_in_every_figure() {
     assert_eq!((weighted.rows, weighted.patients), (1125, 1125), "weight 0 is not there");
     assert_eq!(weighted.effective_rows, 2250.0f64.powi(2) / 5250.0);
     let table = |p: &[f64], y: &[bool], patients: &[u32], weights| {
-        threshold_table(p, y, patients, weights, &[0.3, 0.7])
+        threshold_table(p, y, patients, weights, &[0.3, 0.7], 1)
     };
     let lines = table(&p, &y, &patients, Weights::Each(&times));
     let shares = |row: &ThresholdRow| {
-        [row.flagged, row.ppv, row.sensitivity, row.specificity].map(Option::unwrap)
+        [row.flagged, row.ppv, row.sensitivity, row.specificity].map(|one| one.unwrap().value)
     };
     for (one, other) in lines.iter().zip(table(&many_p, &many_y, &many_patients, EVEN)) {
         for (one, other) in shares(one).into_iter().zip(shares(&other)) {
@@ -178,8 +182,8 @@ fn weight_1_gives_the_very_bits_of_no_weights() {
     let ones = vec![1.0; 2000];
     let weighted = Metrics::of(&p, &y, &patients, Weights::Each(&ones), 4).unwrap();
     assert_eq!(weighted, Metrics::of(&p, &y, &patients, EVEN, 4).unwrap());
-    let cuts = threshold_table(&p, &y, &patients, Weights::Each(&ones), &[0.3]);
-    assert_eq!(cuts, threshold_table(&p, &y, &patients, EVEN, &[0.3]));
+    let cuts = threshold_table(&p, &y, &patients, Weights::Each(&ones), &[0.3], 1);
+    assert_eq!(cuts, threshold_table(&p, &y, &patients, EVEN, &[0.3], 1));
 }
 
 #[test]
