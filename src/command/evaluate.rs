@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::predictions::PredictionFile;
+use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
+use super::score::{histories, rows};
 use super::{CommandError, io_error};
 use crate::bundle::{Bundle, REPORT};
-use crate::import::{Counts, Export, Meter, Received};
-use crate::record::Time;
+use crate::import::{Counts, Export, Meter, Received, Wanted};
+use crate::record::{Histories, Time};
 use crate::train::{self, Account, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
 
 /// What `evaluate` is asked to do.
@@ -58,6 +59,13 @@ impl Evaluated {
     }
 }
 
+/// What one part of an export gives.
+struct Part<'a> {
+    cohort: Cohort<'a>,
+    rows: Vec<Row>,
+    histories: Histories<'a>,
+}
+
 /// The cohort of an export with what a bundle says of it.
 pub(super) struct Replayed<'a> {
     pub cohort: Cohort<'a>,
@@ -96,27 +104,38 @@ pub(super) fn replayed<'a>(
     };
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
-    let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
-    let mut probabilities = HashMap::new();
-    let lines = export.read(meter, |subject| {
+    let begin = |parts| Part {
+        cohort: Cohort::part(bundle.task(), bundle.concepts(), parts),
+        rows: Vec::new(),
+        histories: histories(bundle),
+    };
+    let wanted = Wanted::for_index_times(bundle.task());
+    let (parts, lines) = export.fold(meter, &wanted, begin, |part, subject| {
         if held_out.iter().any(|held_out| !held_out.holds(&subject.group, subject.split)) {
             return Received::Skipped("not held out".to_owned());
         }
-        let rows = match super::score::rows(bundle, &subject) {
-            Ok(rows) => rows,
+        let case = records::case(subject);
+        match case.history(bundle.task(), &mut part.histories) {
+            Ok(None) => {}
+            Ok(Some(history)) => {
+                part.rows.extend(rows(bundle, &case, &history));
+                part.cohort.add_history(&case, &history);
+            }
             Err(error) => return Received::Quarantined(error.to_string()),
-        };
+        }
+        Received::Used
+    })?;
+    let mut probabilities = HashMap::new();
+    let mut cohorts = Vec::with_capacity(parts.len());
+    for Part { cohort, rows, histories: _ } in parts {
+        cohorts.push(cohort);
         for row in rows {
             probabilities.insert((row.subject_id, row.prediction_time), row.probability);
             file.push(row);
         }
-        match cohort.add(&records::case(subject)) {
-            Ok(()) => Received::Used,
-            Err(error) => Received::Quarantined(error.to_string()),
-        }
-    })?;
+    }
     file.finish()?;
-    cohort.finish();
+    let cohort = Cohort::joined(bundle.task(), bundle.concepts(), cohorts);
     Ok(Replayed { cohort, lines, probabilities })
 }
 

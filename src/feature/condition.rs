@@ -38,7 +38,7 @@ fn of_any<'h>(
     concepts: &[ConceptId],
     window: Window,
 ) -> impl Iterator<Item = &'h Entry> {
-    scene.within(window).filter(|entry| entry.is_any_of(concepts))
+    scene.of_any(concepts, window)
 }
 
 /// How many events of the concepts there are in the window.

@@ -18,7 +18,7 @@ pub fn extract(view: &View<'_>, spec: &Spec, with_evidence: bool) -> Facts {
     let scene = Scene {
         view,
         stay: view.stay(),
-        entries: view.entries().map(|entry| (entry, view.in_stay(entry))).collect(),
+        entries: view.seen().entries().collect(),
         earlier: view.earlier_encounters().collect(),
     };
     let mut facts = Facts::default();

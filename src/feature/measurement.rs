@@ -11,8 +11,8 @@ use crate::record::{Code, Comparator, ConceptId, EncounterClass, Entry, Evidence
 /// One column for each aggregate of the concept's values in the window; missing without a value.
 pub(super) fn values(scene: &Scene<'_, '_>, of: &Measured, sink: &mut Sink<'_>) {
     let mut measured: Vec<(&Entry, f64)> = scene
-        .within(of.window)
-        .filter(|entry| entry.concepts.contains(&of.concept) && is_in_class(scene, entry, of))
+        .of_any(&[of.concept], of.window)
+        .filter(|entry| is_in_class(scene, entry, of))
         .filter_map(|entry| {
             let number = entry.number?;
             Some((entry, if of.cuts.is_empty() { number } else { band(number, entry, &of.cuts) }))
@@ -61,8 +61,7 @@ fn band(number: f64, entry: &Entry, cuts: &[f64]) -> f64 {
 /// The number that the source sends for the concept in the index stay.
 pub(super) fn sent_in_stay(scene: &Scene<'_, '_>, concept: ConceptId) -> Option<(f64, Evidence)> {
     scene
-        .within(Window::Stay)
-        .filter(|entry| entry.concepts.contains(&concept))
+        .of_any(&[concept], Window::Stay)
         .filter_map(|entry| Some((entry.number?, scene.view.evidence(entry))))
         .last()
 }

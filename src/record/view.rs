@@ -1,12 +1,14 @@
 //! `View`: what was there and known at the index time.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::contact::{Contact, Taken};
 use super::future::near_stay;
+use super::seen::Layout;
 use super::{
     ConceptId, Encounter, EncounterClass, EncounterCode, Entry, Episode, History, Joined, Period,
-    Sex, Time, TimePrecision, episode,
+    Seen, Sex, Time, TimePrecision, episode,
 };
 
 /// Where in the record a fact comes from, and when it happened.
@@ -83,6 +85,8 @@ pub struct View<'a> {
     index: Option<usize>,
     /// For each encounter what it is to the episodes.
     parts: Vec<Part>,
+    /// Laid out when somebody asks.
+    seen: OnceCell<Layout>,
 }
 
 /// What an encounter is to the episodes of a view.
@@ -130,7 +134,7 @@ impl History {
                 };
             }
         }
-        View { history: self, index_time, episodes, index, parts }
+        View { history: self, index_time, episodes, index, parts, seen: OnceCell::new() }
     }
 
     /// How often encounters of the whole record were joined, for reports; no feature may ask.
@@ -326,12 +330,18 @@ impl<'a> View<'a> {
         self.history.entries.iter().filter(|entry| self.sees(entry))
     }
 
+    /// The visible events laid out by concept: for asking after many concepts.
+    pub fn seen(&self) -> Seen<'_, 'a> {
+        let layout = self.seen.get_or_init(|| Layout::of(self, self.history));
+        Seen { history: self.history, layout }
+    }
+
     /// What names `entry` in the record.
     pub fn evidence(&self, entry: &Entry) -> Evidence {
         Evidence::Event { index: entry.source, time: entry.time, precision: entry.precision }
     }
 
-    fn sees(&self, entry: &Entry) -> bool {
+    pub(super) fn sees(&self, entry: &Entry) -> bool {
         let day = self.index_time.day();
         let happened = match entry.precision {
             TimePrecision::Instant => entry.time <= self.index_time,

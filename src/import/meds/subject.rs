@@ -40,6 +40,8 @@ pub(super) struct Gathering {
     used: u64,
     /// Whether rows of it are lost, or too many: then it cannot be used.
     pub fault: Option<&'static str>,
+    /// Whether nobody asks for its events.
+    pub without_events: bool,
     patient_id: Option<String>,
     group: Option<String>,
     record: Record,
@@ -59,6 +61,7 @@ impl Gathering {
             row,
             used: 0,
             fault: None,
+            without_events: false,
             patient_id: None,
             group: None,
             record: Record::default(),
@@ -173,6 +176,9 @@ impl Gathering {
             }
             (Meaning::Event { code, kind, unit }, Some(time)) => {
                 self.seen_at(time);
+                if self.without_events {
+                    return Ok(None);
+                }
                 let event = event(row, code, *kind, unit, time)?;
                 self.record.events.push(event);
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::feature::Matrix;
-use crate::model::{Calibrator, Scale, fit_logistic};
+use crate::model::{Calibrator, Member, Scale, fit_logistic};
 use crate::train::tests::Draws;
 
 const FITS: u64 = 20;

@@ -75,6 +75,27 @@ pub(in super::super) struct Seen<'s, 'h> {
 }
 
 impl Watch {
+    /// The watch of one of so many parts of a cohort.
+    pub(in super::super) fn of_part(parts: usize) -> Watch {
+        Watch { replay: Replay::of_part(parts), ..Watch::default() }
+    }
+
+    /// Adds the notes of index times that come after.
+    pub(in super::super) fn join(&mut self, later: Watch) {
+        let Watch { codes, fresh, replay, stamps } = later;
+        self.codes.overflowed |= codes.overflowed;
+        let numbers: Vec<Option<u32>> =
+            codes.by_number().into_iter().map(|code| self.codes.number(code)).collect();
+        let number = |before: &u32| numbers.get(*before as usize).copied().flatten();
+        self.fresh.extend(fresh.iter().map(|codes| codes.iter().filter_map(number).collect()));
+        self.replay.join(replay);
+        for (kind, Stamps { all, last_hour }) in stamps {
+            let known = self.stamps.entry(kind).or_default();
+            known.all.join(all);
+            known.last_hour.join(last_hour);
+        }
+    }
+
     /// Notes one index time that belongs to the cohort.
     pub(in super::super) fn see(
         &mut self,
