@@ -14,7 +14,7 @@ use crate::model::Weights;
 /// Draws behind the intervals of the figures of a whole.
 pub(in crate::train) const DRAWS: u64 = 1000;
 /// Draws behind the intervals of many figures of many groups.
-pub(in crate::train) const DRAWS_OF_GROUPS: u64 = 500;
+pub(in crate::train) const DRAWS_OF_GROUPS: u64 = 300;
 
 /// Patients renumbered from 0, and how many there are.
 pub(super) fn numbered(patients: &[u32]) -> (Vec<u32>, usize) {
