@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::Interval;
 use super::drift::DriftReference;
 use super::golden::Golden;
+use super::interval::Interval;
 use crate::feature::Vocabulary;
 use crate::model::{Calibrator, Family, InputSpec};
 

@@ -3,19 +3,20 @@
 //! A bundle is a set of named files. `Bundle::open` takes them as bytes (reading folders is the
 //! registry's work), checks all of them, and gives the one `predict` that both programs use.
 
-mod interval;
 mod drift;
 mod golden;
+mod interval;
 mod manifest;
 mod open;
 mod predict;
 mod sufficiency;
 
-pub use interval::Interval;
 pub use drift::{Bands, DriftReference};
 pub use golden::{Golden, golden_rows};
+pub use interval::Interval;
 pub use manifest::{
-    ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry, Recalibration, TierCut,
+    ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry,
+    Recalibration, TierCut,
 };
 pub use open::{Bundle, BundleError, Files, MANIFEST, METRICS, formula_file, sealed};
 pub use predict::{Explanation, Prediction};

@@ -1,6 +1,7 @@
 //! `Bundle::predict`: the one way from a row to a probability, and the shares behind it.
 
-use super::open::Bundle;
+use super::open::{Bundle, BundleMember};
+use crate::model::{logit, sigmoid};
 
 /// Below this distance from the mean margin a member's contributions are all taken as 0.
 const MARGIN_EPSILON: f64 = 1e-9;
@@ -24,12 +25,15 @@ impl Bundle {
     /// The probability for `row` (one value for each column, `NaN` = missing).
     pub fn predict(&self, row: &[f32]) -> Prediction {
         let mut inputs = Vec::with_capacity(self.input().inputs());
-        self.input().apply(row, &mut inputs);
+        let mut calibrated = |member: &BundleMember| {
+            self.input().apply(row, member.model.reads(), &mut inputs);
+            member.calibrator.apply(member.model.margin(&inputs))
+        };
         let mut in_use = self.members().iter().filter(|member| member.weight > 0.0);
         let probability = match (in_use.next(), in_use.next()) {
             // One member alone gives its probability as it is, without a trip through log-odds.
-            (Some(only), None) => only.calibrator.apply(only.model.margin(&inputs)),
-            _ => sigmoid(self.blended(|m| logit(m.calibrator.apply(m.model.margin(&inputs))))),
+            (Some(only), None) => calibrated(only),
+            _ => sigmoid(self.blended(|member| logit(calibrated(member)))),
         };
         Prediction { probability }
     }
@@ -40,11 +44,11 @@ impl Bundle {
     /// difference of calibrated log-odds, and members add up with their weights.
     pub fn explain(&self, row: &[f32]) -> Explanation {
         let mut inputs = Vec::with_capacity(self.input().inputs());
-        self.input().apply(row, &mut inputs);
         let mut contributions = vec![0.0; self.columns().len()];
         let mut baseline = 0.0;
-        let mut shares = vec![0.0; inputs.len()];
+        let mut shares = vec![0.0; self.input().inputs()];
         for member in self.members().iter().filter(|member| member.weight > 0.0) {
+            self.input().apply(row, member.model.reads(), &mut inputs);
             let margin = member.model.margin(&inputs);
             let mean = member.model.mean_margin();
             let here = logit(member.calibrator.apply(margin));
@@ -66,7 +70,7 @@ impl Bundle {
         Explanation { baseline, contributions }
     }
 
-    fn blended(&self, log_odds: impl Fn(&super::open::BundleMember) -> f64) -> f64 {
+    fn blended(&self, mut log_odds: impl FnMut(&BundleMember) -> f64) -> f64 {
         let in_use = self.members().iter().filter(|member| member.weight > 0.0);
         in_use.map(|member| member.weight * log_odds(member)).sum()
     }
@@ -88,12 +92,4 @@ impl Bundle {
     pub fn reference_percentile(&self, probability: f64) -> f64 {
         self.manifest().reference.partition_point(|quantile| *quantile < probability) as f64
     }
-}
-
-fn logit(probability: f64) -> f64 {
-    (probability / (1.0 - probability)).ln()
-}
-
-fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
 }

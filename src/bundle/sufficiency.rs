@@ -75,7 +75,9 @@ impl Bundle {
         let mut found = Judgement { grade: Sufficiency::A, notes: Vec::new() };
         // Only a task of stays has a stay to look into.
         if view.stay().is_some() && !view.entries().any(|entry| view.in_stay(entry)) {
-            found.and(Sufficiency::D, || "the index stay has no diagnosis and no other event".into());
+            found.and(Sufficiency::D, || {
+                "the index stay has no diagnosis and no other event".into()
+            });
         }
         let percent = |share: f64| (share * 100.0).round();
         let missing = self.missing_weight(row);
@@ -150,7 +152,8 @@ impl Bundle {
     /// The features outside the usual, in the order of the task.
     fn novel_features(&self, row: &[f32]) -> Vec<&str> {
         let features = self.task().spec().features();
-        let columns = self.novel_columns(row).filter_map(|place| self.manifest().columns.get(place));
+        let columns =
+            self.novel_columns(row).filter_map(|place| self.manifest().columns.get(place));
         let mut named: Vec<&str> = columns
             .filter_map(|column| features.get(column.feature))
             .map(|feature| feature.name.as_str())

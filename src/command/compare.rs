@@ -11,7 +11,9 @@ use super::{CommandError, io_error, score};
 use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received};
 use crate::record::Time;
-use crate::train::{self, Cohort, Comparison, Difference, Estimate, Metrics, ShownAttrition, Versus};
+use crate::train::{
+    self, Cohort, Comparison, Difference, Estimate, Metrics, ShownAttrition, Versus,
+};
 
 /// What `compare` is asked to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,7 @@
 //! `fit`: a new version folder under the models folder, not yet in service.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -9,7 +10,9 @@ use super::records::{self, Source};
 use super::task_source::TaskSource;
 use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter};
 use crate::registry;
-use crate::train::{self, CensoringReport, Cohort, Dump, FitParams, HeldOut, Report};
+use crate::train::{
+    self, CensoringReport, Cohort, Dump, FitParams, HeldOut, Pace, Report, Search, Step,
+};
 
 /// How many rows of a dumped matrix are written at a time.
 const DUMP_ROWS: usize = 8_192;
@@ -24,6 +27,9 @@ pub struct FitRequest {
     pub labels: Option<PathBuf>,
     pub seed: u64,
     pub held_out: HeldOut,
+    pub search: Search,
+    /// After so long nothing new is tried. What is found then depends on the machine.
+    pub time_limit: Option<Duration>,
     pub dump_matrix: Option<PathBuf>,
 }
 
@@ -42,7 +48,7 @@ pub struct FitOutcome {
 impl FitOutcome {
     /// What was made, in sentences.
     pub fn summary(&self) -> String {
-        let Report { chosen, cross_validation, held_out, attrition, .. } = &self.metrics;
+        let Report { shares, cross_validation, held_out, attrition, .. } = &self.metrics;
         let mut text = format!(
             "{}: {} index times of {} patients, {} with the outcome\n{}\n",
             self.metrics.task,
@@ -56,16 +62,21 @@ impl FitOutcome {
         }
         for (judged_on, figures) in [("cross-validation", cross_validation), ("held out", held_out)]
         {
-            for (family, metrics) in figures {
-                text += &format!("{judged_on}, {family}: {}\n", metrics.sentence());
+            for (contender, metrics) in figures {
+                text += &format!("{judged_on}, {contender}: {}\n", metrics.sentence());
             }
         }
         let judged = &self.metrics.held_out_evaluation;
         for figures in judged.iter().flat_map(|judged| &judged.published) {
             text += &format!("held out, {}\n", figures.sentence());
         }
+        let in_use: Vec<String> = shares
+            .iter()
+            .map(|(family, share)| format!("{:.0}% {family}", share * 100.0))
+            .collect();
+        let in_use = in_use.join(", ");
         text += &format!(
-            "in use: {chosen}\nwritten: {} (digest {})\nnot yet in service: see `promote`",
+            "in use: {in_use}\nwritten: {} (digest {})\nnot yet in service: see `promote`",
             self.bundle.display(),
             self.digest
         );
@@ -94,11 +105,13 @@ impl FitOutcome {
 pub fn fit(
     request: &FitRequest,
     meter: &Meter,
-    progress: &(dyn Fn(&str) + Sync),
+    progress: &(dyn Fn(&Step<'_>) + Sync),
 ) -> Result<FitOutcome, CommandError> {
+    let begun = Instant::now();
+    let is_over = || request.time_limit.is_some_and(|limit| begun.elapsed() >= limit);
     let (task, concepts) = request.task.read()?;
     let export = records::export(&request.source)?;
-    progress("reading records");
+    progress(&Step::of("reading records"));
     let (cohort, lines, label_warnings) =
         records::cohort(&task, &concepts, &export, meter, request.labels.as_deref())?;
     let name = task.params().name.as_str();
@@ -107,10 +120,12 @@ pub fn fit(
         seed: request.seed,
         held_out: request.held_out,
         source: records::source_params(&export),
+        search: request.search.clone(),
     };
-    let fitted = train::fit(&cohort, &params, progress)?;
+    let pace = Pace { progress, is_over: &is_over };
+    let fitted = train::fit(&cohort, &params, pace)?;
     if let Some(path) = &request.dump_matrix {
-        progress("writing the matrix");
+        progress(&Step::of("writing the matrix"));
         dump(path, &cohort, &fitted.dump)?;
     }
     let bundle = registry::publish(&request.models, name, &params.version, &fitted.files)?;

@@ -73,9 +73,7 @@ pub fn promote(request: &PromoteRequest) -> Result<Promoted, CommandError> {
     let forced = match reason {
         _ if overruled.is_empty() => None,
         None => return Err(CommandError::Gate(overruled)),
-        Some(reason) => {
-            Some(Forced { version: version.clone(), reason, gate: overruled.clone() })
-        }
+        Some(reason) => Some(Forced { version: version.clone(), reason, gate: overruled.clone() }),
     };
     let bundle = registry::promote(models, task, version, *stage, forced)?;
     let digest = bundle.digest().to_owned();

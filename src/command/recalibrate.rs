@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::evaluate::{Evaluated, EvaluateRequest, judged, replayed};
+use super::evaluate::{EvaluateRequest, Evaluated, judged, replayed};
 use super::{CommandError, records};
 use crate::import::{Counts, Meter};
 use crate::registry;

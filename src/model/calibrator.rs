@@ -10,7 +10,7 @@ mod steps;
 
 use steps::{fit_isotonic, interpolated};
 
-use super::{ModelError, Weights, renumbered};
+use super::{ModelError, Weights, logit, renumbered, sigmoid, softplus};
 use crate::SMALL_CELL_PATIENTS;
 
 /// Event rates are kept this far from 0 and 1 before their log-odds are taken.
@@ -218,19 +218,11 @@ fn has_both(samples: &[Sample]) -> bool {
     events > 0 && events < samples.len()
 }
 
-/// The probability of log-odds.
-pub(crate) fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
-}
-
 /// A margin as log-odds.
-pub(super) fn log_odds(margin: f64, scale: Scale) -> f64 {
+pub(crate) fn log_odds(margin: f64, scale: Scale) -> f64 {
     match scale {
         Scale::LogOdds => margin,
-        Scale::Rate => {
-            let rate = margin.clamp(EDGE, 1.0 - EDGE);
-            (rate / (1.0 - rate)).ln()
-        }
+        Scale::Rate => logit(margin.clamp(EDGE, 1.0 - EDGE)),
     }
 }
 
@@ -305,7 +297,7 @@ fn newton(points: &[Point], start: [f64; 2]) -> [f64; 2] {
         let each = points.iter().map(|Point { x, target, weight }| {
             let z = line[0] * x + line[1];
             // log(1 + e^z) - target z, without overflow.
-            weight * (z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z)
+            weight * (softplus(z) - target * z)
         });
         each.sum()
     };

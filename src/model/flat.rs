@@ -1,29 +1,27 @@
-//! The tree blob: how a forest is stored, checked and evaluated.
+//! Trees in one flat array: how forests and boosted trees are checked, kept and evaluated.
 //!
-//! Layout, all little-endian: magic (8 bytes), version, number of inputs, number of trees, number
-//! of nodes (u32 each); the node count of every tree (u32 each); then 16 bytes per node, tree by
-//! tree. Node 0 of a tree is its root and siblings are adjacent. A branch is
-//! `left u32, input u32, threshold f32, cover u32`: `x <= threshold` goes to `left`, else to
-//! `left + 1`. A leaf is `0 u32, cover u32, value f64`. Cover is the number of distinct training
-//! rows that reached the node.
+//! Every tree is checked in full before it is used, and laid out anew level by level, siblings
+//! adjacent; so no walk can leave the arrays or loop, and the same trees have one form only.
 //!
-//! Every blob is checked in full before it is used, so evaluation cannot leave the arrays or loop.
+//! - `check`: the rules of one tree, and its order.
+//! - `walk`: the evaluator.
+//! - `blob`: the stored form.
 
 use super::ModelError;
+use check::ordered;
+use walk::{Step, Steps};
 
-const MAGIC: &[u8; 8] = b"PRODTREE";
-const VERSION: u32 = 1;
-const HEADER: usize = 24;
-const NODE: usize = 16;
+mod blob;
+mod check;
+mod walk;
+
 /// No tree is deeper than this many splits.
 pub(super) const DEEPEST: usize = 64;
-/// How many trees are walked side by side, so that their memory reads overlap.
-const LANES: usize = 8;
 
-/// A node of one tree, as it is built and stored; child indices count from the tree's root.
+/// A node of one tree, as it is built; child indices count from the tree's root.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Node {
-    /// `x[input] <= threshold` goes to node `left`, everything else to `left + 1`.
+    /// `x[input] <= threshold` goes to node `left`, a greater value to `left + 1`.
     Branch {
         /// Index of the left child; its sibling follows it.
         left: u32,
@@ -31,12 +29,14 @@ pub enum Node {
         input: u32,
         /// The threshold, finite.
         threshold: f32,
+        /// Whether a missing value (NaN) goes left, too.
+        missing_left: bool,
         /// Distinct training rows that came here.
         cover: u32,
     },
     /// An end of the tree.
     Leaf {
-        /// Event rate, 0 to 1.
+        /// An event rate, 0 to 1, where trees are averaged; log-odds where they are summed.
         value: f64,
         /// Distinct training rows that came here.
         cover: u32,
@@ -51,84 +51,101 @@ impl Node {
     }
 }
 
-/// One step of a walk. A leaf points at itself with an infinite threshold, so that a walk may take
-/// more steps than needed without asking whether it has arrived.
+/// How the trees of a model make one margin.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Step {
-    left: u32,
-    input: u32,
-    threshold: f32,
+pub enum Combine {
+    /// The mean of the trees: a forest. Leaf values are event rates, 0 to 1.
+    Mean,
+    /// `base` plus the sum of the trees: boosted trees. Leaf values are log-odds.
+    Sum {
+        /// Where the sum starts, log-odds.
+        base: f64,
+    },
 }
 
 /// Trees in one flat array, checked, ready to evaluate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlatTrees {
     inputs: usize,
-    steps: Vec<Step>,
+    combine: Combine,
+    steps: Steps,
+    /// The values of the leaves, in the order of the nodes.
     values: Vec<f64>,
+    /// Of every node.
     covers: Vec<u32>,
     roots: Vec<u32>,
     depths: Vec<u32>,
-    expected: f64,
+    /// The cover-weighted mean of the leaves of every tree.
+    means: Vec<f64>,
 }
 
 impl FlatTrees {
     /// Puts trees together; `inputs` is how many values a row has.
     ///
     /// # Errors
-    /// `BadPart` when a tree breaks any rule of the layout.
-    pub fn new(inputs: usize, trees: &[Vec<Node>]) -> Result<FlatTrees, ModelError> {
+    /// `BadPart` when a tree breaks any rule: children behind their parents, siblings adjacent,
+    /// every node reached once, covers that add up, finite numbers, at most 64 splits deep.
+    pub fn new(
+        inputs: usize,
+        combine: Combine,
+        trees: &[Vec<Node>],
+    ) -> Result<FlatTrees, ModelError> {
         let total: usize = trees.iter().map(Vec::len).sum();
         if trees.is_empty() || inputs == 0 {
             return Err(bad("no trees or no inputs"));
         }
-        if u32::try_from(total).is_err() || u32::try_from(inputs).is_err() {
+        if u32::try_from(total).is_err() || inputs > walk::INPUTS_MAX {
             return Err(bad("too many nodes or inputs"));
         }
+        check::check_combine(combine)?;
         let mut flat = FlatTrees {
             inputs,
-            steps: Vec::with_capacity(total),
-            values: Vec::with_capacity(total),
+            combine,
+            steps: Steps::with_capacity(inputs, total),
+            values: Vec::with_capacity(total / 2 + trees.len()),
             covers: Vec::with_capacity(total),
             roots: Vec::with_capacity(trees.len()),
             depths: Vec::with_capacity(trees.len()),
-            expected: 0.0,
+            means: Vec::with_capacity(trees.len()),
         };
-        let mut sum = 0.0;
         for tree in trees {
-            flat.depths.push(checked_depth(tree, inputs)?);
-            sum += flat.append(tree);
+            let (tree, depth) = ordered(tree, inputs, combine)?;
+            flat.depths.push(depth);
+            flat.append(&tree);
         }
-        flat.expected = sum / trees.len() as f64;
         Ok(flat)
     }
 
-    /// Adds a checked tree and returns the cover-weighted mean of its leaves.
-    fn append(&mut self, tree: &[Node]) -> f64 {
-        let offset = self.steps.len() as u32;
+    /// Adds a checked tree that is in order.
+    fn append(&mut self, tree: &[Node]) {
+        let offset = self.covers.len() as u32;
         self.roots.push(offset);
         let mut sum = 0.0;
         for (index, node) in tree.iter().enumerate() {
-            let (step, value) = match *node {
-                Node::Branch { left, input, threshold, .. } => {
-                    (Step { left: offset + left, input, threshold }, 0.0)
+            match *node {
+                Node::Branch { left, input, threshold, missing_left, .. } => {
+                    self.steps.push_branch(offset + left, input, threshold, missing_left);
                 }
                 Node::Leaf { value, cover } => {
+                    let leaf = self.values.len() as u32;
+                    self.steps.push_leaf(offset + index as u32, leaf, self.inputs);
+                    self.values.push(value);
                     sum += value * f64::from(cover);
-                    let here = offset + index as u32;
-                    (Step { left: here, input: 0, threshold: f32::INFINITY }, value)
                 }
-            };
-            self.steps.push(step);
-            self.values.push(value);
+            }
             self.covers.push(node.cover());
         }
-        sum / f64::from(tree[0].cover())
+        self.means.push(sum / f64::from(tree[0].cover()));
     }
 
     /// How many values a row has.
     pub fn inputs(&self) -> usize {
         self.inputs
+    }
+
+    /// How the trees make one margin.
+    pub fn combine(&self) -> Combine {
+        self.combine
     }
 
     /// How many trees there are.
@@ -138,7 +155,7 @@ impl FlatTrees {
 
     /// How many nodes all trees have together.
     pub fn nodes(&self) -> usize {
-        self.steps.len()
+        self.covers.len()
     }
 
     /// Splits on the longest path of the deepest tree.
@@ -146,9 +163,69 @@ impl FlatTrees {
         self.depths.iter().copied().max().unwrap_or(0) as usize
     }
 
-    /// The cover-weighted mean of the leaves, averaged over the trees.
+    /// The mean margin over the training rows, each tree weighing its leaves by their covers.
     pub fn expected(&self) -> f64 {
-        self.expected
+        self.combined(self.means.iter().sum())
+    }
+
+    /// The margin of one row of `inputs()` values: a mean event rate, or log-odds. A value that is
+    /// NaN or not there is missing, and goes where each split sends missing values.
+    pub fn margin(&self, x: &[f32]) -> f64 {
+        self.combined(self.steps.sum(&self.roots, &self.depths, &self.values, self.inputs, x))
+    }
+
+    /// The margins of many rows, `rows` holding `inputs()` values for each place of `out`, one row
+    /// after the other; the same bits as `margin` gives, and several times faster.
+    pub fn margins(&self, rows: &[f32], out: &mut [f64]) {
+        self.steps.sums(&self.roots, &self.depths, &self.values, self.inputs, rows, out);
+        for sum in out {
+            *sum = self.combined(*sum);
+        }
+    }
+
+    /// The same model with its first `trees` trees only, at least one and at most all.
+    pub fn first(&self, trees: usize) -> FlatTrees {
+        let trees = trees.clamp(1, self.trees());
+        let nodes = self.roots.get(trees).map_or(self.nodes(), |next| *next as usize);
+        let mut first = self.clone();
+        first.steps.truncate(nodes);
+        first.values.truncate(first.steps.leaves());
+        first.covers.truncate(nodes);
+        first.roots.truncate(trees);
+        first.depths.truncate(trees);
+        first.means.truncate(trees);
+        first
+    }
+
+    /// How much of a tree's value the margin takes.
+    pub(super) fn share(&self) -> f64 {
+        match self.combine {
+            Combine::Mean => 1.0 / self.roots.len() as f64,
+            Combine::Sum { .. } => 1.0,
+        }
+    }
+
+    /// The margin that a sum over the trees stands for.
+    fn combined(&self, sum: f64) -> f64 {
+        match self.combine {
+            Combine::Mean => sum / self.roots.len() as f64,
+            Combine::Sum { base } => base + sum,
+        }
+    }
+
+    /// The nodes of one tree, in order.
+    fn nodes_of(&self, tree: usize) -> impl Iterator<Item = Node> {
+        let root = self.roots[tree];
+        let end = self.roots.get(tree + 1).copied().unwrap_or(self.nodes() as u32);
+        (root..end).map(move |index| {
+            let (step, cover) = (self.steps.at(index as usize), self.covers[index as usize]);
+            match step {
+                Step::Leaf { leaf } => Node::Leaf { value: self.values[leaf as usize], cover },
+                Step::Branch { left, input, threshold, missing_left } => {
+                    Node::Branch { left: left - root, input, threshold, missing_left, cover }
+                }
+            }
+        })
     }
 
     /// Node indices of the roots, in the order of the trees.
@@ -163,103 +240,14 @@ impl FlatTrees {
 
     /// What a walk of the row `x` meets at the node.
     pub(super) fn visit(&self, node: usize, x: &[f32]) -> Visit {
-        let step = self.steps[node];
-        let left = step.left as usize;
-        if left == node {
-            return Visit::Leaf(self.values[node]);
-        }
-        Visit::Branch { left, input: step.input as usize, right: goes_right(x, step) }
-    }
-
-    /// The mean of the trees for one row of `inputs()` values; a value that is not there or NaN
-    /// goes left.
-    pub fn mean(&self, x: &[f32]) -> f64 {
-        let mut sum = 0.0;
-        for (roots, depths) in self.roots.chunks(LANES).zip(self.depths.chunks(LANES)) {
-            let mut at = [0u32; LANES];
-            let at = &mut at[..roots.len()];
-            at.copy_from_slice(roots);
-            for _ in 0..depths.iter().copied().max().unwrap_or(0) {
-                for node in at.iter_mut() {
-                    let step = self.steps[*node as usize];
-                    *node = step.left + u32::from(goes_right(x, step));
-                }
-            }
-            for node in at.iter() {
-                sum += self.values[*node as usize];
+        match self.steps.at(node) {
+            Step::Leaf { leaf } => Visit::Leaf(self.values[leaf as usize]),
+            Step::Branch { left, input, threshold, missing_left } => {
+                let value = x.get(input as usize).copied().unwrap_or(f32::NAN);
+                let right = if value.is_nan() { !missing_left } else { value > threshold };
+                Visit::Branch { left: left as usize, input: input as usize, right }
             }
         }
-        sum / self.roots.len() as f64
-    }
-
-    /// The trees in the stored form; the same trees always give the same bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + 4 * self.trees() + NODE * self.nodes());
-        bytes.extend_from_slice(MAGIC);
-        let header = [VERSION, self.inputs as u32, self.trees() as u32, self.nodes() as u32];
-        for word in header {
-            bytes.extend_from_slice(&word.to_le_bytes());
-        }
-        let ends = self.roots.iter().skip(1).copied().chain([self.nodes() as u32]);
-        for (root, end) in self.roots.iter().zip(ends.clone()) {
-            bytes.extend_from_slice(&(end - root).to_le_bytes());
-        }
-        for (root, end) in self.roots.iter().zip(ends) {
-            for node in *root..end {
-                self.write_node(node, *root, &mut bytes);
-            }
-        }
-        bytes
-    }
-
-    fn write_node(&self, node: u32, root: u32, bytes: &mut Vec<u8>) {
-        let (step, cover) = (self.steps[node as usize], self.covers[node as usize]);
-        if step.left == node {
-            bytes.extend_from_slice(&0u32.to_le_bytes());
-            bytes.extend_from_slice(&cover.to_le_bytes());
-            bytes.extend_from_slice(&self.values[node as usize].to_le_bytes());
-        } else {
-            bytes.extend_from_slice(&(step.left - root).to_le_bytes());
-            bytes.extend_from_slice(&step.input.to_le_bytes());
-            bytes.extend_from_slice(&step.threshold.to_le_bytes());
-            bytes.extend_from_slice(&cover.to_le_bytes());
-        }
-    }
-
-    /// Reads and checks the stored form; `inputs` is what the rest of the model says a row has.
-    ///
-    /// # Errors
-    /// `BadPart` with the reason, for any byte that is not as the layout says.
-    pub fn from_bytes(bytes: &[u8], inputs: usize) -> Result<FlatTrees, ModelError> {
-        let (header, body) = bytes.split_at_checked(HEADER).ok_or_else(|| bad("cut short"))?;
-        if &header[..8] != MAGIC {
-            return Err(bad("not a tree blob"));
-        }
-        if word(header, 8) != VERSION {
-            return Err(bad("a version of the tree blob that is not known here"));
-        }
-        if word(header, 12) as usize != inputs {
-            return Err(bad("another number of inputs than the model has"));
-        }
-        let (trees, nodes) = (word(header, 16) as usize, word(header, 20) as usize);
-        // Lengths are compared in u64 before anything is allocated, so a lie costs no memory.
-        let need = 4 * trees as u64 + NODE as u64 * nodes as u64;
-        if body.len() as u64 != need {
-            return Err(bad("its length is not what its header says"));
-        }
-        let (counts, mut records) = body.split_at(4 * trees);
-        let mut parsed = Vec::with_capacity(trees);
-        for tree in 0..trees {
-            let length = NODE as u64 * u64::from(word(counts, 4 * tree));
-            let split = usize::try_from(length).ok().and_then(|at| records.split_at_checked(at));
-            let (own, rest) = split.ok_or_else(|| bad("a tree longer than the blob"))?;
-            parsed.push(own.chunks_exact(NODE).map(read_node).collect());
-            records = rest;
-        }
-        if !records.is_empty() {
-            return Err(bad("nodes that belong to no tree"));
-        }
-        FlatTrees::new(inputs, &parsed)
     }
 }
 
@@ -271,82 +259,8 @@ pub(super) enum Visit {
     Branch { left: usize, input: usize, right: bool },
 }
 
-fn goes_right(x: &[f32], step: Step) -> bool {
-    x.get(step.input as usize).copied().unwrap_or(f32::NAN) > step.threshold
-}
-
 fn bad(reason: &str) -> ModelError {
     ModelError::BadPart(format!("trees: {reason}"))
-}
-
-/// The four bytes at `at`; the caller has checked the length.
-fn bytes4(bytes: &[u8], at: usize) -> [u8; 4] {
-    [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes4(bytes, at))
-}
-
-fn read_node(record: &[u8]) -> Node {
-    let second = word(record, 4);
-    match word(record, 0) {
-        0 => {
-            let bits = u64::from(word(record, 8)) | u64::from(word(record, 12)) << 32;
-            Node::Leaf { value: f64::from_bits(bits), cover: second }
-        }
-        left => {
-            let threshold = f32::from_le_bytes(bytes4(record, 8));
-            Node::Branch { left, input: second, threshold, cover: word(record, 12) }
-        }
-    }
-}
-
-/// Checks one tree in full and returns its depth in splits.
-fn checked_depth(tree: &[Node], inputs: usize) -> Result<u32, ModelError> {
-    if tree.is_empty() {
-        return Err(bad("a tree without nodes"));
-    }
-    // 0 = not reached yet; the root is at level 1. Children lie behind their parent, so one pass
-    // in order of index sees every parent first.
-    let mut level = vec![0u32; tree.len()];
-    level[0] = 1;
-    for (index, node) in tree.iter().enumerate() {
-        if level[index] == 0 {
-            return Err(bad("a node that cannot be reached"));
-        }
-        if level[index] as usize > DEEPEST + 1 {
-            return Err(bad("a tree that is too deep"));
-        }
-        if node.cover() == 0 {
-            return Err(bad("a node without training rows"));
-        }
-        match *node {
-            Node::Leaf { value, .. } if !(0.0..=1.0).contains(&value) => {
-                return Err(bad("a leaf value outside 0 to 1"));
-            }
-            Node::Leaf { .. } => {}
-            Node::Branch { left, input, threshold, cover } => {
-                let left = left as usize;
-                if left <= index || left >= tree.len() - 1 {
-                    return Err(bad("a child that does not lie behind its parent"));
-                }
-                if level[left] != 0 || level[left + 1] != 0 {
-                    return Err(bad("a node with two parents"));
-                }
-                if input as usize >= inputs || !threshold.is_finite() {
-                    return Err(bad("a split on no input or at no number"));
-                }
-                let below = u64::from(tree[left].cover()) + u64::from(tree[left + 1].cover());
-                if below != u64::from(cover) {
-                    return Err(bad("a cover that is not the sum of its children's"));
-                }
-                level[left] = level[index] + 1;
-                level[left + 1] = level[index] + 1;
-            }
-        }
-    }
-    Ok(level.iter().copied().max().unwrap_or(1) - 1)
 }
 
 #[cfg(test)]

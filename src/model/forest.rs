@@ -15,7 +15,8 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::flat::DEEPEST;
 use super::{
-    FlatTrees, ModelError, Node, Weights, check_fit, check_rows, check_weights, guarded, renumbered,
+    Combine, FlatTrees, ModelError, Node, Weights, check_fit, check_rows, check_weights, guarded,
+    renumbered,
 };
 use crate::feature::Matrix;
 
@@ -89,7 +90,7 @@ pub fn fit(
             fitted.grown().map(|(tree, in_bag)| flatten(tree, in_bag, &data, params)).collect()
         })
         .collect::<Result<_, ModelError>>()?;
-    FlatTrees::new(inputs.columns(), &blocks.concat())
+    FlatTrees::new(inputs.columns(), Combine::Mean, &blocks.concat())
 }
 
 /// The training rows, in the form the blocks share.
@@ -333,7 +334,8 @@ fn laid_out(
             Some(split) if keeps_split[index] => {
                 let (left, threshold) = (order.len() as u32, rounded_down(split.value));
                 order.extend(split.children.map(|child| stands_for[child].unwrap_or(child)));
-                Node::Branch { left, input: split.input as u32, threshold, cover: 0 }
+                let input = split.input as u32;
+                Node::Branch { left, input, threshold, missing_left: true, cover: 0 }
             }
             _ => Node::Leaf { value: tree.nodes[index].output.clamp(0.0, 1.0), cover: 0 },
         });
@@ -352,7 +354,7 @@ fn count_rows(nodes: &mut [Node], bag: &[u32], data: &Data) {
                     *cover += 1;
                     break;
                 }
-                Node::Branch { left, input, threshold, cover } => {
+                Node::Branch { left, input, threshold, cover, .. } => {
                     *cover += 1;
                     let value = *data.x.get((*row as usize, *input as usize));
                     at = *left as usize + usize::from(value > *threshold);

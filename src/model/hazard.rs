@@ -7,7 +7,7 @@
 //! followed falls by that share of the interval's log-survival.
 
 use super::newton::{Problem, Scaled, Spell};
-use super::{ModelError, Weights, check_rows};
+use super::{ModelError, Weights, check_rows, softplus};
 use crate::feature::Matrix;
 
 /// Keeps the intercept of an interval finite in which everybody at risk was lost.
@@ -115,7 +115,7 @@ impl Hazard {
                 let share = if interval < stay.whole { 1.0 } else { stay.part };
                 // log(1 - hazard) = -log(1 + e^x), without overflow.
                 let x = intercept + base;
-                -share * (x.max(0.0) + (-x.abs()).exp().ln_1p())
+                -share * softplus(x)
             })
             .sum();
         log_survival.exp()

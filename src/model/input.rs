@@ -15,6 +15,15 @@ const CLIPPED_SHARE: f64 = 0.005;
 /// A missing group gets an indicator when more than this share of rows lacks it.
 const MISSING_SHARE: f64 = 0.01;
 
+/// What a missing value is to the family that reads the inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gaps {
+    /// The median stands in, and values are clipped: the inputs are all finite.
+    Filled,
+    /// It stays missing (`NaN`), and values are as they are.
+    Kept,
+}
+
 /// A feature column that is an input; values are in the feature's own unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,17 +96,19 @@ impl InputSpec {
         self.kept.len() + self.indicators.len()
     }
 
-    /// Writes the inputs of a feature row to `out`, which is emptied first. They are all finite.
+    /// Writes the inputs of a feature row to `out`, which is emptied first.
     ///
-    /// A missing value (`NaN`, or a row that is too short) becomes the median; infinities are
-    /// clipped like any value.
-    pub fn apply(&self, row: &[f32], out: &mut Vec<f32>) {
+    /// A missing value (`NaN`, or a row that is too short) and a value outside the clips become what
+    /// `gaps` says; infinities become finite either way. Both forms have the same inputs.
+    pub fn apply(&self, row: &[f32], gaps: Gaps, out: &mut Vec<f32>) {
         let value = |index: usize| row.get(index).copied().unwrap_or(f32::NAN);
         out.clear();
-        out.extend(self.kept.iter().map(|column| match value(column.index) {
-            missing if missing.is_nan() => column.median,
+        out.extend(self.kept.iter().map(|column| match (value(column.index), gaps) {
+            // Trees were grown on the same bounds; `NaN` stays what it is.
+            (there, Gaps::Kept) => there.clamp(f32::MIN, f32::MAX),
+            (missing, Gaps::Filled) if missing.is_nan() => column.median,
             // Not `clamp`, which panics on bounds that are the wrong way round.
-            there => there.max(column.clip_low).min(column.clip_high),
+            (there, Gaps::Filled) => there.max(column.clip_low).min(column.clip_high),
         }));
         out.extend(self.indicators.iter().map(|index| f32::from(u8::from(value(*index).is_nan()))));
     }
@@ -146,14 +157,14 @@ impl InputSpec {
     }
 }
 
-/// Where, in the given order, the value is at which `SMALL_CELL_PATIENTS` patients have been met.
-fn enough_at(patients: impl Iterator<Item = u32>) -> Option<usize> {
-    let mut seen = Vec::with_capacity(SMALL_CELL_PATIENTS);
+/// Where, in the given order, the row is at which `need` distinct patients have been met.
+pub(super) fn enough_at(patients: impl Iterator<Item = u32>, need: usize) -> Option<usize> {
+    let mut seen = Vec::with_capacity(need.min(SMALL_CELL_PATIENTS));
     for (place, patient) in patients.enumerate() {
         if !seen.contains(&patient) {
             seen.push(patient);
         }
-        if seen.len() == SMALL_CELL_PATIENTS {
+        if seen.len() == need {
             return Some(place);
         }
     }
@@ -170,8 +181,9 @@ fn learn_column(matrix: &Matrix, rows: &[usize], patients: &[u32], index: usize)
     let last = observed.len().checked_sub(1)?;
     let median = observed[last / 2].0;
     // The 11th patient from either end; without them there is nothing to say about the column.
-    let low = enough_at(observed.iter().map(|(_, patient)| *patient))?;
-    let high = last - enough_at(observed.iter().rev().map(|(_, patient)| *patient))?;
+    let low = enough_at(observed.iter().map(|(_, patient)| *patient), SMALL_CELL_PATIENTS)?;
+    let falling = observed.iter().rev().map(|(_, patient)| *patient);
+    let high = last - enough_at(falling, SMALL_CELL_PATIENTS)?;
     if flags {
         // Both values have enough patients when the 11th from each end still has its end's value.
         let varies = observed[low].0 == 0.0 && observed[high].0 == 1.0;
@@ -196,9 +208,11 @@ fn learn_column(matrix: &Matrix, rows: &[usize], patients: &[u32], index: usize)
 fn is_often_missing(matrix: &Matrix, rows: &[usize], patients: &[u32], index: usize) -> bool {
     let is_missing = |row: &&usize| matrix.get(**row, index).is_nan();
     let missing = rows.iter().filter(is_missing).count();
-    missing as f64 > MISSING_SHARE * rows.len() as f64
-        && enough_at(rows.iter().filter(is_missing).map(|row| patients[*row])).is_some()
-        && enough_at(rows.iter().filter(|row| !is_missing(row)).map(|row| patients[*row])).is_some()
+    let is_shared = |is: bool| {
+        let rows = rows.iter().filter(|row| is_missing(row) == is);
+        enough_at(rows.map(|row| patients[*row]), SMALL_CELL_PATIENTS).is_some()
+    };
+    missing as f64 > MISSING_SHARE * rows.len() as f64 && is_shared(true) && is_shared(false)
 }
 
 #[cfg(test)]
@@ -255,10 +269,14 @@ mod tests {
     fn fills_and_clips() {
         let spec = spec();
         let mut out = vec![7.0];
-        spec.apply(&[f32::INFINITY, 0.0, 1.0, 0.0, f32::NAN, f32::NEG_INFINITY], &mut out);
+        let row = [f32::INFINITY, 0.0, 1.0, 0.0, f32::NAN, f32::NEG_INFINITY];
+        spec.apply(&row, Gaps::Filled, &mut out);
         let (lab, twin) = (&spec.kept[2], &spec.kept[3]);
         assert_eq!(out, [989.0, 1.0, lab.median, twin.clip_low, 1.0]);
-        spec.apply(&[], &mut out);
+        spec.apply(&row, Gaps::Kept, &mut out);
+        assert!(out[2].is_nan() && out.len() == spec.inputs());
+        assert_eq!((out[0], out[1], out[3], out[4]), (f32::MAX, 1.0, f32::MIN, 1.0));
+        spec.apply(&[], Gaps::Filled, &mut out);
         assert!(out.iter().all(|value| value.is_finite()));
     }
 

@@ -7,9 +7,11 @@
 //! - `hazard`: the chance of being lost to follow-up, which row weights are made of.
 //! - `published`: a published score, recalibrated on the task's own outcome.
 //! - `forest`: the forest family; the only file that names smartcore.
-//! - `flat`: our own tree blob: checked bytes, and the evaluator that serves it.
+//! - `boosted`: the boosted family, ours alone: histogram gradient boosting.
+//! - `flat`: our own trees: checked, stored as bytes, and evaluated.
 //! - `shap`: exact reasons for what the trees said.
 //! - `calibrator`: from a member's margin to a probability.
+//! - `odds`: between probabilities and log-odds.
 //!
 //! The libraries are used for fitting alone. What is stored and served is plain numbers of ours,
 //! so a new release of either library cannot change an old model's scores.
@@ -19,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
+mod boosted;
 mod calibrator;
 mod flat;
 mod forest;
@@ -26,19 +29,23 @@ mod hazard;
 mod input;
 mod logistic;
 mod newton;
+mod odds;
 mod published;
 mod shap;
 mod weights;
 
-pub(crate) use calibrator::sigmoid;
+pub use boosted::fit as fit_boosted;
+pub use boosted::{Binned, Boosted, BoostedParams, Monotone, Stopping};
+pub(crate) use calibrator::log_odds;
 pub use calibrator::{Calibrator, Scale};
-pub use flat::{FlatTrees, Node};
+pub use flat::{Combine, FlatTrees, Node};
 pub use forest::ForestParams;
 pub use forest::fit as fit_forest;
 pub use hazard::{Followed, Hazard};
-pub use input::{Column, InputSpec};
+pub use input::{Column, Gaps, InputSpec};
 pub use logistic::Linear;
 pub use logistic::fit as fit_logistic;
+pub use odds::{logit, sigmoid, softplus};
 pub use published::Recalibrated;
 pub use published::fit as fit_published;
 pub use weights::Weights;
@@ -109,6 +116,8 @@ pub enum Family {
     Logistic,
     /// A random forest of event rates.
     Forest,
+    /// Gradient boosting of trees.
+    Boosted,
     /// A published score, recalibrated.
     Published,
 }
@@ -118,6 +127,7 @@ impl fmt::Display for Family {
         f.write_str(match self {
             Family::Logistic => "logistic",
             Family::Forest => "forest",
+            Family::Boosted => "boosted",
             Family::Published => "published",
         })
     }
@@ -130,6 +140,8 @@ pub enum Member {
     Logistic(Linear),
     /// A forest; its margin is the mean event rate of its leaves, 0 to 1.
     Forest(FlatTrees),
+    /// Boosted trees; their margin is in log-odds.
+    Boosted(FlatTrees),
     /// A published score; its margin is in log-odds.
     Published(Recalibrated),
 }
@@ -140,6 +152,7 @@ impl Member {
         match self {
             Member::Logistic(_) => Family::Logistic,
             Member::Forest(_) => Family::Forest,
+            Member::Boosted(_) => Family::Boosted,
             Member::Published(_) => Family::Published,
         }
     }
@@ -147,16 +160,25 @@ impl Member {
     /// The scale its margin is on.
     pub fn scale(&self) -> Scale {
         match self {
-            Member::Logistic(_) | Member::Published(_) => Scale::LogOdds,
+            Member::Logistic(_) | Member::Boosted(_) | Member::Published(_) => Scale::LogOdds,
             Member::Forest(_) => Scale::Rate,
         }
     }
 
-    /// The margin of one row of finite inputs: log-odds (linear) or mean rate (forest).
+    /// The form of the inputs it reads.
+    pub fn reads(&self) -> Gaps {
+        match self {
+            Member::Logistic(_) | Member::Forest(_) | Member::Published(_) => Gaps::Filled,
+            Member::Boosted(_) => Gaps::Kept,
+        }
+    }
+
+    /// The margin of one row of inputs in the form that `reads` says: log-odds, or the mean rate of
+    /// a forest.
     pub fn margin(&self, inputs: &[f32]) -> f64 {
         match self {
             Member::Logistic(linear) => linear.margin(inputs),
-            Member::Forest(trees) => trees.mean(inputs),
+            Member::Forest(trees) | Member::Boosted(trees) => trees.margin(inputs),
             Member::Published(score) => score.margin(inputs),
         }
     }
@@ -165,7 +187,7 @@ impl Member {
     pub fn mean_margin(&self) -> f64 {
         match self {
             Member::Logistic(linear) => linear.mean_margin(),
-            Member::Forest(trees) => trees.expected(),
+            Member::Forest(trees) | Member::Boosted(trees) => trees.expected(),
             Member::Published(score) => score.mean_margin(),
         }
     }
@@ -176,7 +198,9 @@ impl Member {
     pub fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
         match self {
             Member::Logistic(linear) => linear.contributions(inputs, out),
-            Member::Forest(trees) => shap::contributions(trees, inputs, out),
+            Member::Forest(trees) | Member::Boosted(trees) => {
+                shap::contributions(trees, inputs, out)
+            }
             Member::Published(score) => score.contributions(inputs, out),
         }
     }
@@ -270,7 +294,7 @@ fn renumbered(patients: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, usize) 
 
 /// Numbers from 0 to 1 for made-up tables, the same ones for the same seed.
 #[cfg(test)]
-fn draws(seed: u64) -> impl FnMut() -> f64 {
+pub(crate) fn draws(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed;
     move || {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

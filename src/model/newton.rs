@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::Weights;
-use super::calibrator::sigmoid;
+use super::{sigmoid, softplus};
 use crate::feature::Matrix;
 
 /// The rows are summed in at most this many parts, whatever the number of threads.
@@ -212,9 +212,7 @@ impl Problem<'_> {
                 let log_odds = intercept + base;
                 let hazard = sigmoid(log_odds);
                 let event = f64::from(u8::from(ends));
-                // log(1 + e^x) - event x, without overflow.
-                let softplus = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();
-                sums.loss += weight * (softplus - event * log_odds);
+                sums.loss += weight * (softplus(log_odds) - event * log_odds);
                 let (own_pull, own_curve) =
                     (weight * (hazard - event), weight * hazard * (1.0 - hazard));
                 let diagonal = inputs + interval;

@@ -9,7 +9,7 @@
 
 use super::flat::{DEEPEST, FlatTrees, Visit};
 
-/// Writes what each input adds to the mean of the trees; the sum is `mean(x) - expected()`.
+/// Writes what each input adds to the margin; the sum is `margin(x) - expected()`.
 ///
 /// `out` holds one value per input; a slot beyond the last input is set to 0, and what an input
 /// beyond the last slot would add is dropped.
@@ -30,7 +30,7 @@ fn explain<const Q: usize>(trees: &FlatTrees, x: &[f32], out: &mut [f64]) {
     for root in trees.roots() {
         walk.descend(*root as usize, [1.0; Q]);
     }
-    let share = 1.0 / trees.trees() as f64;
+    let share = trees.share();
     out.fill(0.0);
     for (slot, sum) in out.iter_mut().zip(&walk.sums) {
         *slot = sum * share;
@@ -123,7 +123,7 @@ fn gauss_legendre<const Q: usize>() -> ([f64; Q], [f64; Q]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Node;
+    use crate::model::{Combine, Node};
 
     /// A pseudo-random full tree; inputs may come up twice on one path.
     fn tree(seed: &mut u64, depth: u32, inputs: u32) -> Vec<Node> {
@@ -146,6 +146,7 @@ mod tests {
                     left: left as u32,
                     input: draw(inputs),
                     threshold: draw(10) as f32 - 5.0,
+                    missing_left: draw(2) == 0,
                     cover: covers[index],
                 };
             }
@@ -180,7 +181,7 @@ mod tests {
                 sum += weight * (with - expect(trees, *root as usize, x, known));
             }
         }
-        sum / trees.trees() as f64
+        sum * trees.share()
     }
 
     #[test]
@@ -188,7 +189,7 @@ mod tests {
         let mut seed = 7;
         for (depth, inputs) in [(1, 2), (3, 3), (4, 6), (5, 4)] {
             let grown: Vec<_> = (0..3).map(|_| tree(&mut seed, depth, inputs)).collect();
-            let trees = FlatTrees::new(inputs as usize, &grown).unwrap();
+            let trees = FlatTrees::new(inputs as usize, Combine::Mean, &grown).unwrap();
             for case in 0..5 {
                 let x: Vec<f32> =
                     (0..inputs).map(|i| ((case * 7 + i * 3) % 11) as f32 - 5.5).collect();
@@ -205,12 +206,12 @@ mod tests {
     fn sums_to_the_margin_for_every_depth() {
         let mut seed = 11;
         for depth in [2, 8, 9, 12, 13] {
-            let trees = FlatTrees::new(20, &[tree(&mut seed, depth, 20)]).unwrap();
+            let trees = FlatTrees::new(20, Combine::Mean, &[tree(&mut seed, depth, 20)]).unwrap();
             let x: Vec<f32> = (0..20).map(|i| (i % 9) as f32 - 4.5).collect();
             let mut out = vec![9.0; 21];
             contributions(&trees, &x, &mut out);
             let sum: f64 = out.iter().sum();
-            assert!((sum - (trees.mean(&x) - trees.expected())).abs() < 1e-11);
+            assert!((sum - (trees.margin(&x) - trees.expected())).abs() < 1e-11);
             assert_eq!(out[20], 0.0);
         }
     }
@@ -220,16 +221,22 @@ mod tests {
         let mut nodes = Vec::new();
         for level in 0..DEEPEST as u32 {
             let (left, cover) = (2 * level + 1, 1000 - level);
-            nodes.push(Node::Branch { left, input: level, threshold: 0.0, cover });
+            nodes.push(Node::Branch {
+                left,
+                input: level,
+                threshold: 0.0,
+                missing_left: true,
+                cover,
+            });
             nodes.push(Node::Leaf { value: 0.0, cover: 1 });
         }
         // Siblings must be adjacent: the leaf comes first, the next branch second.
         nodes.push(Node::Leaf { value: 1.0, cover: 1000 - DEEPEST as u32 });
-        let trees = FlatTrees::new(DEEPEST, &[nodes]).unwrap();
+        let trees = FlatTrees::new(DEEPEST, Combine::Mean, &[nodes]).unwrap();
         let x = vec![1.0; DEEPEST];
         let mut out = vec![0.0; DEEPEST];
         contributions(&trees, &x, &mut out);
-        let gap = out.iter().sum::<f64>() - (trees.mean(&x) - trees.expected());
+        let gap = out.iter().sum::<f64>() - (trees.margin(&x) - trees.expected());
         assert!(gap.abs() < 1e-10);
     }
 }

@@ -379,7 +379,8 @@ impl<'a> View<'a> {
             return None;
         }
         let now = self.index_time;
-        let holds = |p: &&Period| p.start.is_none_or(|t| t <= now) && p.end.is_none_or(|t| t >= now);
+        let holds =
+            |p: &&Period| p.start.is_none_or(|t| t <= now) && p.end.is_none_or(|t| t >= now);
         let covered = history.coverage.iter().find(holds);
         let covered = covered.map_or(Some(now), |period| period.start)?;
         let first = history.encounters.first().map_or(covered, |encounter| encounter.start);

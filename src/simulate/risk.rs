@@ -4,6 +4,8 @@
 //! report; none is a clinical finding. They are sums of terms that a task file can name as
 //! features, so that a model can find them again.
 
+use crate::model::sigmoid;
+
 /// More stays than this raise the risk of a readmission no further: else each would make the next more
 /// certain, and a few patients would never leave the hospital.
 const STAYS_MAX: f64 = 5.0;
@@ -53,10 +55,6 @@ pub(super) struct Contact {
     pub diabetes: bool,
     /// A man from 60 to 69 in the region where the pressure rises.
     pub in_trend: bool,
-}
-
-fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
 }
 
 /// `weight` where `is` holds.

@@ -1,14 +1,16 @@
 //! Putting a bundle together: cuts, reference, column weights, golden inputs, files.
 
 use super::Cohort;
-use super::interval::interval;
 use super::card;
 use super::cohort::Sample;
-use super::report::{Finalist, FitParams, Report, SourceNote, TrainError, headline};
-use super::select::{Layout, Table};
+use super::interval::interval;
+use super::judgement::drift_reference;
+use super::metrics::Quantiles;
+use super::report::{FitParams, Report, SourceNote, TrainError, headline};
+use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
-    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS, Manifest,
-    MemberEntry, TierCut, formula_file, golden_rows, sealed,
+    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
+    Manifest, MemberEntry, TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
@@ -36,14 +38,17 @@ pub(super) struct Parts<'a> {
 pub(super) fn draft(
     parts: &Parts<'_>,
     finalists: &[Finalist],
+    chosen: &Chosen,
 ) -> Result<(Files, Bundle), TrainError> {
     let task = parts.cohort.task();
     let mut files = described(task, parts.cohort.concepts())?;
     let mut members = Vec::new();
-    for (place, finalist) in finalists.iter().enumerate() {
+    let in_use = finalists.iter().zip(&chosen.shares).filter(|(_, share)| **share > 0.0);
+    for (finalist, share) in in_use {
         let (file, bytes) = match &finalist.member {
             Member::Logistic(linear) => ("logistic.json", json(linear)?),
             Member::Forest(trees) => ("forest.bin", trees.to_bytes()),
+            Member::Boosted(trees) => ("boosted.bin", trees.to_bytes()),
             Member::Published(score) => ("published.json", json(score)?),
         };
         files.insert(file.into(), bytes);
@@ -51,11 +56,10 @@ pub(super) fn draft(
             family: finalist.member.family(),
             file: file.into(),
             calibrator: finalist.calibrator.clone(),
-            weight: if place == 0 { 1.0 } else { 0.0 },
+            weight: *share,
             held_out: finalist.held_out.as_ref().map(headline),
         });
     }
-    let chosen = finalists.first().map_or(&[][..], |best| best.tried.probabilities.as_slice());
     let features = task.spec().features();
     let columns = parts.columns.iter().map(|column| ColumnEntry {
         name: column.name.clone(),
@@ -64,6 +68,7 @@ pub(super) fn draft(
         weight: 0.0,
     });
     let Table { labels, patients, .. } = parts.table;
+    let (probabilities, seed) = (&chosen.probabilities, parts.params.seed);
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -75,12 +80,12 @@ pub(super) fn draft(
         columns: columns.collect(),
         vocabulary: parts.layout.vocabulary.clone(),
         input: parts.layout.input.clone(),
-        held_out: members.first().and_then(|member| member.held_out),
+        held_out: None,
         members,
-        tiers: tier_cuts(task, chosen, parts.table.weights()),
-        drift_reference: None,
-        reference: reference(chosen, parts.table.weights()),
-        interval: interval(chosen, labels, patients, parts.table.weights(), parts.params.seed),
+        tiers: tier_cuts(task, probabilities, parts.table.weights()),
+        drift_reference: Some(drift_reference(&parts.layout.matrix, patients, probabilities)),
+        reference: reference(probabilities, parts.table.weights()),
+        interval: interval(probabilities, labels, patients, parts.table.weights(), seed),
         novelty_usual: None,
         golden: Vec::new(),
         files: Default::default(),
@@ -136,40 +141,17 @@ pub(super) fn years(source: &SourceNote, samples: &[&Sample]) -> [i32; 2] {
 }
 
 /// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
-pub(super) fn tier_cuts(
-    task: &Task,
-    probabilities: &[f64],
-    weights: Weights<'_>,
-) -> Vec<TierCut> {
+pub(super) fn tier_cuts(task: &Task, probabilities: &[f64], weights: Weights<'_>) -> Vec<TierCut> {
     let tiers = &task.params().tier;
-    let ranked = ranked(probabilities, weights);
-    let cut = |share: Option<f64>| share.map_or(0.0, |share| quantile(&ranked, 1.0 - share));
+    let ranked = Quantiles::of(probabilities, weights);
+    let cut = |share: Option<f64>| share.map_or(0.0, |share| ranked.at(1.0 - share));
     tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
 /// The 1st to 99th percentile of the values.
 pub(super) fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
-    let ranked = ranked(values, weights);
-    (1..=99).map(|percent| quantile(&ranked, f64::from(percent) / 100.0)).collect()
-}
-
-/// The values in rising order, each with the summed weight up to and with it.
-fn ranked(values: &[f64], weights: Weights<'_>) -> Vec<(f64, f64)> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut sum = 0.0;
-    let with_sum = order.into_iter().map(|row| {
-        sum += weights.of(row);
-        (values[row], sum)
-    });
-    with_sum.collect()
-}
-
-/// The value below which `share` of the weight lies; 0 for no values.
-fn quantile(ranked: &[(f64, f64)], share: f64) -> f64 {
-    let total = ranked.last().map_or(0.0, |(_, sum)| *sum);
-    let place = ranked.partition_point(|(_, sum)| *sum <= share * total);
-    ranked.get(place).or(ranked.last()).map_or(0.0, |(value, _)| *value)
+    let ranked = Quantiles::of(values, weights);
+    (1..=99).map(|percent| ranked.at(f64::from(percent) / 100.0)).collect()
 }
 
 /// The finished bundle: the draft with column weights, golden inputs, figures and card.
@@ -179,6 +161,7 @@ pub(super) fn finish(
     report: &Report,
 ) -> Result<(Files, Bundle), TrainError> {
     let mut manifest = draft.manifest().clone();
+    manifest.held_out = report.held_out_evaluation.as_ref().map(|judged| headline(&judged.metrics));
     let weights = column_weights(parts, &draft);
     for (column, weight) in manifest.columns.iter_mut().zip(weights) {
         column.weight = weight;
@@ -202,11 +185,7 @@ pub(super) fn finish(
 
 /// The share of the weight that lies outside the usual range in all but the most unusual rows: the
 /// 99.5th percentile, or as far out as enough patients are.
-fn novelty_usual(
-    parts: &Parts<'_>,
-    manifest: &Manifest,
-    files: &Files,
-) -> Result<f64, TrainError> {
+fn novelty_usual(parts: &Parts<'_>, manifest: &Manifest, files: &Files) -> Result<f64, TrainError> {
     // The shares lean on the column weights, which the draft does not have.
     let bundle = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
     let rows = 0..parts.layout.matrix.rows();

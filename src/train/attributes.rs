@@ -21,6 +21,7 @@ pub(super) fn attributes(record: &Record, age_years: Option<i32>) -> Vec<(&'stat
     let given = &record.audit_attributes;
     let AuditAttributes { race, ethnicity, language, insurance, gender_identity } = given;
     let named = [
+        ("region", &record.region),
         ("race", race),
         ("ethnicity", ethnicity),
         ("language", language),

@@ -102,7 +102,7 @@ fn write_figures(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
         "In use: `{}`, chosen by cross-validated log loss: the simplest of those \
-         within one standard error of the lowest.\n",
+         within one standard error of the lowest, or a blend that beats it by more.\n",
         report.chosen
     )?;
     writeln!(

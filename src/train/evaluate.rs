@@ -7,13 +7,15 @@ use serde::Serialize;
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::judgement::{
-    Description, Drift, FeatureImportance, OverTime, Rows, Subgroup, over_time, subgroups,
+    Description, Drift, FeatureImportance, OverTime, Population, Rows, Subgroup, description,
+    drift, importance, over_time, subgroups,
 };
 use super::metrics::{
     self, CalibrationPoint, CurvePoint, Metrics, ScoreBand, ThresholdRow, TopShareRow,
 };
 use super::published_figures::{PublishedFigures, published_figures};
 use crate::bundle::Bundle;
+use crate::feature::Matrix;
 
 /// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
 pub(super) const BOOTSTRAP_SEED: u64 = 1;
@@ -84,20 +86,33 @@ pub fn evaluate(
         let weight = follow_up.weights().of(row);
         Some(Predicted { sample, patient, probability: probability(sample)?, weight })
     });
-    let judged = evaluation(bundle, &predicted.collect::<Vec<_>>())?;
-    Some(Evaluation { censoring: follow_up.report, ..judged })
+    let predicted: Vec<Predicted<'_>> = predicted.collect();
+    let (rows, matrix) = laid_out(bundle, &predicted);
+    let judged = judged(bundle, &predicted, &rows, &matrix)?;
+    let all: Vec<usize> = (0..predicted.len()).collect();
+    let population =
+        Population { matrix: &matrix, rows: &all, y: &rows.y, patients: &rows.patients };
+    Some(Evaluation {
+        censoring: follow_up.report,
+        drift: drift(bundle, &rows, &matrix),
+        description: Some(description(bundle, None, Some(&population))),
+        ..judged
+    })
 }
 
 /// Judges `bundle` on predicted rows: every figure of an evaluation but those of a whole cohort.
 pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option<Evaluation> {
-    let rows = Rows {
-        samples: predicted.iter().map(|one| one.sample).collect(),
-        p: predicted.iter().map(|one| one.probability).collect(),
-        y: predicted.iter().map(|one| one.sample.boolean_value).collect(),
-        patients: predicted.iter().map(|one| one.patient).collect(),
-        weights: weights(predicted.iter()),
-    };
-    let Rows { p, y, patients, .. } = &rows;
+    let (rows, matrix) = laid_out(bundle, predicted);
+    judged(bundle, predicted, &rows, &matrix)
+}
+
+fn judged(
+    bundle: &Bundle,
+    predicted: &[Predicted<'_>],
+    rows: &Rows<'_>,
+    matrix: &Matrix,
+) -> Option<Evaluation> {
+    let Rows { p, y, patients, .. } = rows;
     let weights = rows.weights();
     let metrics = Metrics::of(p, y, patients, weights, BOOTSTRAP_SEED)?;
     // The lowest tier takes everybody: its cut flags nobody apart.
@@ -114,13 +129,28 @@ pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option
         curve,
         tiers: upper.iter().map(|cut| cut.name.clone()).zip(lines).collect(),
         top_shares: metrics::top_shares(p, y, patients, weights, &TOP_SHARES, BOOTSTRAP_SEED),
-        over_time: over_time(&rows, BOOTSTRAP_SEED),
-        importance: Vec::new(),
+        over_time: over_time(rows, BOOTSTRAP_SEED),
+        importance: importance(bundle, rows, matrix, BOOTSTRAP_SEED),
         published: published_figures(bundle.task(), predicted, BOOTSTRAP_SEED),
-        subgroups: subgroups(&rows, flag_from, BOOTSTRAP_SEED),
+        subgroups: subgroups(rows, flag_from, BOOTSTRAP_SEED),
         drift: None,
         description: None,
     })
+}
+
+/// Predicted rows column by column, and their feature rows.
+fn laid_out<'a>(bundle: &Bundle, predicted: &[Predicted<'a>]) -> (Rows<'a>, Matrix) {
+    let rows = Rows {
+        samples: predicted.iter().map(|one| one.sample).collect(),
+        p: predicted.iter().map(|one| one.probability).collect(),
+        y: predicted.iter().map(|one| one.sample.boolean_value).collect(),
+        patients: predicted.iter().map(|one| one.patient).collect(),
+        weights: weights(predicted.iter()),
+    };
+    let mut matrix = Matrix::with_capacity(bundle.columns().len(), predicted.len());
+    let vocabulary = &bundle.manifest().vocabulary;
+    predicted.iter().for_each(|one| matrix.push(&vocabulary.row(&one.sample.facts)));
+    (rows, matrix)
 }
 
 /// The weights of predicted rows; `None` where every row counts once.

@@ -6,63 +6,27 @@ use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
+use super::judgement::{Description, Population, SampleSize, description};
 use super::leaks;
-use super::metrics::Metrics;
-use super::report::{Dump, EACH_CLASS_MIN, Finalist, FitParams, Fitted, Report, TrainError};
+use super::metrics::{self, Metrics};
+use super::report::{Dump, EACH_CLASS_MIN, FitParams, Fitted, Report, TrainError};
 use super::select::{
-    Candidate, CandidateReport, Table, Tried, calibrator, cross_validate, inputs_of,
-    simplest_of_the_best,
+    Chosen, Contender, Finalist, Layout, Pace, Table, Tried, calibrator, choose, cross_validate,
+    margins, simplest_first,
 };
 use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
 use crate::bundle::Bundle;
-use crate::feature::{Column, Matrix, Source, Spec};
-use crate::model::{Family, ForestParams, Scale, Weights};
+use crate::feature::{Column, Matrix};
+use crate::model::{Family, InputSpec, Weights};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
-/// On Diabetes-130 fifty trees lose 0.002 of cross-validated AUROC against a hundred.
-const TREES: usize = 100;
-/// On Diabetes-130 leaves of fifty rows lose 0.002 of cross-validated AUROC against twenty.
-const LEAF_ROWS_MIN: usize = 20;
-
-/// The settings that are tried, wide apart: three penalties, two depths. The penalty grows with the summed
-/// weight of the rows, so that a small export is held back as strongly as a large one.
-fn candidates(weight: f64, inputs: usize) -> Vec<Candidate> {
-    let logistic = [0.0005, 0.005, 0.02].map(|share| Candidate::Logistic { alpha: share * weight });
-    let forest = [12, 20].map(|depth| {
-        Candidate::Forest(ForestParams {
-            trees: TREES,
-            depth,
-            leaf_rows_min: LEAF_ROWS_MIN,
-            leaf_patients_min: crate::SMALL_CELL_PATIENTS,
-            features_per_split: (inputs as f64).sqrt().ceil() as usize,
-        })
-    });
-    logistic.into_iter().chain(forest).collect()
-}
-
-/// One candidate for each published score among the columns, as it is, on the task's own outcome.
-fn published(spec: &Spec, columns: &[Column]) -> Vec<Candidate> {
-    let each = columns.iter().enumerate().filter_map(|(place, column)| {
-        let Source::Published { formula } = &spec.features().get(column.feature)?.source else {
-            return None;
-        };
-        let scale = if formula.gives_probability() { Scale::Rate } else { Scale::LogOdds };
-        Some(Candidate::Published { column: place, scale })
-    });
-    each.collect()
-}
-
 /// Fits and judges models of the cohort's task.
 ///
 /// # Errors
 /// A cohort too small to learn from, a leak, or a fault of a model library.
-pub fn fit(
-    cohort: &Cohort<'_>,
-    params: &FitParams,
-    progress: &(dyn Fn(&str) + Sync),
-) -> Result<Fitted, TrainError> {
+pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fitted, TrainError> {
     let params = &FitParams { held_out: held_out(cohort, params.held_out), ..params.clone() };
     let holds = |sample: &Sample| params.held_out.holds(&sample.group, sample.split);
     let held_out: Vec<bool> = cohort.samples().iter().map(holds).collect();
@@ -71,7 +35,7 @@ pub fn fit(
     let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
     let table = table(&judged, &held_out);
     check_size(cohort, &table)?;
-    progress("leak check");
+    pace.step("leak check");
     let leaks = leaks::check(cohort, follow_up.weights(), params.held_out);
     if leaks.blocks() {
         return Err(TrainError::Leaks(Box::new(leaks)));
@@ -80,29 +44,40 @@ pub fn fit(
     let all: Vec<usize> = (0..table.samples.len()).collect();
     let layout = table.layout(spec, &all)?;
     let columns = layout.vocabulary.columns(spec);
-    let mut candidates = candidates(table.weights().sum(&all), layout.input.inputs());
-    candidates.extend(published(spec, &columns));
+    let weight = table.weights().sum(&all);
+    let inputs = layout.input.inputs();
+    let mut candidates = params.search.candidates(spec, &columns, weight, inputs, params.seed);
     candidates.retain(|candidate| candidate.has_inputs(&layout));
-    let tried = cross_validate(&table, spec, &candidates, params.seed, progress)?;
-    let reports: Vec<CandidateReport> = tried.iter().map(|t| t.report.clone()).collect();
-    progress("final fit");
+    let searched = cross_validate(&table, spec, &candidates, params.seed, pace)?;
+    pace.step("final fit");
     let mut finalists = Vec::new();
-    for tried in best_of_each_family(tried) {
+    for tried in best_of_each_family(searched.tried) {
         let candidate = tried.report.candidate;
         let member = candidate.fit(&layout, &all, &table, params.seed)?;
         let calibrator = calibrator(&table, candidate, &tried.margins, &all)?;
         finalists.push(Finalist { tried, member, calibrator, held_out: None });
     }
-    chosen_first(&table, &mut finalists);
+    simplest_first(&table, &mut finalists);
+    let chosen = choose(&table, &finalists);
 
+    pace.step("judging");
     let mut matrix = Matrix::with_capacity(columns.len(), cohort.samples().len());
     cohort.samples().iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
     let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out[*row]).collect();
     let rows = follow_up.weights().counted(rows);
-    judge_on_held_out(&judged, &rows, &inputs_of(&matrix, &layout.input), &mut finalists, params);
+    let judging = Judging { judged: &judged, rows: &rows, matrix: &matrix, layout: &layout };
+    judging.finalists(&mut finalists, params.seed);
     let parts = Parts { cohort, table: &table, layout: &layout, columns: &columns, params };
-    let drafted = assemble::draft(&parts, &finalists)?;
-    let held_out_evaluation = held_out_evaluation(&judged, &rows, &matrix, &drafted.1);
+    let drafted = assemble::draft(&parts, &finalists, &chosen)?;
+    let held_out_evaluation = judging.evaluation(&drafted.1);
+    let mut held_out_figures = figures(&finalists, |finalist| finalist.held_out.clone());
+    let mut cross_validation = cross_validation(&table, &finalists, params.seed);
+    if chosen.contender == Contender::Blend {
+        let whole = held_out_evaluation.iter().map(|judged| judged.metrics.clone());
+        held_out_figures.extend(whole.map(|metrics| (Contender::Blend, metrics)));
+        let blended = development_figures(&table, &chosen.probabilities, params.seed);
+        cross_validation.extend(blended.map(|metrics| (Contender::Blend, metrics)));
+    }
     let report = Report {
         task: cohort.task().params().name.clone(),
         seed: params.seed,
@@ -111,13 +86,14 @@ pub fn fit(
         development_samples: Count(table.samples.len() as u64),
         censoring: follow_up.report.clone(),
         leaks,
-        chosen: finalists[0].member.family(),
-        candidates: reports,
-        cross_validation: cross_validation(&table, &finalists, params.seed),
-        held_out: figures(&finalists, |finalist| finalist.held_out.clone()),
+        chosen: chosen.contender,
+        shares: chosen.shares_by_family(&finalists),
+        candidates: searched.reports,
+        cross_validation,
+        held_out: held_out_figures,
         held_out_evaluation,
-        description: None,
-        sample_size: None,
+        description: Some(described(&judged, &table, &layout.matrix, &rows, &matrix, &drafted.1)),
+        sample_size: sample_size(&table, &chosen, layout.input.inputs()),
         learning_curve: Vec::new(),
         unused_columns: unused(&columns, &layout.input),
     };
@@ -186,76 +162,95 @@ fn best_of_each_family(tried: Vec<Tried>) -> Vec<Tried> {
     let mut best: BTreeMap<Family, Tried> = BTreeMap::new();
     for one in tried {
         let family = one.report.candidate.family();
-        let better = best.get(&family).is_none_or(|b| one.report.log_loss < b.report.log_loss);
-        if better {
+        if best.get(&family).is_none_or(|best| one.log_loss() < best.log_loss()) {
             best.insert(family, one);
         }
     }
     best.into_values().collect()
 }
 
-/// Orders by cross-validated log loss, the chosen one in front; the held-out patients have no say in it.
-fn chosen_first(table: &Table<'_>, finalists: &mut [Finalist]) {
-    finalists.sort_by(|a, b| a.tried.report.log_loss.total_cmp(&b.tried.report.log_loss));
-    let place = simplest_of_the_best(table, finalists.iter().map(|finalist| &finalist.tried));
-    if let Some(front) = finalists.get_mut(..=place) {
-        front.rotate_right(1);
+/// What the held-out rows are judged with.
+struct Judging<'a> {
+    judged: &'a Judged<'a>,
+    rows: &'a [usize],
+    /// The columns of every sample.
+    matrix: &'a Matrix,
+    layout: &'a Layout,
+}
+
+impl Judging<'_> {
+    /// Notes the figures of each finalist alone.
+    fn finalists(&self, finalists: &mut [Finalist], seed: u64) {
+        let samples = self.judged.cohort.samples();
+        let y: Vec<bool> = self.rows.iter().map(|row| samples[*row].boolean_value).collect();
+        let of: Vec<u32> = self.rows.iter().map(|row| self.judged.patients[*row]).collect();
+        let weights = self.judged.follow_up.weights().of_rows(self.rows);
+        for finalist in finalists {
+            let margins = margins(&finalist.member, &self.layout.input, self.matrix, self.rows);
+            let p: Vec<f64> = margins.into_iter().map(|m| finalist.calibrator.apply(m)).collect();
+            finalist.held_out = Metrics::of(&p, &y, &of, Weights::from(&weights), seed);
+        }
+    }
+
+    /// The figures of the whole.
+    fn evaluation(&self, bundle: &Bundle) -> Option<Evaluation> {
+        let predicted = self.rows.iter().map(|row| Predicted {
+            sample: &self.judged.cohort.samples()[*row],
+            patient: self.judged.patients[*row],
+            probability: bundle.predict(self.matrix.row(*row)).probability,
+            weight: self.judged.follow_up.weights().of(*row),
+        });
+        evaluation(bundle, &predicted.collect::<Vec<_>>())
     }
 }
 
-fn judge_on_held_out(
+/// What the development patients and the held-out ones were like.
+fn described(
     judged: &Judged<'_>,
-    rows: &[usize],
-    inputs: &Matrix,
-    finalists: &mut [Finalist],
-    params: &FitParams,
-) {
-    let samples = judged.cohort.samples();
-    let y: Vec<bool> = rows.iter().map(|row| samples[*row].boolean_value).collect();
-    let of: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
-    let weights = judged.follow_up.weights().of_rows(rows);
-    for finalist in finalists {
-        let probability =
-            |row: &usize| finalist.calibrator.apply(finalist.member.margin(inputs.row(*row)));
-        let p: Vec<f64> = rows.iter().map(probability).collect();
-        finalist.held_out = Metrics::of(&p, &y, &of, Weights::from(&weights), params.seed);
-    }
-}
-
-fn held_out_evaluation(
-    judged: &Judged<'_>,
+    table: &Table<'_>,
+    development: &Matrix,
     rows: &[usize],
     matrix: &Matrix,
     bundle: &Bundle,
-) -> Option<Evaluation> {
-    let predicted = rows.iter().map(|row| Predicted {
-        sample: &judged.cohort.samples()[*row],
-        patient: judged.patients[*row],
-        probability: bundle.predict(matrix.row(*row)).probability,
-        weight: judged.follow_up.weights().of(*row),
-    });
-    evaluation(bundle, &predicted.collect::<Vec<_>>())
+) -> Description {
+    let all: Vec<usize> = (0..table.samples.len()).collect();
+    let (labels, patients) = (&table.labels, &table.patients);
+    let development = Population { matrix: development, rows: &all, y: labels, patients };
+    let y: Vec<bool> = rows.iter().map(|row| judged.cohort.samples()[*row].boolean_value).collect();
+    let patients: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
+    let held_out = Population { matrix, rows, y: &y, patients: &patients };
+    description(bundle, Some(&development), (!rows.is_empty()).then_some(&held_out))
+}
+
+fn sample_size(table: &Table<'_>, chosen: &Chosen, inputs: usize) -> Option<SampleSize> {
+    let (all, weights) = ((0..table.labels.len()).collect::<Vec<usize>>(), table.weights());
+    let events: Vec<usize> = all.iter().copied().filter(|row| table.labels[*row]).collect();
+    let prevalence = weights.sum(&events) / weights.sum(&all);
+    let loss = metrics::log_loss(&chosen.probabilities, &table.labels, weights);
+    SampleSize::of(inputs, prevalence, loss, weights.effective(&all))
 }
 
 fn cross_validation(
     table: &Table<'_>,
     finalists: &[Finalist],
     seed: u64,
-) -> BTreeMap<Family, Metrics> {
-    figures(finalists, |finalist| {
-        let p = &finalist.tried.probabilities;
-        Metrics::of(p, &table.labels, &table.patients, table.weights(), seed)
-    })
+) -> BTreeMap<Contender, Metrics> {
+    figures(finalists, |finalist| development_figures(table, &finalist.tried.probabilities, seed))
+}
+
+fn development_figures(table: &Table<'_>, p: &[f64], seed: u64) -> Option<Metrics> {
+    Metrics::of(p, &table.labels, &table.patients, table.weights(), seed)
 }
 
 fn figures(
     finalists: &[Finalist],
     of: impl Fn(&Finalist) -> Option<Metrics>,
-) -> BTreeMap<Family, Metrics> {
-    finalists.iter().filter_map(|f| Some((f.member.family(), of(f)?))).collect()
+) -> BTreeMap<Contender, Metrics> {
+    let each = finalists.iter();
+    each.filter_map(|f| Some((Contender::Family(f.member.family()), of(f)?))).collect()
 }
 
-fn unused(columns: &[Column], input: &crate::model::InputSpec) -> Vec<String> {
+fn unused(columns: &[Column], input: &InputSpec) -> Vec<String> {
     let kept = |place: usize| input.kept.iter().any(|column| column.index == place);
     let unused = columns.iter().enumerate().filter(|(place, _)| !kept(*place));
     unused.map(|(_, column)| column.name.clone()).collect()

@@ -19,8 +19,8 @@ mod resampling;
 mod smooth;
 mod thresholds;
 
-pub(super) use calibration::log_odds;
 pub(super) use calibration::Line;
+pub(super) use calibration::log_odds;
 pub use calibration::{calibration_in_the_large, calibration_line, observed_over_expected};
 pub(super) use core::Core;
 pub use estimate::Estimate;
@@ -30,7 +30,7 @@ pub use paired::{Comparison, Difference, paired};
 pub(super) use quantiles::Quantiles;
 pub(super) use ranking::Ranked;
 pub use ranking::{auroc, average_precision};
-pub(super) use resampling::{DRAWS_OF_GROUPS, Resampling};
+pub(super) use resampling::{DRAWS, DRAWS_OF_GROUPS, Resampling, mixed};
 pub use resampling::{auroc_interval, observed_over_expected_interval};
 pub use smooth::{CalibrationPoint, calibration_curve, calibration_errors};
 pub use thresholds::{
@@ -39,7 +39,6 @@ pub use thresholds::{
 };
 
 use crate::model::Weights;
-use resampling::DRAWS;
 
 /// Probabilities are kept this far from 0 and 1 where a logarithm is taken.
 const EDGE: f64 = 1e-15;

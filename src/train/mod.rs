@@ -8,13 +8,13 @@
 mod assemble;
 mod attributes;
 mod attrition;
-mod interval;
 mod card;
 mod censoring;
 mod cohort;
 mod evaluate;
 mod fit;
 mod gate;
+mod interval;
 mod judgement;
 mod leaks;
 mod metrics;
@@ -27,9 +27,9 @@ mod select;
 mod small_cell;
 mod split;
 mod survey;
-mod versus;
 #[cfg(test)]
 mod tests;
+mod versus;
 
 pub use attrition::{Attrition, AttritionLine, Rates, ShownAttrition};
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
@@ -49,14 +49,12 @@ pub use metrics::{
     log_loss, observed_over_expected, observed_over_expected_interval, paired, score_bands,
     threshold_table, top_shares,
 };
-pub use published_figures::PublishedFigures;
+pub use published_figures::{PublishedFigures, PublishedProbability, Ranking};
 pub use published_only::published_only;
-pub use recalibrate::{
-    RecalibrateParams, RecalibratedVersion, RecalibrationReport, recalibrate,
-};
+pub use recalibrate::{RecalibrateParams, RecalibratedVersion, RecalibrationReport, recalibrate};
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{Roll, RollRow};
-pub use select::{Candidate, CandidateReport};
+pub use select::{Candidate, CandidateReport, Contender, Pace, Search, Step};
 pub use small_cell::{Count, Shown, Tally};
 pub use split::{HeldOut, Split, part_of};
 pub use survey::{

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::evaluate::{Predicted, enough, weights};
-use super::metrics::{self, Comparison, CurvePoint, Estimate};
+use super::metrics::{self, Comparison, Core, CurvePoint, DRAWS, Estimate, Resampling};
 use crate::model::Weights;
+use crate::published::Formula;
 use crate::task::Task;
 
 /// How a published score ranks patients by the task's own outcome, and the model beside it. The score
@@ -32,7 +33,7 @@ pub struct PublishedFigures {
 /// How a published probability does on the task's own outcome, not recalibrated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PublishedProbability {
-    pub brier: f64,
+    pub brier: Estimate,
     pub observed_over_expected: Estimate,
     pub calibration_slope: Estimate,
     /// Its curves, net benefit among them, from the highest cut down.
@@ -79,10 +80,15 @@ pub(super) fn published_figures(
     seed: u64,
 ) -> Vec<PublishedFigures> {
     let each = task.published().iter().enumerate();
-    each.map(|(place, formula)| figures(formula.id(), place, predicted, seed)).collect()
+    each.map(|(place, formula)| figures(formula, place, predicted, seed)).collect()
 }
 
-fn figures(id: &str, place: usize, predicted: &[Predicted<'_>], seed: u64) -> PublishedFigures {
+fn figures(
+    formula: &Formula,
+    place: usize,
+    predicted: &[Predicted<'_>],
+    seed: u64,
+) -> PublishedFigures {
     let number = |one: &Predicted<'_>| one.sample.published.get(place).copied().unwrap_or(f64::NAN);
     let rows: Vec<&Predicted<'_>> = predicted.iter().collect();
     let (with, without): (Vec<&Predicted<'_>>, Vec<&Predicted<'_>>) =
@@ -94,38 +100,80 @@ fn figures(id: &str, place: usize, predicted: &[Predicted<'_>], seed: u64) -> Pu
     let judged = [true, false]
         .iter()
         .all(|outcome| enough(&with, |one| one.sample.boolean_value == *outcome));
-    let ranking = |value: &dyn Fn(&Predicted<'_>) -> f64| {
-        judged.then(|| ranking(&with, value, seed)).flatten()
+    let beside = judged.then(|| Beside::of(&with, number, formula.gives_probability()));
+    let ranking = |values: &dyn Fn(&Beside) -> &[f64]| {
+        beside.as_ref().and_then(|beside| beside.ranking(values(beside), seed))
     };
     PublishedFigures {
-        id: id.to_owned(),
+        id: formula.id().to_owned(),
         given: Some(given).filter(|_| told(&with) && told(&without)),
-        score: ranking(&number),
-        model: ranking(&|one| one.probability),
-        comparison: None,
-        probability: None,
+        score: ranking(&|beside| &beside.ranks),
+        model: ranking(&|beside| &beside.model),
+        comparison: beside.as_ref().and_then(|beside| beside.comparison(seed)),
+        probability: beside.as_ref().and_then(|beside| beside.probability(seed)),
     }
 }
 
-fn ranking(
-    rows: &[&Predicted<'_>],
-    value: &dyn Fn(&Predicted<'_>) -> f64,
-    seed: u64,
-) -> Option<Ranking> {
-    // Ranks stand for the values: points may be negative, and what is expected of ranks is above 0.
-    let mut distinct: Vec<f64> = rows.iter().map(|one| value(one)).collect();
-    distinct.sort_by(f64::total_cmp);
-    distinct.dedup();
-    let rank = |number: f64| 1 + distinct.partition_point(|other| *other < number);
-    let values: Vec<f64> = rows.iter().map(|one| rank(value(one)) as f64).collect();
-    let y: Vec<bool> = rows.iter().map(|one| one.sample.boolean_value).collect();
-    let patients: Vec<u32> = rows.iter().map(|one| one.patient).collect();
-    let weights = weights(rows.iter().copied());
-    let weights = Weights::from(&weights);
-    Some(Ranking {
-        auroc: metrics::auroc(&values, &y, weights)?,
-        auroc_interval: metrics::auroc_interval(&values, &y, &patients, weights, seed)?,
-    })
+/// The index times for which a score gives a number.
+struct Beside {
+    model: Vec<f64>,
+    /// They stand for the score's numbers, in their order; all above 1, so as to be no probabilities.
+    ranks: Vec<f64>,
+    /// The numbers of a score that gives probabilities.
+    numbers: Option<Vec<f64>>,
+    y: Vec<bool>,
+    patients: Vec<u32>,
+    weights: Option<Vec<f64>>,
+}
+
+impl Beside {
+    fn of(
+        rows: &[&Predicted<'_>],
+        number: impl Fn(&Predicted<'_>) -> f64,
+        gives_probability: bool,
+    ) -> Beside {
+        let numbers: Vec<f64> = rows.iter().map(|one| number(one)).collect();
+        let mut distinct = numbers.clone();
+        distinct.sort_by(f64::total_cmp);
+        distinct.dedup();
+        let rank = |number: &f64| 2 + distinct.partition_point(|other| other < number);
+        Beside {
+            model: rows.iter().map(|one| one.probability).collect(),
+            ranks: numbers.iter().map(|number| rank(number) as f64).collect(),
+            numbers: gives_probability.then_some(numbers),
+            y: rows.iter().map(|one| one.sample.boolean_value).collect(),
+            patients: rows.iter().map(|one| one.patient).collect(),
+            weights: weights(rows.iter().copied()),
+        }
+    }
+
+    fn ranking(&self, values: &[f64], seed: u64) -> Option<Ranking> {
+        let weights = Weights::from(&self.weights);
+        let interval = metrics::auroc_interval(values, &self.y, &self.patients, weights, seed)?;
+        let auroc = metrics::auroc(values, &self.y, weights)?;
+        Some(Ranking { auroc, auroc_interval: interval })
+    }
+
+    fn comparison(&self, seed: u64) -> Option<Comparison> {
+        let score = self.numbers.as_ref().unwrap_or(&self.ranks);
+        let weights = Weights::from(&self.weights);
+        metrics::paired(&self.model, score, &self.y, &self.patients, weights, seed)
+    }
+
+    fn probability(&self, seed: u64) -> Option<PublishedProbability> {
+        let (p, y, patients) = (self.numbers.as_ref()?, &self.y, &self.patients);
+        let weights = Weights::from(&self.weights);
+        let resampling = Resampling::of(patients, seed);
+        let all: Vec<usize> = (0..p.len()).collect();
+        let core = Core::of(&all, (p, y, weights), &resampling)?;
+        let figures = resampling.figures(DRAWS, |times| core.drawn(times).to_vec());
+        Some(PublishedProbability {
+            observed_over_expected: figures.estimate(1)?,
+            calibration_slope: figures.estimate(2)?,
+            brier: figures.estimate(3)?,
+            curve: metrics::curve(p, y, patients, weights, &[]),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -157,12 +205,18 @@ mod tests {
         let same = figures_of(0, |risk| 100.0 * risk);
         assert_eq!((same.id.as_str(), same.given), ("lace", Some(1.0)));
         assert_eq!(same.score, same.model);
+        let against = same.comparison.unwrap();
+        assert_eq!((against.auroc.difference, against.auroc.p_value), (0.0, 1.0));
+        assert!(against.brier.is_none() && same.probability.is_none(), "points are no probability");
         let [low, high] = same.score.unwrap().auroc_interval;
         assert!(low < same.score.unwrap().auroc && same.score.unwrap().auroc < high);
         let turned = figures_of(150, |risk| -risk);
         assert_eq!(turned.given, Some(0.75));
         let sum = turned.score.unwrap().auroc + turned.model.unwrap().auroc;
         assert!((sum - 1.0).abs() < 1e-12, "the pairs lost are those the other wins");
+        let against = turned.comparison.as_ref().unwrap().auroc;
+        let gap = turned.model.unwrap().auroc - turned.score.unwrap().auroc;
+        assert!((against.difference - gap).abs() < 1e-12 && against.p_value < 0.01);
         assert!(turned.sentence().contains("given at 75.0% of index times: AUROC 0."));
     }
 

@@ -10,13 +10,13 @@ use super::evaluate::Evaluation;
 use super::judgement::{Description, LearningPoint, SampleSize};
 use super::leaks::LeakReport;
 use super::metrics::Metrics;
-use super::select::{CandidateReport, Tried};
+use super::select::{CandidateReport, Contender, Search};
 use super::small_cell::Count;
 use super::split::HeldOut;
 use crate::SMALL_CELL_PATIENTS;
 use crate::bundle::{Bundle, BundleError, Files, Headline};
 use crate::feature::{Column, Matrix};
-use crate::model::{Calibrator, Family, Member, ModelError};
+use crate::model::{Family, ModelError};
 
 /// Fewer samples with or without the outcome cannot be cross-validated honestly.
 pub(super) const EACH_CLASS_MIN: usize = 50;
@@ -40,6 +40,7 @@ pub struct FitParams {
     pub seed: u64,
     pub held_out: HeldOut,
     pub source: SourceNote,
+    pub search: Search,
 }
 
 /// Why there is no bundle.
@@ -85,12 +86,15 @@ pub struct Report {
     pub censoring: Option<CensoringReport>,
     /// Features that may know what came after the index time.
     pub leaks: LeakReport,
-    pub chosen: Family,
+    /// What goes into the bundle.
+    pub chosen: Contender,
+    /// The share of each family in it, all above 0.
+    pub shares: BTreeMap<Family, f64>,
     pub candidates: Vec<CandidateReport>,
-    /// Cross-fitted figures of the development cohort, by family.
-    pub cross_validation: BTreeMap<Family, Metrics>,
-    /// Figures on the held-out patients, by family; empty when none were held out.
-    pub held_out: BTreeMap<Family, Metrics>,
+    /// Cross-fitted figures of the development cohort.
+    pub cross_validation: BTreeMap<Contender, Metrics>,
+    /// Figures on the held-out patients; empty when none were held out.
+    pub held_out: BTreeMap<Contender, Metrics>,
     /// The chosen model on the held-out patients.
     pub held_out_evaluation: Option<Evaluation>,
     /// What the development patients and the held-out ones were like.
@@ -124,14 +128,6 @@ pub struct Fitted {
     pub bundle: Bundle,
     pub report: Report,
     pub dump: Dump,
-}
-
-/// One family's chosen candidate, fitted on all development rows.
-pub(super) struct Finalist {
-    pub tried: Tried,
-    pub member: Member,
-    pub calibrator: Calibrator,
-    pub held_out: Option<Metrics>,
 }
 
 /// The few figures a model is known by.

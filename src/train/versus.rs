@@ -131,8 +131,7 @@ impl Pairs {
             [true, false].iter().all(|with| stands(&|row| flagged(of, row) && self.y[row] == *with))
         });
         let moved = [true, false].iter().all(|with| {
-            let apart =
-                |row: usize| flagged(0, row) != flagged(1, row) && self.y[row] == *with;
+            let apart = |row: usize| flagged(0, row) != flagged(1, row) && self.y[row] == *with;
             nobody(&apart) || stands(&apart)
         });
         let odds = cut / (1.0 - cut);
@@ -176,9 +175,9 @@ impl Pairs {
                 let moved = place(0, row).cmp(&place(1, row));
                 parts[(moved as i8 + 1) as usize].push(row);
             }
-            let told = parts.iter().all(|rows| {
-                rows.is_empty() || enough(rows.iter().map(|row| self.patients[*row]))
-            });
+            let told = parts
+                .iter()
+                .all(|rows| rows.is_empty() || enough(rows.iter().map(|row| self.patients[*row])));
             let all: f64 = parts.iter().map(|rows| weights.sum(rows)).sum();
             let [up, same, down] =
                 parts.map(|rows| (told && all > 0.0).then(|| weights.sum(&rows) / all));

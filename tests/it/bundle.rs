@@ -108,7 +108,9 @@ fn a_refused_bundle_is_named_and_the_registry_lives() {
     registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).unwrap();
     assert_eq!(registry::load(models.path(), &[], false).unwrap().served().len(), 1);
     std::fs::write(version.join("forest.bin"), b"nothing").unwrap();
-    assert!(registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).is_err());
+    assert!(
+        registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).is_err()
+    );
     let registry = registry::load(models.path(), &[], false).unwrap();
     assert_eq!((registry.served().len(), registry.refused().len()), (0, 1));
     let reason = registry.refused()[0].error.to_string();

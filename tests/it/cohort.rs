@@ -12,7 +12,7 @@ use prodrome::command::{
 use prodrome::import::{Column, ColumnType, Labels, Meter, ParquetWriter};
 use prodrome::record::Time;
 use prodrome::simulate::Settings;
-use prodrome::train::HeldOut;
+use prodrome::train::{HeldOut, Search};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -198,6 +198,8 @@ fn fit(task: &Path, export: &Path, models: PathBuf, labels: Option<PathBuf>) -> 
         labels,
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
+        search: Search { trials: 2, ..Search::default() },
+        time_limit: None,
         dump_matrix: None,
     };
     command::fit(&request, &Meter::default(), &|_| {}).unwrap()

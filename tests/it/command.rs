@@ -65,9 +65,16 @@ fn fit_evaluate_score_and_promote_work_one_after_the_other() {
 
     let promote = ["--task", "readmit30_diabetes", "--version", "1", "--models", text(&models)];
     let refused = train(&[&["promote"], &promote[..]].concat());
-    assert_eq!(refused.status.code(), Some(1), "2,000 stays hold too few patients out to be judged");
+    assert_eq!(
+        refused.status.code(),
+        Some(1),
+        "2,000 stays hold too few patients out to be judged"
+    );
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("the gate says no") && said.contains(" outcomes; fewer than 100"), "{said}");
+    assert!(
+        said.contains("the gate says no") && said.contains(" outcomes; fewer than 100"),
+        "{said}"
+    );
     let forced = ["--force", "--reason", "a test"];
     let promoted = json(&train(&[&["promote", "--json"], &promote[..], &forced].concat()));
     assert_eq!(promoted["digest"], fitted["digest"]);

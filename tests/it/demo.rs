@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use prodrome::bundle::{Files, Manifest, Sufficiency, sealed};
-use prodrome::command::{self, CommandError, PromoteRequest, Promoted, PublishedRequest, TaskSource};
+use prodrome::command::{
+    self, CommandError, PromoteRequest, Promoted, PublishedRequest, TaskSource,
+};
 use prodrome::record::{
     Code, Encounter, EncounterClass, Event, EventKind, PartialDate, Record, Sex,
 };

@@ -8,7 +8,9 @@ use prodrome::import::{Export, Mapping, Meter, Received};
 use prodrome::model::Weights;
 use prodrome::record::ConceptSet;
 use prodrome::task::Task;
-use prodrome::train::{Case, Cohort, FitParams, HeldOut, Sample, SourceNote, auroc, fit};
+use prodrome::train::{
+    Case, Cohort, FitParams, HeldOut, Pace, Sample, Search, SourceNote, auroc, fit,
+};
 use tempfile::TempDir;
 
 use crate::support::{full_data, root};
@@ -191,9 +193,10 @@ fn areas(cohort: &Cohort<'_>, part: u32) -> [f64; 2] {
         version: "1".into(),
         seed: 1,
         held_out: HeldOut::Part { part, of: QUARTERS },
+        search: Search::default(),
         source: SourceNote { title: "test".into(), citation: None, years: None, synthetic: false },
     };
-    let fitted = fit(cohort, &params, &|_| {}).unwrap();
+    let fitted = fit(cohort, &params, Pace::unwatched()).unwrap();
     let dump = &fitted.dump;
     let place = dump.columns.iter().position(|column| column.name == "systolic_bp_last").unwrap();
     let held: Vec<usize> = (0..dump.folds.len()).filter(|row| dump.folds[*row].is_none()).collect();

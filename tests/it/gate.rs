@@ -38,7 +38,11 @@ fn two_versions() -> tempfile::TempDir {
     models
 }
 
-fn compare(bundles: [PathBuf; 2], out: &Path, only_held_out: bool) -> Result<Compared, CommandError> {
+fn compare(
+    bundles: [PathBuf; 2],
+    out: &Path,
+    only_held_out: bool,
+) -> Result<Compared, CommandError> {
     let request = CompareRequest {
         bundles,
         source: Source {

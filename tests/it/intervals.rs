@@ -2,7 +2,7 @@
 //! fits of simulated populations.
 
 use prodrome::simulate::KnownTask;
-use prodrome::train::{Cohort, FitParams, HeldOut, SourceNote, fit};
+use prodrome::train::{Cohort, FitParams, HeldOut, Pace, Search, SourceNote, fit};
 
 use crate::known_truth::{population, settings_of, task};
 use crate::support::concepts;
@@ -34,9 +34,11 @@ fn within(known: KnownTask, fits: u64, patients: u64, judged: u64) -> [u64; 10] 
             version: "1".into(),
             seed: 1,
             held_out: HeldOut::Nobody,
+            // Two settings of each family: that many fits with all of them take a day.
+            search: Search { trials: 2, ..Search::default() },
             source: SourceNote { title, citation, years, synthetic: true },
         };
-        let bundle = fit(&development, &params, &|_| {}).unwrap().bundle;
+        let bundle = fit(&development, &params, Pace::unwatched()).unwrap().bundle;
         let scored = people.samples().iter().filter_map(|sample| {
             let key = (sample.group.clone(), sample.prediction_time, known);
             let truth = truth.get(&key)?.probability;
@@ -49,7 +51,8 @@ fn within(known: KnownTask, fits: u64, patients: u64, judged: u64) -> [u64; 10] 
         for (tenth, rows) in scored.chunks(scored.len().div_ceil(10)).enumerate() {
             let mean =
                 |of: &dyn Fn(&Scored) -> f64| rows.iter().map(of).sum::<f64>() / rows.len() as f64;
-            let [low, high, truth] = [mean(&|row| row.1[0]), mean(&|row| row.1[1]), mean(&|row| row.2)];
+            let [low, high, truth] =
+                [mean(&|row| row.1[0]), mean(&|row| row.1[1]), mean(&|row| row.2)];
             within[tenth] += u64::from(low <= truth && truth <= high);
         }
         eprintln!("{}: within {within:?} of {}", known.name(), seed + 1);

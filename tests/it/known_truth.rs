@@ -8,8 +8,8 @@ use prodrome::record::{ConceptSet, Time};
 use prodrome::simulate::{KnownTask, Settings, TruthRow};
 use prodrome::task::Task;
 use prodrome::train::{
-    Case, Cohort, FitParams, Fitted, HeldOut, Sample, SourceNote, auroc, auroc_interval, brier,
-    fit, log_loss, observed_over_expected, observed_over_expected_interval,
+    Case, Cohort, FitParams, Fitted, HeldOut, Pace, Sample, Search, SourceNote, auroc,
+    auroc_interval, brier, fit, log_loss, observed_over_expected, observed_over_expected_interval,
 };
 
 use crate::simulate::drawn;
@@ -100,9 +100,10 @@ impl Judged {
             version: "1".into(),
             seed: 1,
             held_out,
+            search: Search::default(),
             source: SourceNote { title, citation, years, synthetic: true },
         };
-        let fitted = fit(&cohort, &params, &|_| {}).unwrap();
+        let fitted = fit(&cohort, &params, Pace::unwatched()).unwrap();
         let patients = cohort.patient_numbers();
         let dump = &fitted.dump;
         let row = |(place, sample): (usize, &Sample)| {
@@ -183,7 +184,7 @@ fn near_the_truth(bounds: &Bounds) {
         );
         eprintln!("{said}");
         for candidate in &judged.fitted.report.candidates {
-            eprintln!("    {:?}: {:.5}", candidate.candidate, candidate.log_loss);
+            eprintln!("    {:?}: {:?}", candidate.candidate, candidate.log_loss);
         }
         let [low, high] = bounds.slope;
         if !(low..=high).contains(&slope) || (ours - best).abs() > bounds.auroc {

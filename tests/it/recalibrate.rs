@@ -120,6 +120,9 @@ fn a_recalibrated_version_is_held_against_its_parent_in_service() {
     // Whatever else the gate says of so few patients: it does not ask for a comparison.
     if let Err(refused) = promote("2") {
         let refused = refused.to_string();
-        assert!(refused.contains("the gate says no") && !refused.contains("nothing tells"), "{refused}");
+        assert!(
+            refused.contains("the gate says no") && !refused.contains("nothing tells"),
+            "{refused}"
+        );
     }
 }

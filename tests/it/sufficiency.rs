@@ -70,7 +70,10 @@ fn a_patient_unlike_all_of_the_fit_is_told_apart() {
     let score = scored(&bundle, &unusual, discharge());
     let notes = score.sufficiency_notes.join("; ");
     assert!(score.sufficiency > Sufficiency::A, "{notes}");
-    assert!(notes.contains("outside what the fit has seen: ") && notes.contains("inpatient"), "{notes}");
+    assert!(
+        notes.contains("outside what the fit has seen: ") && notes.contains("inpatient"),
+        "{notes}"
+    );
 }
 
 #[test]

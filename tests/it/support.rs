@@ -11,7 +11,7 @@ use prodrome::record::{
 };
 use prodrome::registry;
 use prodrome::service::Service;
-use prodrome::train::HeldOut;
+use prodrome::train::{HeldOut, Search};
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
@@ -134,6 +134,8 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
         labels: None,
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
+        search: Search { trials: 2, ..Search::default() },
+        time_limit: None,
         dump_matrix: None,
     }
 }

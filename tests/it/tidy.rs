@@ -47,7 +47,7 @@ const RESERVED: [(&str, &[&str]); 18] = [
     ("std::env", &[]),
     ("std::net", &["rpc"]),
     ("SystemTime", &["rpc", "telemetry"]),
-    ("Instant::now", &["rpc", "telemetry"]),
+    ("Instant::now", &["rpc", "telemetry", "command"]),
     ("anyhow", &[]),
 ];
 

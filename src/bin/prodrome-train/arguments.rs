@@ -1,13 +1,15 @@
 //! The arguments of `prodrome-train`, and how they become requests.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use prodrome::command::{ExportFormat, Source, TaskSource};
 use prodrome::import::{Reading, RegionFrom, Timezone};
+use prodrome::model::Family;
 use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
-use prodrome::train::HeldOut;
+use prodrome::train::{HeldOut, Search};
 
 /// Fits, judges and applies clinical risk models.
 ///
@@ -78,6 +80,8 @@ pub(crate) enum Command {
         /// splits its subjects itself (MEDS) goes before `k/n`.
         #[arg(long, default_value = "0/5", value_parser = held_out)]
         held_out: HeldOut,
+        #[command(flatten)]
+        search: SearchArguments,
         /// Write the fitted matrix as Parquet. It holds patient data.
         #[arg(long, value_name = "FILE")]
         dump_matrix: Option<PathBuf>,
@@ -231,6 +235,39 @@ impl TaskArguments {
         let TaskArguments { task: file, published, planned_rules } = self;
         TaskSource { file, concepts, published, planned_rules }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    /// The families to try, with commas between: boosted, forest, logistic. All by default; published
+    /// scores among the features are always tried.
+    #[arg(long, value_delimiter = ',', value_parser = family)]
+    families: Vec<Family>,
+    /// Most settings of a family to try.
+    #[arg(long, default_value_t = Search::default().trials, value_parser = trials)]
+    trials: usize,
+    /// Try nothing new after so many minutes. What is found then depends on the machine.
+    #[arg(long, value_name = "MINUTES")]
+    time_limit: Option<u32>,
+}
+
+impl SearchArguments {
+    pub(crate) fn parts(self) -> (Search, Option<Duration>) {
+        let SearchArguments { families, trials, time_limit } = self;
+        let limit = time_limit.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        (Search { families, trials }, limit)
+    }
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    let known = [Family::Boosted, Family::Forest, Family::Logistic];
+    let found = known.into_iter().find(|family| family.to_string() == text);
+    found.ok_or_else(|| "must be boosted, forest or logistic".to_owned())
+}
+
+fn trials(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|trials| (1..=Search::TRIALS_MAX).contains(trials));
+    number.ok_or_else(|| format!("must be 1 to {}", Search::TRIALS_MAX))
 }
 
 #[derive(Debug, Args)]

@@ -11,11 +11,13 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
-    self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest, EvaluateRequest, FitRequest,
-    LeaksRequest, PromoteRequest, PublishedRequest, RecalibrateRequest, ScoreRequest, SimulateRequest, with_threads,
+    self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
+    EvaluateRequest, FitRequest, LeaksRequest, PromoteRequest, PublishedRequest,
+    RecalibrateRequest, ScoreRequest, SimulateRequest, with_threads,
 };
 use prodrome::import::Meter;
 use prodrome::registry::Stage;
+use prodrome::train::Step;
 use serde::Serialize;
 
 #[global_allocator]
@@ -97,6 +99,18 @@ fn watch(bar: &ProgressBar, meter: &Arc<Meter>) {
     });
 }
 
+/// Shows a step of a long work on the bar.
+fn show(bar: &ProgressBar, step: &Step<'_>) {
+    let template = match step.of {
+        0 => "{spinner} {elapsed} {msg}",
+        _ => "{spinner} {elapsed} {msg} {bar:30} {pos} of {len}",
+    };
+    let bar = styled(bar.clone(), template);
+    bar.set_length(step.of as u64);
+    bar.set_position(step.done as u64);
+    bar.set_message(step.text.to_owned());
+}
+
 /// What a command says: an object for programs, sentences for people, warnings for both.
 struct Answer {
     json: serde_json::Value,
@@ -122,11 +136,22 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (enrolled.exit_code(), enrolled.lines.warnings());
             Ok(Answer { exit_code, ..answer(&enrolled, enrolled.summary(), warnings)? })
         }
-        Command::Fit { task, records, labels, models, seed, held_out, dump_matrix } => {
+        Command::Fit { task, records, labels, models, seed, held_out, search, dump_matrix } => {
             let (source, concepts) = records.parts();
             let task = task.source(concepts);
-            let request = FitRequest { task, source, labels, models, seed, held_out, dump_matrix };
-            let fitted = command::fit(&request, meter, &|step| bar.set_message(step.to_owned()))?;
+            let (search, time_limit) = search.parts();
+            let request = FitRequest {
+                task,
+                source,
+                labels,
+                models,
+                seed,
+                held_out,
+                search,
+                time_limit,
+                dump_matrix,
+            };
+            let fitted = command::fit(&request, meter, &|step| show(bar, step))?;
             answer(&fitted, fitted.summary(), fitted.warnings())
         }
         Command::Leaks { task, records, labels } => {

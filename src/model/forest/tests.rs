@@ -37,7 +37,7 @@ fn flattened_equals_predict_on_every_row() {
         }
     }
     for (row, sum) in rows.iter().zip(sums) {
-        assert!((flat.mean(matrix.row(*row)) - sum / 60.0).abs() < 1e-12);
+        assert!((flat.margin(matrix.row(*row)) - sum / 60.0).abs() < 1e-12);
     }
 }
 
@@ -95,7 +95,7 @@ fn a_small_cut_near_the_root_keeps_what_is_below() {
         node(0.9, None, None),
     ];
     let flat = flatten(&MirrorTree { nodes }, &[true; 40], &data, &params(5, 5)).unwrap();
-    let root = Node::Branch { left: 1, input: 0, threshold: 20.5, cover: 40 };
+    let root = Node::Branch { left: 1, input: 0, threshold: 20.5, missing_left: true, cover: 40 };
     let leaf = |value, cover| Node::Leaf { value, cover };
     assert_eq!(flat, [root, leaf(0.1, 21), leaf(0.9, 19)]);
 }
@@ -143,8 +143,9 @@ fn leaves_hold_weighted_rates_and_rows_of_weight_0_are_left_out() {
     let weighted = grow(&matrix, &rows, &labels, &patients, &weights);
     let mut gap = 0.0;
     for row in &rows {
-        let plain = even.mean(matrix.row(*row));
-        gap += (weighted.mean(matrix.row(*row)) - 3.0 * plain / (1.0 + 2.0 * plain)).abs() / 6000.0;
+        let plain = even.margin(matrix.row(*row));
+        gap +=
+            (weighted.margin(matrix.row(*row)) - 3.0 * plain / (1.0 + 2.0 * plain)).abs() / 6000.0;
     }
     assert!(gap < 0.02, "{gap}");
     for row in 0..500 {

@@ -2,9 +2,9 @@
 //! known: without weights the figures are wrong, with them they are right.
 
 use super::*;
-use crate::train::fit;
 use crate::train::metrics::{self, Metrics};
 use crate::train::tests::{Draws, HORIZON_DAYS, Known, cohort, params, population, task};
+use crate::train::{Pace, fit};
 
 fn weighed(cohort: &Cohort<'_>) -> FollowUp {
     FollowUp::of(cohort, &vec![true; cohort.samples().len()])
@@ -81,7 +81,7 @@ fn a_weighted_fit_is_right_about_patients_that_were_followed() {
         let kept = known.iter().filter(|known| !(drop && known.sample.censored));
         let samples = kept.map(|known| known.sample.clone()).collect();
         let cohort = Cohort::of_samples(&task, &concepts, samples);
-        let fitted = fit(&cohort, &params, &|_| {}).unwrap();
+        let fitted = fit(&cohort, &params, Pace::unwatched()).unwrap();
         let p = later.iter().map(|known| {
             let row = &known.sample.facts.values;
             fitted.bundle.predict(row).probability

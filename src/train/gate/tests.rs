@@ -86,10 +86,8 @@ fn what_may_be_chance_or_tells_of_few_closes_nothing() {
     ] {
         assert_eq!(said(with(place, value), &Served::Nothing), [""; 0], "{place}");
     }
-    let mut few = with(
-        "/held_out_evaluation/subgroups/0/observed_over_expected/interval",
-        json!([1.3, 1.9]),
-    );
+    let mut few =
+        with("/held_out_evaluation/subgroups/0/observed_over_expected/interval", json!([1.3, 1.9]));
     *few.pointer_mut("/held_out_evaluation/subgroups/0/events_about").unwrap() = json!(90);
     assert_eq!(said(few, &Served::Nothing), [""; 0]);
 }

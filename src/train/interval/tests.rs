@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::feature::Matrix;
-use crate::model::{Calibrator, Scale, fit_logistic};
+use crate::model::{Calibrator, Scale, fit_logistic, sigmoid};
 use crate::train::tests::Draws;
 
 const FITS: u64 = 20;
@@ -35,10 +35,6 @@ fn made(rows: usize, seed: u64) -> Made {
         made.labels.push(draws.uniform() < truth);
     }
     made
-}
-
-fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
 }
 
 /// A cross-fitted, calibrated logistic regression: what it says of `judged`, with the bounds.

@@ -13,9 +13,13 @@ use crate::model::Weights;
 use crate::train::Sample;
 
 pub use description::{Described, Description, Summary};
+pub(super) use description::{Population, description};
 pub use drift::{ColumnDrift, Drift};
+pub(super) use drift::{drift, drift_reference};
 pub use importance::FeatureImportance;
+pub(super) use importance::importance;
 pub use learning_curve::LearningPoint;
+pub(super) use learning_curve::learning_curve;
 pub(super) use over_time::over_time;
 pub use over_time::{OverTime, PeriodFigures};
 pub use sample_size::SampleSize;

@@ -129,7 +129,7 @@ fn a_learned_code_blocks_however_rare_unless_the_task_lists_it() {
     let report = found(&task, &concepts, &known);
     assert_eq!(kinds(&report, LeakVerdict::Blocks, &name), [LeakKind::PureGroup]);
     assert_eq!(report.tokens_tried, 1);
-    let fitted = fit(&cohort(&task, &concepts, &known), &params(), &|_| {});
+    let fitted = fit(&cohort(&task, &concepts, &known), &params(), crate::train::Pace::unwatched());
     let Err(TrainError::Leaks(said)) = fitted else { panic!("a leak makes no bundle") };
     assert!(said.blocking().contains("leak_allowed"), "the mend is named: {}", said.blocking());
 

@@ -2,6 +2,7 @@
 //! model's fit it has no penalty, and it can be moved to resampled patients in one step.
 
 use super::resampling::{PatientSums, Resampling};
+use crate::model::{sigmoid, softplus};
 
 /// Newton doubles the digits with each step; only separated outcomes take this long.
 const STEPS_MAX: usize = 100;
@@ -72,7 +73,7 @@ impl Regression {
         let mut sums = Sums { loss: 0.0, bent: vec![0.0; bent_width(self.width)] };
         for (columns, offset, y, weight) in self.rows() {
             let z = offset + dot(columns, at);
-            sums.loss += weight * (z.max(0.0) + (-z.abs()).exp().ln_1p() - y * z);
+            sums.loss += weight * (softplus(z) - y * z);
             bend(columns, z, y, weight, &mut sums.bent);
         }
         sums
@@ -119,7 +120,7 @@ fn dot(columns: &[f64], at: &[f64]) -> f64 {
 
 /// Adds one row's gradient and curvature.
 fn bend(columns: &[f64], z: f64, y: f64, weight: f64, bent: &mut [f64]) {
-    let q = 1.0 / (1.0 + (-z).exp());
+    let q = sigmoid(z);
     let (pull, curve) = (weight * (q - y), weight * q * (1.0 - q));
     let (gradient, triangle) = bent.split_at_mut(columns.len());
     gradient.iter_mut().zip(columns).for_each(|(slot, value)| *slot += pull * value);

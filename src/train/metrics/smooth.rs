@@ -11,7 +11,7 @@ use super::quantiles::Quantiles;
 use super::regression::Regression;
 use super::resampling::{DRAWS, Resampling};
 use super::usable;
-use crate::model::Weights;
+use crate::model::{Weights, sigmoid};
 
 /// Where the knots lie among the log-odds (Harrell 2001, table 2.3, five knots).
 const KNOTS: [f64; 5] = [0.05, 0.275, 0.5, 0.725, 0.95];
@@ -77,7 +77,7 @@ impl Spline {
         let mut columns = Vec::with_capacity(self.width());
         self.write(log_odds(p), &mut columns);
         let z: f64 = columns.iter().zip(coefficients).map(|(value, slope)| value * slope).sum();
-        1.0 / (1.0 + (-z).exp())
+        sigmoid(z)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use prodrome::record::ConceptSet;
 use prodrome::task::Task;
-use prodrome::train::{self, Case, Cohort, FitParams, GivenLabel, HeldOut, SourceNote, Split};
+use prodrome::train::{
+    self, Case, Cohort, FitParams, GivenLabel, HeldOut, Pace, Search, SourceNote, Split,
+};
 
 use crate::support::{concepts, sample, task_folder};
 
@@ -35,6 +37,7 @@ fn a_source_that_splits_its_subjects_says_who_is_held_out() {
         version: "1".into(),
         seed: 1,
         held_out: HeldOut::Part { part: 0, of: 5 },
+        search: Search { trials: 2, ..Search::default() },
         source: SourceNote {
             title: "sample".into(),
             citation: None,
@@ -42,7 +45,7 @@ fn a_source_that_splits_its_subjects_says_who_is_held_out() {
             synthetic: false,
         },
     };
-    let fitted = train::fit(&cohort, &params, &|_| {}).unwrap();
+    let fitted = train::fit(&cohort, &params, Pace::unwatched()).unwrap();
     assert_eq!(fitted.bundle.manifest().development.as_ref().unwrap().held_out_part, "source");
     assert_eq!(fitted.report.held_out_part, "source");
     for (sample, fold) in cohort.samples().iter().zip(&fitted.dump.folds) {

@@ -1,0 +1,242 @@
+//! From one tree to the next: margins, gradients, the draw of rows and inputs, and when to stop.
+
+use rayon::prelude::*;
+
+use super::super::{ModelError, Weights, check_rows, renumbered};
+use super::bins::Binned;
+use super::grow::{Grower, Soil, chosen};
+use super::split::Rules;
+use super::sums::{Sum, Units};
+use super::tree::{Grown, Tree};
+use super::{BoostedParams, Stopping};
+
+/// The range in which the sum of the weights has to be, far inside what f64 can hold.
+const WEIGHT_SUM: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
+/// Rows that one thread takes at a time.
+const CHUNK: usize = 4096;
+
+/// One training row.
+#[derive(Clone, Copy)]
+struct Case {
+    margin: f64,
+    weight: f64,
+    label: bool,
+}
+
+/// What stays the same over the rounds.
+pub(super) struct Data {
+    /// The places of `Binned` that count.
+    pub(super) rows: Vec<u32>,
+    /// Label and weight of every place, at the base margin.
+    cases: Vec<Case>,
+    /// Patient of every place, numbered from 0.
+    patients: Vec<u32>,
+    /// The sum of the weights.
+    pub(super) total: f64,
+    /// The weighted log-odds of the outcome.
+    pub(super) base: f64,
+}
+
+impl Data {
+    pub(super) fn new(
+        binned: &Binned,
+        labels: &[bool],
+        patients: &[u32],
+        weights: Weights<'_>,
+        params: &BoostedParams,
+    ) -> Result<Data, ModelError> {
+        let need = binned.matrix_rows();
+        for (name, have) in [("labels", labels.len()), ("patients", patients.len())] {
+            if have != need {
+                return Err(ModelError::Mismatch(format!("{name}: {have} for {need} rows")));
+            }
+        }
+        if !weights.fits(need) {
+            let reason = format!("{need} finite weights, 0 or more, are needed, one for each row");
+            return Err(ModelError::Mismatch(reason));
+        }
+        let case =
+            |row: &usize| Case { margin: 0.0, weight: weights.of(*row), label: labels[*row] };
+        let mut cases: Vec<Case> = binned.rows().iter().map(case).collect();
+        let counts = |place: &u32| cases[*place as usize].weight > 0.0;
+        let rows: Vec<u32> = (0..cases.len() as u32).filter(counts).collect();
+        if rows.len() < params.leaf_rows_min.max(2) {
+            let need = params.leaf_rows_min.max(2);
+            return Err(ModelError::TooFewRows { have: rows.len(), need });
+        }
+        let (patients, _) = renumbered(binned.rows().iter().map(|row| patients[*row]));
+        let mut distinct: Vec<u32> = rows.iter().map(|place| patients[*place as usize]).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() < params.leaf_patients_min {
+            let (have, need) = (distinct.len(), params.leaf_patients_min);
+            return Err(ModelError::TooFewPatients { have, need });
+        }
+        let total: f64 = cases.iter().map(|case| case.weight).sum();
+        let events: f64 = cases.iter().filter(|case| case.label).map(|case| case.weight).sum();
+        let others: f64 = cases.iter().filter(|case| !case.label).map(|case| case.weight).sum();
+        if !WEIGHT_SUM.contains(&total) {
+            return Err(ModelError::BadSetting("the sum of the weights is out of range".into()));
+        }
+        if events <= 0.0 || others <= 0.0 {
+            return Err(ModelError::OneClass);
+        }
+        let base = (events / others).ln();
+        cases.iter_mut().for_each(|case| case.margin = base);
+        Ok(Data { rows, cases, patients, total, base })
+    }
+}
+
+/// What changes from round to round.
+pub(super) struct State {
+    cases: Vec<Case>,
+    gradients: Vec<Sum>,
+    /// The places of the round's tree; leaf by leaf once it is grown.
+    rows: Vec<u32>,
+    grower: Grower,
+}
+
+impl State {
+    pub(super) fn new(data: &Data) -> State {
+        let (cases, rows) = (data.cases.clone(), data.rows.clone());
+        State { gradients: vec![Sum::ZERO; cases.len()], cases, rows, grower: Grower::new() }
+    }
+
+    /// Grows the next tree and adds its values to the margins.
+    pub(super) fn round(
+        &mut self,
+        binned: &Binned,
+        data: &Data,
+        rules: Rules<'_>,
+        seed: u64,
+    ) -> Tree {
+        let cases = self.cases.par_chunks(CHUNK).zip(self.gradients.par_chunks_mut(CHUNK));
+        cases.for_each(|(cases, gradients)| differentiate(cases, gradients, rules.units));
+        let params = rules.params;
+        let mut rng = fastrand::Rng::with_seed(seed);
+        self.draw_rows(data, params, &mut rng);
+        let count = |share: f64, of: usize| ((share * of as f64).round() as usize).clamp(1, of);
+        let every: Vec<usize> = (0..binned.inputs()).collect();
+        let inputs = match count(params.features_per_tree, every.len()) {
+            all if all == every.len() => every,
+            some => chosen(&mut rng, &every, some),
+        };
+        let inputs_per_split = count(params.features_per_split, inputs.len());
+        let (gradients, patients) = (&self.gradients[..], &data.patients[..]);
+        let inputs = &inputs[..];
+        let soil = Soil { binned, rules, gradients, patients, inputs, inputs_per_split, seed };
+        let mut tree = self.grower.grow(&soil, &mut self.rows);
+        tree.shrink(params.learning_rate);
+        self.advance(binned, data, &tree);
+        tree
+    }
+
+    /// The margin of every place.
+    #[cfg(test)]
+    pub(super) fn margins(&self) -> impl Iterator<Item = f64> {
+        self.cases.iter().map(|case| case.margin)
+    }
+
+    /// The rows of the next tree, in their order.
+    fn draw_rows(&mut self, data: &Data, params: &BoostedParams, rng: &mut fastrand::Rng) {
+        self.rows.clear();
+        if params.rows_share < 1.0 {
+            let is_drawn = |_: &&u32| rng.f64() < params.rows_share;
+            self.rows.extend(data.rows.iter().filter(is_drawn));
+        }
+        if self.rows.is_empty() {
+            self.rows.extend_from_slice(&data.rows);
+        }
+    }
+
+    /// Adds the tree's values to the margins: of its own rows leaf by leaf, of others by walking.
+    fn advance(&mut self, binned: &Binned, data: &Data, tree: &Tree) {
+        if self.rows.len() < data.rows.len() {
+            let parts = self.cases.par_chunks_mut(CHUNK).enumerate();
+            parts.for_each(|(part, cases)| {
+                for (place, case) in cases.iter_mut().enumerate() {
+                    let place = part * CHUNK + place;
+                    case.margin += tree.value(binned, |input| binned.codes(input)[place]);
+                }
+            });
+            return;
+        }
+        for (node, span) in tree.nodes.iter().zip(self.grower.spans()) {
+            if let Grown::Leaf { value, .. } = node {
+                for row in &self.rows[span.clone()] {
+                    self.cases[*row as usize].margin += value;
+                }
+            }
+        }
+    }
+}
+
+/// Gradient and hessian of the weighted log loss at the margins.
+fn differentiate(cases: &[Case], gradients: &mut [Sum], units: Units) {
+    for (case, gradient) in cases.iter().zip(gradients) {
+        let p = 1.0 / (1.0 + (-case.margin).exp());
+        let beyond = p - f64::from(u8::from(case.label));
+        *gradient = units.of(case.weight * beyond, case.weight * p * (1.0 - p));
+    }
+}
+
+/// Measures the loss on the rows that say when to stop.
+pub(super) struct Judge {
+    cases: Vec<Case>,
+    /// Input by input, one a row.
+    codes: Vec<Vec<u8>>,
+    total: f64,
+    pub(super) patience: usize,
+}
+
+impl Judge {
+    pub(super) fn new(
+        binned: &Binned,
+        data: &Data,
+        labels: &[bool],
+        weights: Weights<'_>,
+        stop: Stopping<'_>,
+    ) -> Result<Judge, ModelError> {
+        check_rows(stop.matrix, stop.rows, &[("labels", labels.len())])?;
+        if !binned.fits(stop.matrix) {
+            return Err(ModelError::Mismatch("rows to stop at without the columns".to_owned()));
+        }
+        if stop.patience == 0 {
+            return Err(ModelError::BadSetting("boosted: patience must be 1 or more".to_owned()));
+        }
+        let total = weights.sum(stop.rows);
+        if !WEIGHT_SUM.contains(&total) {
+            return Err(ModelError::BadSetting("no rows that count to stop at".to_owned()));
+        }
+        let case =
+            |row: &usize| Case { margin: data.base, weight: weights.of(*row), label: labels[*row] };
+        let cases = stop.rows.iter().map(case).collect();
+        let codes = binned.codes_of(stop.matrix, stop.rows);
+        Ok(Judge { cases, codes, total, patience: stop.patience })
+    }
+
+    /// Adds the next tree and gives the weighted mean log loss with it.
+    pub(super) fn add(&mut self, binned: &Binned, tree: &Tree) -> f64 {
+        let codes = &self.codes;
+        let parts = self.cases.par_chunks_mut(CHUNK).enumerate();
+        // The chunks are the same for any number of threads, and so is the order of their sums.
+        let losses: Vec<f64> = parts
+            .map(|(part, cases)| {
+                let mut sum = 0.0;
+                for (place, case) in cases.iter_mut().enumerate() {
+                    let place = part * CHUNK + place;
+                    case.margin += tree.value(binned, |input| codes[input][place]);
+                    sum += case.weight * loss(case);
+                }
+                sum
+            })
+            .collect();
+        losses.iter().sum::<f64>() / self.total
+    }
+}
+
+/// The log loss at a margin, without a probability that could round to 0 or 1.
+fn loss(case: &Case) -> f64 {
+    let wrong = if case.label { -case.margin } else { case.margin };
+    wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
+}
