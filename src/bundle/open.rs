@@ -293,14 +293,14 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
         && reference.is_sorted()
         && reference.len() == 99;
     holds(reference_fits, "the reference needs 99 rising percentiles")?;
+    let drift_fits = manifest.drift_reference.as_ref().is_none_or(|r| r.fits(columns.len()));
+    holds(drift_fits, "the drift reference needs bands of each column whose shares sum to 1")?;
     holds(
         manifest.interval.as_ref().is_none_or(Interval::is_sound),
         "the bounds do not hold the answers",
     )?;
     let novelty = manifest.novelty_usual.is_none_or(|share| (0.0..=1.0 + 1e-6).contains(&share));
     holds(novelty, "the usual novelty is no share")?;
-    let drift_fits = manifest.drift_reference.as_ref().is_none_or(|r| r.fits(columns.len()));
-    holds(drift_fits, "the drift reference needs bands of each column whose shares sum to 1")?;
     let golden_fits = manifest.golden.iter().all(|golden| golden.row.len() == columns.len());
     holds(golden_fits, "golden inputs need one value a column")?;
     let weights = manifest.members.iter().map(|member| member.weight);

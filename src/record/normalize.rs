@@ -46,6 +46,11 @@ impl Entry {
         concepts.iter().any(|concept| self.concepts.contains(concept))
     }
 
+    /// Whether at least the day on which it happened is known.
+    pub fn is_dated(&self) -> bool {
+        matches!(self.precision, TimePrecision::Instant | TimePrecision::Day)
+    }
+
     /// The place of its encounter in the history: the same for all events of one encounter.
     pub fn encounter(&self) -> Option<usize> {
         self.encounter

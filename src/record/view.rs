@@ -12,8 +12,8 @@ use super::{
 /// Where in the record a fact comes from, and when it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// Place of the event in the record's events.
-    Event { index: usize, time: Time },
+    /// Place of the event in the record's events; how much of its time is known.
+    Event { index: usize, time: Time, precision: TimePrecision },
     /// Place of the encounter in the record's encounters.
     Encounter { index: usize, time: Time },
 }
@@ -328,7 +328,7 @@ impl<'a> View<'a> {
 
     /// What names `entry` in the record.
     pub fn evidence(&self, entry: &Entry) -> Evidence {
-        Evidence::Event { index: entry.source, time: entry.time }
+        Evidence::Event { index: entry.source, time: entry.time, precision: entry.precision }
     }
 
     fn sees(&self, entry: &Entry) -> bool {
@@ -366,8 +366,7 @@ impl<'a> View<'a> {
     /// Whether `entry` happened in the last `days` days. Events known to the month or year only are
     /// in no such window.
     pub fn within_days(&self, entry: &Entry, days: i64) -> bool {
-        let exact = matches!(entry.precision, TimePrecision::Instant | TimePrecision::Day);
-        exact && entry.time > self.index_time.plus_days(-days)
+        entry.is_dated() && entry.time > self.index_time.plus_days(-days)
     }
 
     /// How many days the record goes back: to the start of the coverage that holds the index time, or

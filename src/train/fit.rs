@@ -6,7 +6,10 @@ use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{Evaluation, Predicted, evaluation};
-use super::judgement::{Description, Population, SampleSize, description};
+use super::judgement::{
+    Description, HeldOutRows, LearningPoint, Population, SampleSize, description, learning_curve,
+    relearnt,
+};
 use super::leaks;
 use super::metrics::{self, Metrics};
 use super::report::{Dump, EACH_CLASS_MIN, FitParams, Fitted, Report, TrainError};
@@ -78,6 +81,10 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         let blended = development_figures(&table, &chosen.probabilities, params.seed);
         cross_validation.extend(blended.map(|metrics| (Contender::Blend, metrics)));
     }
+    let learning_curve = match (pace.is_over)() {
+        true => Vec::new(),
+        false => judging.learning_curve(&table, &finalists, params.seed, pace),
+    };
     let report = Report {
         task: cohort.task().params().name.clone(),
         seed: params.seed,
@@ -92,9 +99,9 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         cross_validation,
         held_out: held_out_figures,
         held_out_evaluation,
-        description: Some(described(&judged, &table, &layout.matrix, &rows, &matrix, &drafted.1)),
+        description: Some(judging.description(&table, &drafted.1)),
         sample_size: sample_size(&table, &chosen, layout.input.inputs()),
-        learning_curve: Vec::new(),
+        learning_curve,
         unused_columns: unused(&columns, &layout.input),
     };
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
@@ -179,17 +186,63 @@ struct Judging<'a> {
 }
 
 impl Judging<'_> {
+    fn held_out(&self) -> HeldOutRows<'_> {
+        let samples: Vec<&Sample> =
+            self.rows.iter().map(|row| &self.judged.cohort.samples()[*row]).collect();
+        HeldOutRows {
+            y: samples.iter().map(|sample| sample.boolean_value).collect(),
+            patients: self.rows.iter().map(|row| self.judged.patients[*row]).collect(),
+            weights: self.judged.follow_up.weights().of_rows(self.rows),
+            samples,
+        }
+    }
+
+    /// What a finalist alone says of the held-out rows.
+    fn probabilities(&self, finalist: &Finalist) -> Vec<f64> {
+        let margins = margins(&finalist.member, &self.layout.input, self.matrix, self.rows);
+        margins.into_iter().map(|margin| finalist.calibrator.apply(margin)).collect()
+    }
+
     /// Notes the figures of each finalist alone.
     fn finalists(&self, finalists: &mut [Finalist], seed: u64) {
-        let samples = self.judged.cohort.samples();
-        let y: Vec<bool> = self.rows.iter().map(|row| samples[*row].boolean_value).collect();
-        let of: Vec<u32> = self.rows.iter().map(|row| self.judged.patients[*row]).collect();
-        let weights = self.judged.follow_up.weights().of_rows(self.rows);
+        let HeldOutRows { y, patients, weights, .. } = self.held_out();
         for finalist in finalists {
-            let margins = margins(&finalist.member, &self.layout.input, self.matrix, self.rows);
-            let p: Vec<f64> = margins.into_iter().map(|m| finalist.calibrator.apply(m)).collect();
-            finalist.held_out = Metrics::of(&p, &y, &of, Weights::from(&weights), seed);
+            let p = self.probabilities(finalist);
+            finalist.held_out = Metrics::of(&p, &y, &patients, Weights::from(&weights), seed);
         }
+    }
+
+    /// What the first finalist's candidate makes of fewer patients.
+    fn learning_curve(
+        &self,
+        table: &Table<'_>,
+        finalists: &[Finalist],
+        seed: u64,
+        pace: Pace<'_>,
+    ) -> Vec<LearningPoint> {
+        let Some(first) = finalists.first() else { return Vec::new() };
+        let held_out = self.held_out();
+        let spec = self.judged.cohort.task().spec();
+        let candidate = first.tried.report.candidate;
+        learning_curve((&table.patients, &table.labels), &held_out, seed, |share, rows| {
+            pace.step(&format!("learning curve, {:.0}% of the patients", 100.0 * share));
+            if share == 1.0 {
+                return Some(self.probabilities(first));
+            }
+            relearnt(table, rows, share, spec, candidate, &held_out, seed).ok()
+        })
+    }
+
+    /// What the development patients and the held-out ones were like.
+    fn description(&self, table: &Table<'_>, bundle: &Bundle) -> Description {
+        let all: Vec<usize> = (0..table.samples.len()).collect();
+        let (y, patients) = (&table.labels, &table.patients);
+        let development = Population { matrix: &self.layout.matrix, rows: &all, y, patients };
+        let HeldOutRows { y, patients, .. } = self.held_out();
+        let held_out =
+            Population { matrix: self.matrix, rows: self.rows, y: &y, patients: &patients };
+        let held_out = (!self.rows.is_empty()).then_some(&held_out);
+        description(bundle, Some(&development), held_out)
     }
 
     /// The figures of the whole.
@@ -202,24 +255,6 @@ impl Judging<'_> {
         });
         evaluation(bundle, &predicted.collect::<Vec<_>>())
     }
-}
-
-/// What the development patients and the held-out ones were like.
-fn described(
-    judged: &Judged<'_>,
-    table: &Table<'_>,
-    development: &Matrix,
-    rows: &[usize],
-    matrix: &Matrix,
-    bundle: &Bundle,
-) -> Description {
-    let all: Vec<usize> = (0..table.samples.len()).collect();
-    let (labels, patients) = (&table.labels, &table.patients);
-    let development = Population { matrix: development, rows: &all, y: labels, patients };
-    let y: Vec<bool> = rows.iter().map(|row| judged.cohort.samples()[*row].boolean_value).collect();
-    let patients: Vec<u32> = rows.iter().map(|row| judged.patients[*row]).collect();
-    let held_out = Population { matrix, rows, y: &y, patients: &patients };
-    description(bundle, Some(&development), (!rows.is_empty()).then_some(&held_out))
 }
 
 fn sample_size(table: &Table<'_>, chosen: &Chosen, inputs: usize) -> Option<SampleSize> {

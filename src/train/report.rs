@@ -102,8 +102,8 @@ pub struct Report {
     /// How many patients a model of this size needs, and how many there were; `None` where nothing
     /// can be anticipated.
     pub sample_size: Option<SampleSize>,
-    /// The chosen candidate fitted on parts of the development patients; empty when none were held
-    /// out.
+    /// The best single candidate fitted on parts of the development patients; empty when none were
+    /// held out, and when the time for the fit is over.
     pub learning_curve: Vec<LearningPoint>,
     /// Columns that are empty or constant in the development cohort; no model uses them.
     pub unused_columns: Vec<String>,

@@ -329,3 +329,6 @@ fn packed(bins: &[Bins], inputs: std::ops::Range<usize>, codes: &[u8], rows: usi
     }
     Block { inputs, starts, entries }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub(super) use drift::{drift, drift_reference};
 pub use importance::FeatureImportance;
 pub(super) use importance::importance;
 pub use learning_curve::LearningPoint;
-pub(super) use learning_curve::learning_curve;
+pub(super) use learning_curve::{HeldOutRows, learning_curve, relearnt};
 pub(super) use over_time::over_time;
 pub use over_time::{OverTime, PeriodFigures};
 pub use sample_size::SampleSize;
