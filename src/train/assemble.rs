@@ -68,6 +68,7 @@ pub(super) fn draft(
         weight: 0.0,
     });
     let Table { labels, patients, .. } = parts.table;
+    let (probabilities, seed) = (&chosen.probabilities, parts.params.seed);
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -81,20 +82,10 @@ pub(super) fn draft(
         input: parts.layout.input.clone(),
         held_out: None,
         members,
-        tiers: tier_cuts(task, &chosen.probabilities, parts.table.weights()),
-        drift_reference: Some(drift_reference(
-            &parts.layout.matrix,
-            &parts.table.patients,
-            &chosen.probabilities,
-        )),
-        reference: reference(&chosen.probabilities, parts.table.weights()),
-        interval: interval(
-            &chosen.probabilities,
-            labels,
-            patients,
-            parts.table.weights(),
-            parts.params.seed,
-        ),
+        tiers: tier_cuts(task, probabilities, parts.table.weights()),
+        drift_reference: Some(drift_reference(&parts.layout.matrix, patients, probabilities)),
+        reference: reference(probabilities, parts.table.weights()),
+        interval: interval(probabilities, labels, patients, parts.table.weights(), seed),
         novelty_usual: None,
         golden: Vec::new(),
         files: Default::default(),

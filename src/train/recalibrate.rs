@@ -13,6 +13,7 @@ use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{BOOTSTRAP_SEED, Evaluation, Predicted, evaluation};
 use super::interval::interval;
+use super::judgement::drift_reference;
 use super::metrics::{
     Metrics, calibration_in_the_large, calibration_line, enough, log_odds, paired,
 };
@@ -21,6 +22,7 @@ use super::small_cell::Count;
 use super::split::HeldOut;
 use super::versus::Beside;
 use crate::bundle::{Bundle, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
+use crate::feature::Matrix;
 use crate::model::{Weights, sigmoid};
 
 /// With fewer outcomes the level alone is moved: a slope would follow chance (Steyerberg 2019, ch. 20).
@@ -278,7 +280,7 @@ impl<'a> Part<'a> {
     }
 
     /// The parent's manifest with all that follows from the new probabilities: calibrators, tiers,
-    /// reference and interval. Its golden inputs and figures are still to come.
+    /// references and interval. Its golden inputs and figures are still to come.
     fn moved(&self, parent: &Bundle, by: &Recalibration, version: &str) -> Manifest {
         let weights = Weights::from(&self.weights);
         let all: Vec<usize> = (0..self.p.len()).collect();
@@ -295,6 +297,9 @@ impl<'a> Part<'a> {
         manifest.reference = reference(&p, weights);
         let Part { y, patients, .. } = self;
         manifest.interval = interval(&p, y, patients, weights, manifest.seed);
+        let mut matrix = Matrix::with_capacity(manifest.columns.len(), self.samples.len());
+        self.samples.iter().for_each(|s| matrix.push(&manifest.vocabulary.row(&s.facts)));
+        manifest.drift_reference = Some(drift_reference(&matrix, patients, &p));
         manifest.recalibrated = Some(by.clone());
         manifest
     }

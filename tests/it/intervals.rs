@@ -34,8 +34,9 @@ fn within(known: KnownTask, fits: u64, patients: u64, judged: u64) -> [u64; 10] 
             version: "1".into(),
             seed: 1,
             held_out: HeldOut::Nobody,
+            // Two settings of each family: that many fits with all of them take a day.
+            search: Search { trials: 2, ..Search::default() },
             source: SourceNote { title, citation, years, synthetic: true },
-            search: Search::default(),
         };
         let bundle = fit(&development, &params, Pace::unwatched()).unwrap().bundle;
         let scored = people.samples().iter().filter_map(|sample| {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, EvaluateArguments, PromoteArguments};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
@@ -161,29 +161,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (found.exit_code(), found.warnings());
             Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
         }
-        Command::Evaluate {
-            bundle,
-            records,
-            out,
-            only_held_out,
-            recalibrate: _,
-            models,
-            held_out,
-        } => {
-            let (source, concepts) = records.parts();
-            let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
-            let Some(models) = models else {
-                let evaluated = command::evaluate(&request, meter)?;
-                return answer(&evaluated, evaluated.summary(), evaluated.lines.warnings());
-            };
-            let request = RecalibrateRequest {
-                held_out: held_out.unwrap_or(RecalibrateRequest::HELD_OUT),
-                models,
-                evaluate: request,
-            };
-            let made = command::recalibrate(&request, meter)?;
-            answer(&made, made.summary(), made.lines.warnings())
-        }
+        Command::Evaluate(arguments) => evaluate(arguments, meter),
         Command::Compare { first, second, records, out, only_held_out } => {
             let (source, concepts) = records.parts();
             let bundles = [first, second];
@@ -214,14 +192,31 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let made = command::published(&request)?;
             answer(&made, made.summary(), Vec::new())
         }
-        Command::Promote { demo, task, version, models, comparison, force: _, reason } => {
-            let stage = if demo { Stage::Demo } else { Stage::Stable };
-            let request =
-                PromoteRequest { models, task, version, stage, comparison, force: reason };
-            let promoted = command::promote(&request)?;
-            answer(&promoted, promoted.summary(stage), promoted.warnings())
-        }
+        Command::Promote(arguments) => promote(arguments),
     }
+}
+
+fn evaluate(arguments: EvaluateArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    let EvaluateArguments { bundle, records, out, only_held_out, recalibrate, models, held_out } =
+        arguments;
+    let (source, concepts) = records.parts();
+    let evaluate = EvaluateRequest { bundle, source, concepts, out, only_held_out };
+    let Some(models) = models.filter(|_| recalibrate) else {
+        let evaluated = command::evaluate(&evaluate, meter)?;
+        return answer(&evaluated, evaluated.summary(), evaluated.lines.warnings());
+    };
+    let held_out = held_out.unwrap_or(RecalibrateRequest::HELD_OUT);
+    let made = command::recalibrate(&RecalibrateRequest { evaluate, models, held_out }, meter)?;
+    answer(&made, made.summary(), made.lines.warnings())
+}
+
+fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
+    let PromoteArguments { demo, task, version, models, comparison, force, reason } = arguments;
+    let stage = if demo { Stage::Demo } else { Stage::Stable };
+    let force = reason.filter(|_| force);
+    let request = PromoteRequest { models, task, version, stage, comparison, force };
+    let promoted = command::promote(&request)?;
+    answer(&promoted, promoted.summary(stage), promoted.warnings())
 }
 
 fn answer<T: Serialize>(
