@@ -4,7 +4,8 @@
 //! `PRODROME_TABLE` names a folder with `x.f32` and `x_test.f32` (row by row), `y.u8`, `y_test.u8` and
 //! `patients.u32`; when it holds none, a made-up table is written there, so that
 //! `benches/peers/boosted_peers.py` can fit its peers on the same rows. Rounds alternate, and
-//! `PRODROME_ROUNDS` says how often (default 5). The time of the processor is that of all threads.
+//! `PRODROME_ROUNDS` says how often (default 5), `PRODROME_THREADS` with how many threads (default 1,2).
+//! The time of the processor is that of all threads.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may fail")]
 
@@ -37,7 +38,9 @@ fn main() {
         write(&table, &folder);
     }
     let rounds = std::env::var("PRODROME_ROUNDS").ok().and_then(|text| text.parse().ok());
-    let mut costs = [(1, Vec::new()), (2, Vec::new())];
+    let threads = std::env::var("PRODROME_THREADS").unwrap_or_else(|_| "1,2".to_owned());
+    let mut costs: Vec<(usize, Vec<(f64, f64)>)> =
+        threads.split(',').map(|threads| (threads.parse().unwrap(), Vec::new())).collect();
     let mut last = None;
     for _ in 0..rounds.unwrap_or(5) {
         for (threads, costs) in &mut costs {

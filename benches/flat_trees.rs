@@ -11,7 +11,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-use prodrome::model::{Combine, FlatTrees, Node};
+use prodrome::model::FlatTrees;
+
+#[path = "../tests/it/shap/trees.rs"]
+mod trees;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,13 +26,14 @@ fn main() {
         return;
     };
     let read = |name: &str| std::fs::read(Path::new(&folder).join(name)).unwrap();
-    let trees = read_trees(&read("trees.bin"));
+    let trees = trees::read(&read("trees.json"));
     let inputs = trees.inputs();
-    let floats = |bytes: &[u8]| bytes.chunks_exact(4).map(|four| f32_at(four, 0)).collect();
-    let rows: Vec<f32> = floats(&read("rows.f32"));
-    let doubles = |bytes: &[u8]| bytes.chunks_exact(8).map(|eight| f64_at(eight, 0)).collect();
-    let (margins, shares): (Vec<f64>, Vec<f64>) =
-        (doubles(&read("margins.f64")), doubles(&read("shares.f64")));
+    let rows: Vec<f32> =
+        read("rows.f32").as_chunks().0.iter().copied().map(f32::from_le_bytes).collect();
+    let doubles = |name: &str| -> Vec<f64> {
+        read(name).as_chunks().0.iter().copied().map(f64::from_le_bytes).collect()
+    };
+    let (margins, shares) = (doubles("margins.f64"), doubles("shares.f64"));
     compare(&trees, &rows, &margins, &shares);
     println!(
         "{} trees, {} nodes, depth {}, {} bytes stored",
@@ -83,48 +87,4 @@ fn compare(trees: &FlatTrees, rows: &[f32], margins: &[f64], shares: &[f64]) {
     }
     println!("largest difference of a margin {of_margins:.1e}, of a share {of_shares:.1e}");
     assert!(of_margins < 1e-6 && of_shares < 1e-5);
-}
-
-/// The form that `benches/peers/flat_trees.py` writes: nodes in the order of a walk, which become
-/// siblings side by side here.
-fn read_trees(bytes: &[u8]) -> FlatTrees {
-    let (trees, inputs) = (u32_at(bytes, 0), u32_at(bytes, 4));
-    let mut from = 8;
-    let tree = |_| {
-        let nodes = u32_at(bytes, from) as usize;
-        let records: Vec<&[u8]> = bytes[from + 4..].chunks_exact(25).take(nodes).collect();
-        from += 4 + 25 * nodes;
-        let mut order = vec![0];
-        let mut built = Vec::new();
-        while let Some(record) = order.get(built.len()).map(|index| records[*index]) {
-            let (number, cover) = (f64_at(record, 13), u32_at(record, 21));
-            built.push(match u32_at(record, 0).cast_signed() {
-                -1 => Node::Leaf { value: number, cover },
-                input => {
-                    let left = order.len() as u32;
-                    order.extend([u32_at(record, 5) as usize, u32_at(record, 9) as usize]);
-                    // The greatest f32 that is not above: rows are f32, so each goes its way.
-                    let near = number as f32;
-                    let threshold = if f64::from(near) > number { near.next_down() } else { near };
-                    let (input, missing_left) = (input as u32, record[4] == 1);
-                    Node::Branch { left, input, threshold, missing_left, cover }
-                }
-            });
-        }
-        built
-    };
-    let trees: Vec<Vec<Node>> = (0..trees).map(tree).collect();
-    FlatTrees::new(inputs as usize, Combine::Sum { base: 0.0 }, &trees).unwrap()
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
-}
-
-fn f32_at(bytes: &[u8], at: usize) -> f32 {
-    f32::from_bits(u32_at(bytes, at))
-}
-
-fn f64_at(bytes: &[u8], at: usize) -> f64 {
-    f64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }

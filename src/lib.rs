@@ -40,6 +40,7 @@ pub mod command;
 pub mod feature;
 pub mod import;
 pub mod model;
+pub mod page;
 pub mod published;
 pub mod record;
 pub mod registry;

@@ -11,7 +11,6 @@ onnxmltools and shap; versions are printed.
 import ctypes
 import json
 import os
-import struct
 import subprocess
 import sys
 import time
@@ -21,6 +20,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import lightgbm
 import numpy
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "..", "tests", "shap"))
+import trees
 
 TREES, DEPTH, INPUTS, ROWS = 300, 8, 60, 20000
 
@@ -43,40 +45,6 @@ def trained(x, y):
         min_data_in_leaf=20, num_threads=1, verbosity=-1, seed=1,
     )
     return lightgbm.train(settings, lightgbm.Dataset(x, y), TREES)
-
-
-def written(model, path):
-    """Trees, each node in the order of a walk from the root: u32 trees, u32 inputs; for each tree
-    u32 nodes; for each node i32 input (-1: leaf), u8 missing goes left, u32 left, u32 right,
-    f64 threshold or value, u32 cover."""
-    trees = model.dump_model()["tree_info"]
-    parts = [struct.pack("<II", len(trees), INPUTS)]
-    for tree in trees:
-        nodes = []
-
-        def visit(node):
-            place = len(nodes)
-            nodes.append(None)
-            if "split_feature" not in node:
-                cover = node.get("leaf_count", ROWS)
-                nodes[place] = (-1, 0, 0, 0, node["leaf_value"], cover)
-                return place
-            assert node["decision_type"] == "<="
-            # Without a missing value among the training rows of a split, 0 takes its place.
-            kind, left_by_default = node["missing_type"], node["default_left"]
-            missing_left = left_by_default if kind == "NaN" else 0.0 <= node["threshold"]
-            left, right = visit(node["left_child"]), visit(node["right_child"])
-            nodes[place] = (
-                node["split_feature"], int(missing_left), left, right,
-                node["threshold"], node["internal_count"],
-            )
-            return place
-
-        visit(tree["tree_structure"])
-        parts.append(struct.pack("<I", len(nodes)))
-        parts += [struct.pack("<iBIIdI", *node) for node in nodes]
-    with open(path, "wb") as file:
-        file.write(b"".join(parts))
 
 
 def per_call(call, count, calls):
@@ -150,7 +118,9 @@ def main():
     os.makedirs(folder, exist_ok=True)
     x, y = table()
     model = trained(x, y)
-    written(model, f"{folder}/trees.bin")
+    written = {"combine": "sum", "base": 0, "inputs": INPUTS, "trees": trees.of_lightgbm(model)}
+    with open(f"{folder}/trees.json", "w", encoding="utf-8") as file:
+        json.dump(written, file)
     x.tofile(f"{folder}/rows.f32")
     model.predict(x, raw_score=True, num_threads=1).tofile(f"{folder}/margins.f64")
     explained = shap.TreeExplainer(model).shap_values(x[:200])

@@ -23,6 +23,9 @@ pub const MANIFEST: &str = "manifest.json";
 /// The name of the file with the figures of the fit.
 pub const METRICS: &str = "metrics.json";
 
+/// The name of the report for people.
+pub const REPORT: &str = "report.html";
+
 /// The folder of the formulas a bundle carries.
 const PUBLISHED: &str = "published/";
 

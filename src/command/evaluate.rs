@@ -9,10 +9,10 @@ use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use super::score::{histories, rows};
 use super::{CommandError, io_error};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, REPORT};
 use crate::import::{Counts, Export, Meter, Received, Wanted};
 use crate::record::{Histories, Time};
-use crate::train::{self, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
+use crate::train::{self, Account, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
 
 /// What `evaluate` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub struct EvaluateRequest {
     pub bundle: PathBuf,
     pub source: Source,
     pub concepts: Vec<PathBuf>,
-    /// A folder for `metrics.json` and `predictions.parquet`.
+    /// A folder for `metrics.json`, `report.html` and `predictions.parquet`.
     pub out: PathBuf,
     /// Only patients that the fit of this bundle held out.
     pub only_held_out: bool,
@@ -88,7 +88,7 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let export = records::export(&request.source)?;
     let replayed = replayed(&bundle, &export, request, meter)?;
-    judged(&bundle, &replayed, request)
+    judged(&bundle, &replayed, &export, request)
 }
 
 /// Replays the export; every prediction goes to `predictions.parquet`.
@@ -143,6 +143,7 @@ pub(super) fn replayed<'a>(
 pub(super) fn judged(
     bundle: &Bundle,
     replayed: &Replayed<'_>,
+    export: &Export,
     request: &EvaluateRequest,
 ) -> Result<Evaluated, CommandError> {
     let evaluation =
@@ -164,6 +165,12 @@ pub(super) fn judged(
     let text = serde_json::to_string_pretty(&evaluated)
         .map_err(|error| CommandError::Json(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
+    let source = records::source_params(export);
+    let Evaluated { attrition, evaluation, .. } = &evaluated;
+    let account =
+        Account::of_evaluation(bundle, &source, attrition, evaluation, request.only_held_out);
+    let path = request.out.join(REPORT);
+    std::fs::write(&path, account.html()).map_err(io_error(&path))?;
     Ok(evaluated)
 }
 

@@ -77,7 +77,7 @@ pub fn recalibrate(
     let files = registry::read_files(&evaluate.bundle)?;
     let export = records::export(&evaluate.source)?;
     let replayed = replayed(&bundle, &export, evaluate, meter)?;
-    let evaluated = judged(&bundle, &replayed, evaluate)?;
+    let evaluated = judged(&bundle, &replayed, &export, evaluate)?;
     let params = RecalibrateParams {
         version: registry::next_version(models, task)?,
         held_out: *held_out,

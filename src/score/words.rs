@@ -35,7 +35,13 @@ pub(super) fn made_from(feature: &Feature, facts: &[Evidence]) -> String {
             Some(Aggregate::Mean) => format!(", mean of {readings} readings"),
             Some(Aggregate::Min) => format!(", lowest of {readings} readings"),
             Some(Aggregate::Max) => format!(", highest of {readings} readings"),
-            _ => String::new(),
+            Some(
+                Aggregate::SlopePerYear
+                | Aggregate::SlopePerDay
+                | Aggregate::Sd
+                | Aggregate::Change,
+            ) => format!(", from {readings} readings"),
+            Some(Aggregate::Last | Aggregate::Count | Aggregate::DaysSince) | None => String::new(),
         },
         _ => String::new(),
     };

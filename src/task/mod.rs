@@ -30,6 +30,6 @@ pub use needs::LabelNeeds;
 pub use params::{
     CardParams, Censored, CoverageBy, CriterionParams, EventsParams, FollowUpParams, HitParams,
     IndexParams, IndexRule, LeakAllowed, Number, ObservedDays, OutcomeParams, OutcomeRuleParams,
-    PlannedParams, PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, StayParams,
-    TaskParams, Tier, TimeAtRisk,
+    PlannedParams, PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, Statement,
+    StayParams, TaskParams, Tier, TimeAtRisk,
 };

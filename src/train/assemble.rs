@@ -1,7 +1,7 @@
 //! Putting a bundle together: cuts, reference, column weights, golden inputs, files.
 
 use super::Cohort;
-use super::card;
+use super::account::Account;
 use super::cohort::Sample;
 use super::interval::interval;
 use super::judgement::drift_reference;
@@ -10,7 +10,7 @@ use super::report::{FitParams, Report, SourceNote, TrainError, headline};
 use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
     Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
-    Manifest, MemberEntry, TierCut, formula_file, golden_rows, sealed,
+    Manifest, MemberEntry, REPORT, TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
@@ -185,8 +185,9 @@ pub(super) fn finish(
         })
         .collect();
     files.insert(METRICS.into(), json(report)?);
-    let card = card::card(parts.cohort.task(), &manifest, report, &parts.params.source);
-    files.insert("card.md".into(), card.into_bytes());
+    let account = Account::of_fit(parts.cohort.task(), &manifest, &parts.params.source, report);
+    files.insert("card.md".into(), account.card().into_bytes());
+    files.insert(REPORT.into(), account.html().into_bytes());
     let files = sealed(manifest, files)?;
     let bundle = Bundle::open(&files)?;
     Ok((files, bundle))

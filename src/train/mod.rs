@@ -5,10 +5,10 @@
 //! a finished bundle on any cohort. `leaks` looks for features that know what came later. `Survey` says beforehand what records hold and what cohort each
 //! task would find in them.
 
+mod account;
 mod assemble;
 mod attributes;
 mod attrition;
-mod card;
 mod censoring;
 mod cohort;
 mod evaluate;
@@ -31,6 +31,7 @@ mod survey;
 mod tests;
 mod versus;
 
+pub use account::{Account, Occasion};
 pub use attrition::{Attrition, AttritionLine, Rates, ShownAttrition};
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Case, Cohort, GivenLabel, Sample};

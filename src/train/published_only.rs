@@ -1,5 +1,6 @@
 //! A version that shows published scores and nothing of our own: no data are needed for it.
 
+use super::account::published_only_card;
 use super::assemble::described;
 use super::report::TrainError;
 use crate::bundle::{Bundle, FORMAT_VERSION, Files, Manifest, sealed};
@@ -18,7 +19,7 @@ pub fn published_only(
     version: &str,
 ) -> Result<(Files, Bundle), TrainError> {
     let mut files = described(task, concepts)?;
-    files.insert("card.md".into(), card(task).into_bytes());
+    files.insert("card.md".into(), published_only_card(task).into_bytes());
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -43,30 +44,4 @@ pub fn published_only(
     let files = sealed(manifest, files)?;
     let bundle = Bundle::open(&files)?;
     Ok((files, bundle))
-}
-
-/// The card, in Markdown.
-fn card(task: &Task) -> String {
-    let params = task.params();
-    let list =
-        |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
-    let scores: String = task
-        .published()
-        .iter()
-        .map(|formula| {
-            let sources: String = formula.citations().iter().map(|c| format!("  {c}\n")).collect();
-            format!("- `{}`, {}: {}.\n{sources}", formula.id(), formula.title(), formula.outcome())
-        })
-        .collect();
-    format!(
-        "# Card: {}\n\nTask `{}`. It shows published scores; nothing in it was fitted to records, and \
-         no probability of this project's own is given.\n\n## What it shows\n\n{scores}\n## What it is \
-         for\n\n{}\n\nUsers: {}\n\n## What it is not for\n\n{}\n## Known limits\n\n{}",
-        params.title,
-        params.name,
-        params.card.intended_use,
-        params.card.intended_users,
-        list(&params.card.not_for),
-        list(&params.card.limits),
-    )
 }

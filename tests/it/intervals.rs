@@ -2,7 +2,7 @@
 //! fits of simulated populations.
 
 use prodrome::simulate::KnownTask;
-use prodrome::train::{Cohort, FitParams, HeldOut, SourceNote, fit};
+use prodrome::train::{Cohort, FitParams, HeldOut, Pace, Search, SourceNote, fit};
 
 use crate::known_truth::{population, settings_of, task};
 use crate::support::concepts;
@@ -35,8 +35,9 @@ fn within(known: KnownTask, fits: u64, patients: u64, judged: u64) -> [u64; 10] 
             seed: 1,
             held_out: HeldOut::Nobody,
             source: SourceNote { title, citation, years, synthetic: true },
+            search: Search::default(),
         };
-        let bundle = fit(&development, &params, &|_| {}).unwrap().bundle;
+        let bundle = fit(&development, &params, Pace::unwatched()).unwrap().bundle;
         let scored = people.samples().iter().filter_map(|sample| {
             let key = (sample.group.clone(), sample.prediction_time, known);
             let truth = truth.get(&key)?.probability;

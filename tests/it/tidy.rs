@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 16] = [
+const RANKS: [(&str, u32); 17] = [
+    ("page", 0),
     ("strict_toml", 0),
     ("record", 1),
     ("published", 2),

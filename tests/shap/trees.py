@@ -5,8 +5,10 @@ import numpy
 
 def rounded_down(threshold):
     """The greatest f32 that is not above: for f32 values, `x <= threshold` keeps its meaning."""
-    near = numpy.float32(threshold)
-    return float(numpy.nextafter(near, numpy.float32(-numpy.inf)) if near > threshold else near)
+    with numpy.errstate(over="ignore"):
+        near = numpy.float32(threshold)
+    # Compared as f64: beside an f32, numpy would round the threshold first.
+    return float(numpy.nextafter(near, numpy.float32(-numpy.inf)) if float(near) > threshold else near)
 
 
 def laid_out(root, look):

@@ -97,7 +97,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         labels: Option<PathBuf>,
     },
-    /// Judge a bundle on an export: metrics.json and predictions.parquet.
+    /// Judge a bundle on an export: metrics.json, report.html and predictions.parquet.
     Evaluate {
         /// A version folder, such as models/readmit30_diabetes/1.
         #[arg(long)]

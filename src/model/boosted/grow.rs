@@ -1,7 +1,4 @@
 //! Growing one tree: always the split that gains most next, up to a number of leaves.
-//!
-//! With several threads, the leaves that gain most are divided at the same time, ahead of their
-//! turn. What is done ahead changes no result: a division depends on nothing but its own leaf.
 
 use rayon::prelude::*;
 
@@ -12,10 +9,7 @@ use super::tree::Tree;
 use crate::model::input::enough_at;
 
 /// Rows that one thread deals out by itself.
-const ROWS_ALONE: usize = 8192;
-/// A leaf is divided ahead of its turn when it is among this part of the divisions to come: the
-/// leaves that are made meanwhile may gain more, and what is done in vain costs time.
-const NEAR: usize = 4;
+const ROWS_ALONE: usize = 4096;
 /// The odd number nearest to 2^64 over the golden ratio: it spreads small numbers over all bits.
 pub(super) const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -46,14 +40,6 @@ struct Leaf {
     /// Empty where it may not be split any more.
     cells: Vec<Sum>,
     split: Option<Split>,
-    /// What the split makes of it, once that is worked out.
-    sides: Option<Box<[Leaf; 2]>>,
-}
-
-impl Leaf {
-    fn gain(&self) -> f64 {
-        self.split.map_or(0.0, |split| split.gain)
-    }
 }
 
 /// A tree, and its leaves with the places of their rows, in rising order.
@@ -69,55 +55,14 @@ pub(super) fn grow(soil: &Soil<'_>, rows: Vec<u32>) -> Grown {
     let mut tree = Tree::stump(soil.rules.value(outline.total, &outline), rows.len());
     let mut cells = soil.boards.cells(soil.binned);
     soil.boards.sum(soil.binned, soil.gradients, &rows, outline.total, &mut cells);
-    let (node, depth, seed, split, sides) = (0, 0, soil.seed, None, None);
-    let mut root = Leaf { node, depth, seed, rows, outline, cells, split, sides };
+    let (node, depth, seed, split) = (0, 0, soil.seed, None);
+    let mut root = Leaf { node, depth, seed, rows, outline, cells, split };
     root.split = best(soil, &root);
-    let (mut leaves, mut closed) = (vec![root], Vec::new());
-    while leaves.len() + closed.len() < params.leaves {
-        // Leaves without a split stand aside: the others are searched at every turn.
-        closed.extend(leaves.extract_if(.., |leaf| leaf.split.is_none()));
-        let left = params.leaves - leaves.len() - closed.len();
-        leaves.sort_by(|a, b| b.gain().total_cmp(&a.gain()).then(a.node.cmp(&b.node)));
-        let Some(first) = leaves.first_mut() else { break };
-        let Some(sides) = first.sides.take() else {
-            let near = leaves.len().min((left / NEAR).max(1));
-            work_ahead(soil, &mut leaves[..near], left > 1);
-            continue;
-        };
-        let leaf = leaves.swap_remove(0);
-        let Some(split) = leaf.split else { continue };
-        let values = [&sides[0], &sides[1]]
-            .map(|side| (soil.rules.value(side.outline.total, &side.outline), side.rows.len()));
-        let first = tree.divide(leaf.node, &split, values);
-        for (place, mut side) in sides.into_iter().enumerate() {
-            side.node = first + place;
-            leaves.push(side);
-        }
-    }
-    for leaf in leaves.iter_mut().chain(&mut closed) {
-        soil.boards.give(std::mem::take(&mut leaf.cells));
-    }
-    let leaves = leaves.into_iter().chain(closed).map(|leaf| (leaf.node, leaf.rows)).collect();
-    Grown { tree, leaves }
-}
-
-/// Divides the first of the leaves and others that wait, one for each thread.
-fn work_ahead(soil: &Soil<'_>, leaves: &mut [Leaf], goes_on: bool) {
-    let waiting = leaves.iter_mut().filter(|leaf| leaf.sides.is_none());
-    let mut next: Vec<&mut Leaf> = waiting.take(rayon::current_num_threads()).collect();
-    match next.as_mut_slice() {
-        [only] => divide(soil, only, goes_on),
-        several => several.par_iter_mut().with_max_len(1).for_each(|leaf| {
-            divide(soil, leaf, goes_on);
-        }),
-    }
-}
-
-/// Works out the sides of a leaf's split. When a side has too few patients, the leaf gets its next
-/// best split, or none.
-fn divide(soil: &Soil<'_>, leaf: &mut Leaf, goes_on: bool) {
-    while let Some(split) = leaf.split {
-        let (low, high) = deal(soil.binned, &split, &leaf.rows);
+    let mut leaves = vec![root];
+    while leaves.len() < params.leaves {
+        let Some((next, split)) = most_gain(&leaves) else { break };
+        let leaf = &mut leaves[next];
+        let (low, high) = deal(soil, &split, &leaf.rows);
         let short = [&low, &high].into_iter().find(|side| !holds_enough(soil, side));
         if let Some(side) = short {
             // A coarser cut may have the patients: twice the rows is the next to try.
@@ -125,15 +70,32 @@ fn divide(soil: &Soil<'_>, leaf: &mut Leaf, goes_on: bool) {
             leaf.split = best(soil, leaf);
             continue;
         }
-        leaf.sides = Some(Box::new(sides(soil, leaf, &split, [low, high], goes_on)));
-        return;
+        let leaf = leaves.swap_remove(next);
+        let goes_on = leaves.len() + 2 < params.leaves;
+        let node = leaf.node;
+        let mut sides = sides(soil, leaf, &split, [low, high], goes_on);
+        let value = |side: &Leaf| soil.rules.value(side.outline.total, &side.outline);
+        let values = [&sides[0], &sides[1]].map(|side| (value(side), side.rows.len()));
+        let first = tree.divide(node, &split, values);
+        (sides[0].node, sides[1].node) = (first, first + 1);
+        leaves.extend(sides);
     }
+    leaves.iter_mut().for_each(|leaf| soil.boards.give(std::mem::take(&mut leaf.cells)));
+    Grown { tree, leaves: leaves.into_iter().map(|leaf| (leaf.node, leaf.rows)).collect() }
+}
+
+/// The leaf with the highest gain, and its split; of equals, the one that was made first.
+fn most_gain(leaves: &[Leaf]) -> Option<(usize, Split)> {
+    let open = leaves.iter().enumerate();
+    let open = open.filter_map(|(place, leaf)| Some((place, leaf.node, leaf.split?)));
+    let most = open.max_by(|a, b| a.2.gain.total_cmp(&b.2.gain).then(b.1.cmp(&a.1)));
+    most.map(|(place, _, split)| (place, split))
 }
 
 /// The sides of a split as leaves of their own, with their best splits.
 fn sides(
     soil: &Soil<'_>,
-    leaf: &mut Leaf,
+    leaf: Leaf,
     split: &Split,
     rows: [Vec<u32>; 2],
     goes_on: bool,
@@ -143,7 +105,7 @@ fn sides(
     let may_split = outlines.map(|outline| {
         goes_on && depth < usize::from(soil.rules.params.depth) && soil.rules.may_split(&outline)
     });
-    let mut cells = std::mem::take(&mut leaf.cells);
+    let mut cells = leaf.cells;
     let smaller = usize::from(rows[1].len() < rows[0].len());
     let mut fewer = Vec::new();
     if may_split.contains(&true) {
@@ -155,8 +117,8 @@ fn sides(
     let [low, high] = rows;
     let seeds = [1, 2].map(|side| (leaf.seed ^ side).wrapping_mul(ODD).rotate_left(29));
     let side = |place: usize, rows: Vec<u32>, cells: Vec<Sum>| {
-        let (node, outline, seed, split, sides) = (0, outlines[place], seeds[place], None, None);
-        let mut side = Leaf { node, depth, seed, rows, outline, cells, split, sides };
+        let (node, outline, seed, split) = (0, outlines[place], seeds[place], None);
+        let mut side = Leaf { node, depth, seed, rows, outline, cells, split };
         if may_split[place] {
             side.split = best(soil, &side);
         }
@@ -191,15 +153,19 @@ fn holds_enough(soil: &Soil<'_>, rows: &[u32]) -> bool {
     enough_at(patients, soil.rules.params.leaf_patients_min).is_some()
 }
 
+/// The rows of the left side and those of the right one, both in rising order.
+type Dealt = (Vec<u32>, Vec<u32>);
+
 /// The rows that go left and those that go right, both in their order.
-fn deal(binned: &Binned, split: &Split, rows: &[u32]) -> (Vec<u32>, Vec<u32>) {
+fn deal(soil: &Soil<'_>, split: &Split, rows: &[u32]) -> Dealt {
+    let binned = soil.binned;
     let codes = binned.codes(split.input);
     let missing = binned.bins()[split.input].missing();
     let mut goes_left = [false; 256];
     goes_left[..=usize::from(split.bin)].fill(true);
     goes_left[usize::from(missing)] = split.missing_left;
     let part = |rows: &[u32]| {
-        let (mut lefts, mut rights) = (vec![0; rows.len()], vec![0; rows.len()]);
+        let [mut lefts, mut rights] = [(); 2].map(|()| soil.boards.rows(rows.len()));
         let (mut left, mut right) = (0, 0);
         for row in rows {
             let is_left = goes_left[usize::from(codes[*row as usize])];
@@ -209,15 +175,16 @@ fn deal(binned: &Binned, split: &Split, rows: &[u32]) -> (Vec<u32>, Vec<u32>) {
             left += usize::from(is_left);
             right += usize::from(!is_left);
         }
-        lefts.truncate(left);
-        rights.truncate(right);
-        (lefts, rights)
+        let dealt = (lefts[..left].to_vec(), rights[..right].to_vec());
+        soil.boards.give_rows([lefts, rights]);
+        dealt
     };
     if rows.len() < 2 * ROWS_ALONE {
         return part(rows);
     }
-    let parts: Vec<(Vec<u32>, Vec<u32>)> = rows.par_chunks(ROWS_ALONE).map(part).collect();
-    let joined = |side: fn(&(Vec<u32>, Vec<u32>)) -> &Vec<u32>| {
+    let share = rows.len().div_ceil(rayon::current_num_threads()).max(ROWS_ALONE);
+    let parts: Vec<Dealt> = rows.par_chunks(share).map(part).collect();
+    let joined = |side: fn(&Dealt) -> &Vec<u32>| {
         let parts: Vec<&[u32]> = parts.iter().map(|part| side(part).as_slice()).collect();
         parts.concat()
     };

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::super::input::enough_at;
 use super::super::{ModelError, Weights, check_rows, renumbered};
 use super::bins::Binned;
 use super::grow::{Grown, Soil, chosen, grow};
@@ -29,7 +30,7 @@ pub(super) struct Data {
     pub(super) rows: Vec<u32>,
     /// Label and weight of every place, at the base margin.
     cases: Vec<Case>,
-    /// Patient of every place, numbered from 0.
+    /// Patient of every place.
     patients: Vec<u32>,
     /// The sum of the weights.
     pub(super) total: f64,
@@ -64,12 +65,10 @@ impl Data {
             let need = params.leaf_rows_min.max(2);
             return Err(ModelError::TooFewRows { have: rows.len(), need });
         }
-        let (patients, _) = renumbered(binned.rows().iter().map(|row| patients[*row]));
-        let mut distinct: Vec<u32> = rows.iter().map(|place| patients[*place as usize]).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() < params.leaf_patients_min {
-            let (have, need) = (distinct.len(), params.leaf_patients_min);
+        let patients: Vec<u32> = binned.rows().iter().map(|row| patients[*row]).collect();
+        let counted = rows.iter().map(|place| patients[*place as usize]);
+        if enough_at(counted.clone(), params.leaf_patients_min).is_none() {
+            let (have, need) = (renumbered(counted).1, params.leaf_patients_min);
             return Err(ModelError::TooFewPatients { have, need });
         }
         let total: f64 = cases.iter().map(|case| case.weight).sum();

@@ -80,7 +80,7 @@ impl Units {
 type Board = [Sum; 1 << 16];
 
 /// Rows that one thread sums by itself: fewer are not worth waking another thread for.
-const ROWS_ALONE: usize = 4096;
+const ROWS_ALONE: usize = 2048;
 
 /// The sum over some rows.
 pub(super) fn total(gradients: &[Sum], rows: &[u32]) -> Sum {
@@ -94,6 +94,7 @@ pub(super) fn total(gradients: &[Sum], rows: &[u32]) -> Sum {
 pub(super) struct Boards {
     boards: Mutex<Vec<Vec<Sum>>>,
     cells: Mutex<Vec<Vec<Sum>>>,
+    rows: Mutex<Vec<Vec<u32>>>,
 }
 
 impl Boards {
@@ -107,6 +108,20 @@ impl Boards {
         if !cells.is_empty() {
             held(&self.cells).push(cells);
         }
+    }
+
+    /// A list with room for `count` rows; what it holds is old.
+    pub(super) fn rows(&self, count: usize) -> Vec<u32> {
+        let mut rows = taken(&self.rows).unwrap_or_default();
+        if rows.len() < count {
+            rows.resize(count, 0);
+        }
+        rows
+    }
+
+    /// Takes lists of `rows` back.
+    pub(super) fn give_rows(&self, lists: [Vec<u32>; 2]) {
+        held(&self.rows).extend(lists);
     }
 
     /// Sums the gradients of `rows` (places of `binned`) for every cell, into `cells`; `total` is
@@ -141,12 +156,12 @@ impl Boards {
     }
 }
 
-fn held(lists: &Mutex<Vec<Vec<Sum>>>) -> MutexGuard<'_, Vec<Vec<Sum>>> {
+fn held<T>(lists: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
     // A list that a panic left half written is only ever overwritten.
     lists.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn taken(lists: &Mutex<Vec<Vec<Sum>>>) -> Option<Vec<Sum>> {
+fn taken<T>(lists: &Mutex<Vec<T>>) -> Option<T> {
     held(lists).pop()
 }
 

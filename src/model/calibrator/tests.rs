@@ -134,6 +134,7 @@ fn whole_weights_are_repeated_rows() {
     }
     let worth = match fit_weighted(&rows, Weights::Each(&times), Scale::Rate) {
         Calibrator::Platt { rows, .. } | Calibrator::Isotonic { rows, .. } => rows,
+        Calibrator::Recalibrated { .. } => unreachable!(),
     };
     assert_eq!(worth, 386, "150 rows each of weights 1, 2, 3: 900 squared by 2100");
 }

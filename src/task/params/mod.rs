@@ -1,6 +1,7 @@
 //! The task file as it is written: unchecked, and what a bundle carries on.
 
 mod outcome;
+mod statement;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ pub use outcome::{
     EventsParams, HitParams, Number, OutcomeParams, OutcomeRuleParams, PlannedParams,
     PlannedRuleParams, RiseParams, StayParams,
 };
+
+pub use statement::Statement;
 
 use crate::feature::FeatureParams;
 use crate::record::{EncounterClass, EventKind, KnownAfter};
@@ -301,4 +304,7 @@ pub struct CardParams {
     pub intended_users: String,
     pub not_for: Vec<String>,
     pub limits: Vec<String>,
+    /// What only the developer knows, for the questions that rules ask of a card.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statements: BTreeMap<Statement, String>,
 }

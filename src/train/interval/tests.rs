@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::feature::Matrix;
-use crate::model::{Calibrator, Scale, fit_logistic};
+use crate::model::{Calibrator, Member, Scale, fit_logistic};
 use crate::train::tests::Draws;
 
 const FITS: u64 = 20;
@@ -46,7 +46,9 @@ fn scored(development: &Made, judged: &Made) -> Vec<(f64, [f64; 2], f64)> {
     let Made { inputs, labels, .. } = development;
     let patients: Vec<u32> = (0..ROWS as u32).collect();
     let folds: Vec<u8> = (0..ROWS).map(|row| (row % usize::from(FOLDS)) as u8).collect();
-    let fit = |rows: &[usize]| fit_logistic(inputs, rows, labels, Weights::Even, 10.0).unwrap();
+    let fit = |rows: &[usize]| {
+        Member::Logistic(fit_logistic(inputs, rows, labels, Weights::Even, 10.0).unwrap())
+    };
     let rows = |fold: u8, inside: bool| -> Vec<usize> {
         (0..ROWS).filter(|row| (folds[*row] == fold) == inside).collect()
     };
