@@ -21,6 +21,7 @@ mod known_codes;
 mod normalize;
 mod seen;
 mod spelling;
+mod stay;
 mod swapped;
 mod time;
 mod ucum;
@@ -41,8 +42,9 @@ pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, Histories, History, TEXT_BY
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
 pub use seen::Seen;
+pub use stay::Stay;
 pub use time::{PartialDate, Time};
-pub use view::{Dated, Evidence, Stay, View};
+pub use view::{Dated, Evidence, View};
 pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).

@@ -96,3 +96,45 @@ impl<'v, 'a> Seen<'v, 'a> {
         Some((self.history.entries.get(place as usize)?, in_stay))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::record::{
+        Code, ConceptId, ConceptSet, Event, EventKind, History, KnownAfter, Record, Time,
+    };
+
+    /// What is laid out by concept is what a look at every visible event finds, in the same order.
+    #[test]
+    fn events_of_concepts_are_those_of_a_plain_scan() {
+        let mut file = String::new();
+        for (name, codes) in [("a", "\"X//1*\""), ("b", "\"X//12\", \"X//2\""), ("c", "\"X//3\"")] {
+            file += &format!("[concept.{name}]\ntitle = \"{name}\"\ncodes = [{codes}]\n");
+        }
+        let concepts = ConceptSet::parse(&file).unwrap();
+        let ids: Vec<ConceptId> = concepts.iter().map(|(id, ..)| id).collect();
+        let mut rng = fastrand::Rng::with_seed(9);
+        for _ in 0..200 {
+            let event = |_| {
+                let code = ["1", "12", "2", "3", "4"][rng.usize(0..5)];
+                let time = Time::from_micros(i64::from(rng.u8(0..20)) * 3_600_000_000);
+                Event::new(EventKind::Other, Code::new("X", code), time)
+            };
+            let events: Vec<Event> = (0..12).map(event).collect();
+            let record = Record { patient_id: "p".into(), events, ..Record::default() };
+            let built = History::build(&record, &concepts, &KnownAfter::default()).unwrap();
+            let view = built.history.view(Time::from_micros(10 * 3_600_000_000));
+            let seen = view.seen();
+            let plain: Vec<_> = view.entries().collect();
+            assert_eq!(seen.entries().map(|(entry, _)| entry).collect::<Vec<_>>(), plain);
+            for mask in 0..8 {
+                let asked: Vec<ConceptId> =
+                    (0..3).filter(|bit| mask >> bit & 1 == 1).map(|bit| ids[bit]).collect();
+                let wanted: Vec<_> =
+                    plain.iter().filter(|e| e.is_any_of(&asked)).copied().collect();
+                let found: Vec<_> = seen.of_any(&asked).map(|(entry, _)| entry).collect();
+                assert_eq!(found, wanted);
+                assert_eq!(seen.has_any_of(&asked), !wanted.is_empty());
+            }
+        }
+    }
+}

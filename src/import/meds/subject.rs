@@ -1,12 +1,14 @@
 //! The rows of one subject, and the record they make.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use super::convention::{Attribute, Convention, CoverageRule, Meaning};
 use super::in_row::{begun, event};
 use super::layout::{Field, NoText, Row, column_name};
 use super::meanings::Known;
-use super::passed::Passed;
+use super::passed::{Ids, Passed};
 use crate::import::wanted::Wanted;
 use crate::record::{Encounter, EncounterClass, PartialDate, Period, Record, Sex, Time};
 
@@ -248,7 +250,7 @@ impl Gathering {
         starts.sort_by_key(|bound| (bound.rule, bound.time, bound.row));
         ends.sort_by_key(|bound| (bound.rule, bound.time, bound.row));
         let mut end_of: Vec<Option<usize>> = vec![None; starts.len()];
-        let mut by_visit: HashMap<(usize, &str), usize> = HashMap::new();
+        let mut by_visit: HashMap<(usize, &str), usize, RandomState> = HashMap::default();
         // Why a start is no encounter where it has no end.
         let mut unfit: Vec<Option<&'static str>> = vec![None; starts.len()];
         for (at, start) in starts.iter().enumerate() {
@@ -307,7 +309,7 @@ impl Gathering {
         left_out: &mut Vec<(u64, LeftOut)>,
     ) {
         let rules: Vec<usize> = starts.iter().map(|start| start.rule).collect();
-        let mut taken: HashMap<String, u32> = HashMap::new();
+        let mut taken: HashMap<String, u32, RandomState> = HashMap::default();
         for (at, start) in starts.into_iter().enumerate() {
             let Bound { row, rule, visit, mut encounter, .. } = start;
             let end = end_of.get(at).copied().flatten().and_then(|end| ends.get(end));
@@ -341,10 +343,10 @@ impl Gathering {
             return;
         }
         if self.has_visits {
-            let known: HashSet<&str> = encounters.iter().map(|e| e.id.as_str()).collect();
+            let known: Ids<'_> = encounters.iter().map(|e| e.id.as_str()).collect();
             let ids = events.iter().filter_map(|event| event.encounter_id.as_deref());
-            let passed = self.passed.named(&ids.filter(|id| !known.contains(id)).collect());
-            let more: HashSet<&str> = passed.iter().map(|e| e.id.as_str()).collect();
+            let passed = self.passed.named(ids.filter(|id| !known.contains(id)));
+            let more: Ids<'_> = passed.iter().map(|e| e.id.as_str()).collect();
             for event in events.iter_mut() {
                 let id = event.encounter_id.take();
                 event.encounter_id =

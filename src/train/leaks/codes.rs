@@ -48,7 +48,8 @@ pub(super) fn codes(cohort: &Cohort<'_>, rows: &Rows, watch: &Watch) -> (usize, 
         }
     }
     let reading = Reading::of(cohort);
-    let mut each: Vec<(&Code, Vec<u32>)> = codes.into_iter().zip(members).collect();
+    let codes = codes.into_iter().map(|code| &**code);
+    let mut each: Vec<(&Code, Vec<u32>)> = codes.zip(members).collect();
     each.sort_unstable_by_key(|(code, _)| *code);
     let mut found = Found::default();
     let mut tried = 0;

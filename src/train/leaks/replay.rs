@@ -20,8 +20,9 @@ const HALVINGS_MAX: u64 = 20;
 /// about as many.
 #[derive(Debug, Clone)]
 pub(super) struct Replay {
-    /// How many are replayed before each halving.
+    /// How many are replayed before each halving, and how often the share is halved from the first.
     round: u64,
+    halved: u64,
     pub replayed: u64,
     /// What came out different: the column and its feature, or a learned feature twice.
     pub changed: BTreeSet<(String, String)>,
@@ -36,8 +37,9 @@ impl Default for Replay {
 impl Replay {
     /// For one of so many parts of a cohort.
     pub(super) fn of_part(parts: usize) -> Replay {
-        let round = ROUND.div_ceil(parts.max(1) as u64);
-        Replay { round, replayed: 0, changed: BTreeSet::new() }
+        let parts = parts.max(1) as u64;
+        let halved = (parts / ROUND).checked_ilog2().map_or(0, u64::from);
+        Replay { round: ROUND.div_ceil(parts), halved, replayed: 0, changed: BTreeSet::new() }
     }
 
     /// Adds what was replayed in a part that comes after.
@@ -48,7 +50,7 @@ impl Replay {
 
     /// Whether the index time is one to replay.
     pub(super) fn is_due(&self, group: &str, index_time: Time) -> bool {
-        let halvings = (self.replayed / self.round).min(HALVINGS_MAX);
+        let halvings = (self.halved + self.replayed / self.round).min(HALVINGS_MAX);
         let key = format!("{group}/{}", index_time.micros());
         part_of("leaks", &key, 1 << halvings) == 0
     }
