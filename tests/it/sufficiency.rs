@@ -1,11 +1,11 @@
 //! How far a record suffices: how far back it goes, what is missing, and how unusual it is.
 
-use prodrome::bundle::Bundle;
+use prodrome::bundle::{Bundle, Manifest, sealed};
 use prodrome::record::{Encounter, EncounterClass, History, Period, Record, Time};
 use prodrome::registry;
 use prodrome::score::{Score, Sufficiency, score};
 
-use crate::support::{discharge, fitted, patient, sample, time};
+use crate::support::{discharge, fitted, patient, sample, shipped_files, time};
 
 fn bundle() -> Bundle {
     registry::open(&fitted().1.bundle, &[]).unwrap()
@@ -42,19 +42,34 @@ fn usual_records_suffice() {
     assert!(grades[1] > 0, "the most unusual of the sample are told apart");
 }
 
+/// The shipped bundle as it would be, did 60% of the model's weight count earlier inpatient stays.
+fn leaning_on_earlier_stays() -> Bundle {
+    let files = shipped_files();
+    let mut manifest: Manifest = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    let is_it = |name: &str| name == "inpatient_stays_365d";
+    let others = manifest.columns.iter().filter(|column| !is_it(&column.name));
+    let scale = 0.4 / others.map(|column| column.weight).sum::<f64>();
+    for column in &mut manifest.columns {
+        column.weight = if is_it(&column.name) { 0.6 } else { scale * column.weight };
+    }
+    Bundle::open(&sealed(manifest, files).unwrap()).unwrap()
+}
+
 #[test]
 fn a_record_that_begins_shortly_before_says_so() {
-    let bundle = bundle();
-    let full = scored(&bundle, &covered(), discharge());
+    let bundle = leaning_on_earlier_stays();
+    let begins = |day: &str| {
+        let mut record = covered();
+        record.coverage[0].start = Some(time(day));
+        scored(&bundle, &record, discharge())
+    };
+    let full = begins("2023-01-01T00:00:00Z");
     assert_eq!(full.sufficiency, Sufficiency::A, "{:?}", full.sufficiency_notes);
-    let mut short = covered();
-    short.coverage[0].start = Some(time("2024-02-10T00:00:00Z"));
-    // Seen for the first time in this stay.
-    short.encounters.retain(|encounter| encounter.id == "stay");
-    let before = scored(&bundle, &short, discharge());
-    let notes = before.sufficiency_notes.join("; ");
-    assert!(before.sufficiency > Sufficiency::A, "{notes}");
-    assert!(notes.contains("days before the index time") || notes.contains("missing"), "{notes}");
+    // The visit in December is the earliest that is known.
+    let short = begins("2024-01-01T00:00:00Z");
+    assert_eq!(short.sufficiency, Sufficiency::C, "{:?}", short.sufficiency_notes);
+    let note = &short.sufficiency_notes[0];
+    assert!(note.contains("begins 72 days before the index time"), "{note}");
 }
 
 #[test]

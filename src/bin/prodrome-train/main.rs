@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arguments::{Arguments, Command, EvaluateArguments, PromoteArguments};
+use arguments::{
+    Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
+};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
@@ -136,24 +138,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (enrolled.exit_code(), enrolled.lines.warnings());
             Ok(Answer { exit_code, ..answer(&enrolled, enrolled.summary(), warnings)? })
         }
-        Command::Fit { task, records, labels, models, seed, held_out, search, dump_matrix } => {
-            let (source, concepts) = records.parts();
-            let task = task.source(concepts);
-            let (search, time_limit) = search.parts();
-            let request = FitRequest {
-                task,
-                source,
-                labels,
-                models,
-                seed,
-                held_out,
-                search,
-                time_limit,
-                dump_matrix,
-            };
-            let fitted = command::fit(&request, meter, &|step| show(bar, step))?;
-            answer(&fitted, fitted.summary(), fitted.warnings())
-        }
+        Command::Fit(arguments) => fit(arguments, bar, meter),
         Command::Leaks { task, records, labels } => {
             let (source, concepts) = records.parts();
             let request = LeaksRequest { task: task.source(concepts), source, labels };
@@ -162,13 +147,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
         }
         Command::Evaluate(arguments) => evaluate(arguments, meter),
-        Command::Compare { first, second, records, out, only_held_out } => {
-            let (source, concepts) = records.parts();
-            let bundles = [first, second];
-            let request = CompareRequest { bundles, source, concepts, out, only_held_out };
-            let compared = command::compare(&request, meter)?;
-            answer(&compared, compared.summary(), compared.lines.warnings())
-        }
+        Command::Compare(arguments) => compare(arguments, meter),
         Command::Convert { records, out, drop_ids } => {
             let (source, _) = records.parts();
             let request = ConvertRequest { source, out, keep_ids: !drop_ids };
@@ -194,6 +173,36 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
         }
         Command::Promote(arguments) => promote(arguments),
     }
+}
+
+fn fit(arguments: FitArguments, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
+    let FitArguments { task, records, labels, models, seed, held_out, search, dump_matrix } =
+        arguments;
+    let (source, concepts) = records.parts();
+    let task = task.source(concepts);
+    let (search, time_limit) = search.parts();
+    let request = FitRequest {
+        task,
+        source,
+        labels,
+        models,
+        seed,
+        held_out,
+        search,
+        time_limit,
+        dump_matrix,
+    };
+    let fitted = command::fit(&request, meter, &|step| show(bar, step))?;
+    answer(&fitted, fitted.summary(), fitted.warnings())
+}
+
+fn compare(arguments: CompareArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    let CompareArguments { first, second, records, out, only_held_out } = arguments;
+    let (source, concepts) = records.parts();
+    let bundles = [first, second];
+    let request = CompareRequest { bundles, source, concepts, out, only_held_out };
+    let compared = command::compare(&request, meter)?;
+    answer(&compared, compared.summary(), compared.lines.warnings())
 }
 
 fn evaluate(arguments: EvaluateArguments, meter: &Meter) -> Result<Answer, CommandError> {
