@@ -27,6 +27,9 @@ pub struct Manifest {
     /// `None` where nothing was fitted: the bundle shows published scores alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub development: Option<Development>,
+    /// `None` for a version as it was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalibrated: Option<Recalibration>,
     pub columns: Vec<ColumnEntry>,
     pub vocabulary: Vocabulary,
     /// Medians, bounds and missing indicators: how a row becomes model inputs.
@@ -74,10 +77,36 @@ pub struct Development {
     pub synthetic_training_data: bool,
 }
 
+/// What moved the probabilities of a version to other patients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recalibration {
+    /// The version it was made from, and its digest.
+    pub parent_version: String,
+    pub parent_digest: String,
+    /// Where the records come from.
+    pub source: String,
+    /// First and last year of the records.
+    pub years: [i32; 2],
+    /// Of the patients that it was recalibrated on.
+    pub index_times: u64,
+    pub patients: u64,
+    pub outcomes: u64,
+    /// Which part of the patients it was judged on instead.
+    pub held_out_part: String,
+    /// The new log-odds = `intercept` + `slope` times those of the parent.
+    pub intercept: f64,
+    pub slope: f64,
+    /// Whether the records are a simulated population's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub synthetic_training_data: bool,
+}
+
 impl Manifest {
-    /// Whether it was fitted on a simulated population.
+    /// Whether it was fitted or recalibrated on a simulated population.
     pub fn is_synthetic(&self) -> bool {
         self.development.as_ref().is_some_and(|of| of.synthetic_training_data)
+            || self.recalibrated.as_ref().is_some_and(|of| of.synthetic_training_data)
     }
 }
 

@@ -15,7 +15,8 @@ pub use drift::{Bands, DriftReference};
 pub use golden::{Golden, golden_rows};
 pub use interval::Interval;
 pub use manifest::{
-    ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry, TierCut,
+    ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry,
+    Recalibration, TierCut,
 };
 pub use open::{Bundle, BundleError, Files, MANIFEST, METRICS, REPORT, formula_file, sealed};
 pub use predict::{Explanation, Prediction};

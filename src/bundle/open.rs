@@ -272,6 +272,7 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
             && manifest.reference.is_empty()
             && manifest.golden.is_empty()
             && manifest.interval.is_none()
+            && manifest.recalibrated.is_none()
             && manifest.novelty_usual.is_none()
             && manifest.development.is_none();
         return holds(nothing_fitted, "there is no model, but parts of one");

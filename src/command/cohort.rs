@@ -75,14 +75,14 @@ pub fn cohort(request: &CohortRequest, meter: &Meter) -> Result<Enrolled, Comman
     let (task, concepts) = request.task.read()?;
     let export = records::export(&request.source)?;
     let wanted = Wanted::for_labels(&task, &concepts);
-    let begin = || Roll::new(&task, &concepts);
+    let begin = |_| Roll::new(&task, &concepts);
     let (rolls, lines) = export.fold(meter, &wanted, begin, |roll, subject| {
         match roll.add(&records::case(subject)) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
-    let mut roll = begin();
+    let mut roll = begin(1);
     rolls.into_iter().for_each(|part| roll.join(part));
     roll.finish();
     let problem = roll.problem();

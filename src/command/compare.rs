@@ -9,10 +9,10 @@ use super::evaluate::held_out;
 use super::records::{self, Source};
 use super::{CommandError, io_error, score};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Meter, Received};
-use crate::record::Time;
+use crate::import::{Counts, Meter, Received, Wanted};
+use crate::record::{Histories, RecordError, Time};
 use crate::train::{
-    self, Cohort, Comparison, Difference, Estimate, Metrics, ShownAttrition, Versus,
+    self, Case, Cohort, Comparison, Difference, Estimate, Metrics, ShownAttrition, Versus,
 };
 
 /// What `compare` is asked to do.
@@ -105,6 +105,34 @@ fn difference(name: &str, by: &Difference, better: &str) -> String {
     format!("{name} {difference:+.4} ({low:+.4} to {high:+.4}), p {p_value:.3}; {better}")
 }
 
+/// What both bundles say of an index time of a subject.
+type Given = HashMap<(i64, Time), [Option<f64>; 2]>;
+
+/// What one part of an export gives.
+struct Part<'a> {
+    cohort: Cohort<'a>,
+    given: Given,
+    /// By the rules of the first bundle, and of the second.
+    histories: [Histories<'a>; 2],
+}
+
+impl Part<'_> {
+    fn add(&mut self, case: &Case, bundles: [&Bundle; 2]) -> Result<(), RecordError> {
+        let Part { cohort, given, histories } = self;
+        for (place, (bundle, histories)) in bundles.into_iter().zip(histories).enumerate() {
+            let Some(history) = case.history(bundle.task(), histories)? else { continue };
+            for row in score::rows(bundle, case, &history) {
+                let key = (row.subject_id, row.prediction_time);
+                given.entry(key).or_default()[place] = row.probability;
+            }
+            if place == 0 {
+                cohort.add_history(case, &history);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Compares two bundles on every index time of an export that both score.
 ///
 /// # Errors
@@ -115,32 +143,33 @@ pub fn compare(request: &CompareRequest, meter: &Meter) -> Result<Compared, Comm
     let second = records::bundle(second, &request.concepts)?;
     check_comparable(&first, &second)?;
     let held_out = match request.only_held_out {
-        true => vec![held_out(&first)?, held_out(&second)?],
+        true => [held_out(&first)?, held_out(&second)?].concat(),
         false => Vec::new(),
     };
     let export = records::export(&request.source)?;
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
-    let mut cohort = Cohort::new(first.task(), first.concepts());
-    let mut given: HashMap<(i64, Time), [Option<f64>; 2]> = HashMap::new();
-    let lines = export.read(meter, |subject| {
+    let begin = |parts| Part {
+        cohort: Cohort::part(first.task(), first.concepts(), parts),
+        given: HashMap::new(),
+        histories: [&first, &second].map(|bundle| score::histories(bundle)),
+    };
+    let wanted = Wanted::for_index_times(first.task());
+    let (parts, lines) = export.fold(meter, &wanted, begin, |part, subject| {
         if held_out.iter().any(|held_out| !held_out.holds(&subject.group, subject.split)) {
             return Received::Skipped("not held out of both".to_owned());
         }
-        for (place, bundle) in [&first, &second].into_iter().enumerate() {
-            match score::rows(bundle, &subject) {
-                Ok(rows) => rows.into_iter().for_each(|row| {
-                    let key = (row.subject_id, row.prediction_time);
-                    given.entry(key).or_default()[place] = row.probability;
-                }),
-                Err(error) => return Received::Quarantined(error.to_string()),
-            }
-        }
-        match cohort.add(&records::case(subject)) {
+        match part.add(&records::case(subject), [&first, &second]) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
-    cohort.finish();
+    let mut given: Given = HashMap::new();
+    let mut cohorts = Vec::with_capacity(parts.len());
+    for part in parts {
+        given.extend(part.given);
+        cohorts.push(part.cohort);
+    }
+    let cohort = Cohort::joined(first.task(), first.concepts(), cohorts);
     let versus = train::versus([&first, &second], &cohort, |sample| {
         let [first, second] = *given.get(&(sample.subject_id, sample.prediction_time))?;
         first.zip(second).map(|(first, second)| [first, second])

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::predictions::PredictionFile;
+use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
+use super::score::{histories, rows};
 use super::{CommandError, io_error};
 use crate::bundle::{Bundle, REPORT};
-use crate::import::{Counts, Meter, Received};
-use crate::train::{self, Account, Cohort, Evaluation, HeldOut, ShownAttrition};
+use crate::import::{Counts, Export, Meter, Received, Wanted};
+use crate::record::{Histories, Time};
+use crate::train::{self, Account, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
 
 /// What `evaluate` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,27 @@ impl Evaluated {
     }
 }
 
+/// What one part of an export gives.
+struct Part<'a> {
+    cohort: Cohort<'a>,
+    rows: Vec<Row>,
+    histories: Histories<'a>,
+}
+
+/// The cohort of an export with what a bundle says of it.
+pub(super) struct Replayed<'a> {
+    pub cohort: Cohort<'a>,
+    pub lines: Counts,
+    probabilities: HashMap<(i64, Time), Option<f64>>,
+}
+
+impl Replayed<'_> {
+    /// The probability that the bundle gave a sample; `None` without enough data.
+    pub(super) fn probability(&self, sample: &Sample) -> Option<f64> {
+        self.probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
+    }
+}
+
 /// Judges a bundle on every labelled index time of an export.
 ///
 /// # Errors
@@ -64,33 +87,67 @@ impl Evaluated {
 pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, CommandError> {
     let bundle = records::bundle(&request.bundle, &request.concepts)?;
     let export = records::export(&request.source)?;
-    let held_out = request.only_held_out.then(|| held_out(&bundle)).transpose()?;
+    let replayed = replayed(&bundle, &export, request, meter)?;
+    judged(&bundle, &replayed, &export, request)
+}
+
+/// Replays the export; every prediction goes to `predictions.parquet`.
+pub(super) fn replayed<'a>(
+    bundle: &'a Bundle,
+    export: &Export,
+    request: &EvaluateRequest,
+    meter: &Meter,
+) -> Result<Replayed<'a>, CommandError> {
+    let held_out = match request.only_held_out {
+        true => held_out(bundle)?,
+        false => Vec::new(),
+    };
     std::fs::create_dir_all(&request.out).map_err(io_error(&request.out))?;
     let mut file = PredictionFile::create(&request.out.join("predictions.parquet"))?;
-    let mut cohort = Cohort::new(bundle.task(), bundle.concepts());
-    let mut probabilities = HashMap::new();
-    let lines = export.read(meter, |subject| {
-        if held_out.is_some_and(|held_out| !held_out.holds(&subject.group, subject.split)) {
+    let begin = |parts| Part {
+        cohort: Cohort::part(bundle.task(), bundle.concepts(), parts),
+        rows: Vec::new(),
+        histories: histories(bundle),
+    };
+    let wanted = Wanted::for_index_times(bundle.task());
+    let (parts, lines) = export.fold(meter, &wanted, begin, |part, subject| {
+        if held_out.iter().any(|held_out| !held_out.holds(&subject.group, subject.split)) {
             return Received::Skipped("not held out".to_owned());
         }
-        let rows = match super::score::rows(&bundle, &subject) {
-            Ok(rows) => rows,
+        let case = records::case(subject);
+        match case.history(bundle.task(), &mut part.histories) {
+            Ok(None) => {}
+            Ok(Some(history)) => {
+                part.rows.extend(rows(bundle, &case, &history));
+                part.cohort.add_history(&case, &history);
+            }
             Err(error) => return Received::Quarantined(error.to_string()),
-        };
+        }
+        Received::Used
+    })?;
+    let mut probabilities = HashMap::new();
+    let mut cohorts = Vec::with_capacity(parts.len());
+    for Part { cohort, rows, histories: _ } in parts {
+        cohorts.push(cohort);
         for row in rows {
             probabilities.insert((row.subject_id, row.prediction_time), row.probability);
             file.push(row);
         }
-        match cohort.add(&records::case(subject)) {
-            Ok(()) => Received::Used,
-            Err(error) => Received::Quarantined(error.to_string()),
-        }
-    })?;
+    }
     file.finish()?;
-    cohort.finish();
-    let evaluation = train::evaluate(&bundle, &cohort, |sample| {
-        probabilities.get(&(sample.subject_id, sample.prediction_time)).copied().flatten()
-    });
+    let cohort = Cohort::joined(bundle.task(), bundle.concepts(), cohorts);
+    Ok(Replayed { cohort, lines, probabilities })
+}
+
+/// Judges what was replayed; the figures go to `metrics.json`.
+pub(super) fn judged(
+    bundle: &Bundle,
+    replayed: &Replayed<'_>,
+    export: &Export,
+    request: &EvaluateRequest,
+) -> Result<Evaluated, CommandError> {
+    let evaluation =
+        train::evaluate(bundle, &replayed.cohort, |sample| replayed.probability(sample));
     let evaluation = evaluation.ok_or_else(|| {
         CommandError::Data("the cohort does not hold both outcomes: nothing can be judged".into())
     })?;
@@ -100,29 +157,32 @@ pub fn evaluate(request: &EvaluateRequest, meter: &Meter) -> Result<Evaluated, C
         version: manifest.version.clone(),
         digest: bundle.digest().to_owned(),
         only_held_out: request.only_held_out,
-        lines,
-        attrition: cohort.attrition().shown(),
+        lines: replayed.lines.clone(),
+        attrition: replayed.cohort.attrition().shown(),
         evaluation,
     };
     let path = request.out.join("metrics.json");
     let text = serde_json::to_string_pretty(&evaluated)
         .map_err(|error| CommandError::Json(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
-    let source = records::source_params(&export);
+    let source = records::source_params(export);
     let Evaluated { attrition, evaluation, .. } = &evaluated;
     let account =
-        Account::of_evaluation(&bundle, &source, attrition, evaluation, request.only_held_out);
+        Account::of_evaluation(bundle, &source, attrition, evaluation, request.only_held_out);
     let path = request.out.join(REPORT);
     std::fs::write(&path, account.html()).map_err(io_error(&path))?;
     Ok(evaluated)
 }
 
-/// Whom the fit of a bundle held out.
-pub(super) fn held_out(bundle: &Bundle) -> Result<HeldOut, CommandError> {
+/// Whom the fit of a bundle held out, and its recalibration where there was one: patients that it has
+/// not learnt from are in all of these.
+pub(super) fn held_out(bundle: &Bundle) -> Result<Vec<HeldOut>, CommandError> {
     let manifest = bundle.manifest();
-    let development = manifest.development.as_ref();
-    let part = development.map_or("none", |development| development.held_out_part.as_str());
-    HeldOut::parse(part).filter(|held_out| *held_out != HeldOut::Nobody).ok_or_else(|| {
+    let fit = manifest.development.as_ref().map_or("none", |of| of.held_out_part.as_str());
+    let moved = manifest.recalibrated.as_ref().map(|of| of.held_out_part.as_str());
+    let parts = [Some(fit), moved].into_iter().flatten();
+    let somebody = parts.map(|part| HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody));
+    somebody.collect::<Option<Vec<HeldOut>>>().ok_or_else(|| {
         CommandError::Data(format!(
             "the fit of {} version {} held nobody out: nothing to judge on",
             manifest.task, manifest.version

@@ -101,7 +101,7 @@ fn said(request: &PromoteRequest) -> Result<Vec<String>, CommandError> {
         return Ok(Vec::new());
     }
     let figures = figures(&opened.files)?;
-    let served = served(request, &opened.bundle)?;
+    let served = served(request, &opened.bundle, &figures)?;
     Ok(refusals(&figures, &served))
 }
 
@@ -127,7 +127,11 @@ struct Judged {
 }
 
 /// The version in service beside `bundle`.
-fn served(request: &PromoteRequest, bundle: &Bundle) -> Result<Served, CommandError> {
+fn served(
+    request: &PromoteRequest,
+    bundle: &Bundle,
+    own: &GateFigures,
+) -> Result<Served, CommandError> {
     let PromoteRequest { models, task, version, comparison, .. } = request;
     let Some(stable) = registry::stable_version(models, task)?.filter(|stable| stable != version)
     else {
@@ -141,6 +145,9 @@ fn served(request: &PromoteRequest, bundle: &Bundle) -> Result<Served, CommandEr
         return Ok(Served::Nothing);
     }
     let Some(path) = comparison else {
+        if let Some(figures) = own.beside(other.bundle.digest()) {
+            return Ok(Served::Compared { version: stable, figures: figures.clone() });
+        }
         let same = same_held_out(bundle, &other.bundle);
         let same_rows = if same { figures(&other.files).ok() } else { None };
         return Ok(Served::NotCompared { version: stable, same_rows });

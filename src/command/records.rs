@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Export, Label, Labels, Mapping, Meter, Reading, Received, Subject};
+use crate::import::{
+    Counts, Export, Label, Labels, Mapping, Meter, Reading, Received, Subject, Wanted,
+};
 use crate::published::Formulas;
 use crate::record::ConceptSet;
 use crate::registry;
@@ -133,20 +135,25 @@ pub(super) fn cohort<'a>(
     meter: &Meter,
     labels: Option<&Path>,
 ) -> Result<(Cohort<'a>, Counts, Vec<String>), CommandError> {
-    let mut labels = labels.map(Labels::read).transpose()?;
-    let mut cohort = Cohort::new(task, concepts);
-    let counts = export.read(meter, |subject| {
-        let given = labels.as_mut().map(|labels| labels.take(&subject));
+    let labels = labels.map(Labels::read).transpose()?;
+    // Labels of a file stand at any time.
+    let wanted = match &labels {
+        Some(_) => Wanted::everything(),
+        None => Wanted::for_index_times(task),
+    };
+    let begin = |parts| Cohort::part(task, concepts, parts);
+    let (parts, counts) = export.fold(meter, &wanted, begin, |part, subject| {
+        let given = labels.as_ref().map(|labels| labels.of(&subject));
         let mut case = case(subject);
         if let Some(given) = given {
             case.labels = Some(given.into_iter().map(given_label).collect());
         }
-        match cohort.add(&case) {
+        match part.add(&case) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
-    cohort.finish();
+    let cohort = Cohort::joined(task, concepts, parts);
     let mut warnings = Vec::new();
     if let Some(labels) = labels {
         let (left, counts) = (labels.left(), labels.counts());

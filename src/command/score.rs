@@ -1,5 +1,6 @@
 //! `score`: a whole population offline, by the same road as the server.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -8,9 +9,10 @@ use super::CommandError;
 use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use crate::bundle::Bundle;
-use crate::import::{Counts, Meter, Received, Subject};
-use crate::record::{History, RecordError};
+use crate::import::{Counts, Meter, Received, Wanted};
+use crate::record::{Histories, History};
 use crate::task::{Label, index_times, label};
+use crate::train::{Case, Count};
 
 /// What `score` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,15 +34,20 @@ pub struct Scored {
     pub scored: u64,
     /// Index times without: not eligible, or not enough data.
     pub not_scored: u64,
+    /// By grade, how far the records of eligible patients suffice; D is not enough data.
+    pub sufficiency: BTreeMap<&'static str, Count>,
 }
 
 impl Scored {
     /// What was written, in sentences.
     pub fn summary(&self) -> String {
+        let grades = self.sufficiency.iter().map(|(grade, count)| format!("{grade} {count}"));
         format!(
-            "{} index times scored, {} not (see column not_eligible)\n{}\nwritten: {}",
+            "{} index times scored, {} not (see column not_eligible)\n\
+             how far the records suffice (D: not enough data): {}\n{}\nwritten: {}",
             self.scored,
             self.not_scored,
+            grades.collect::<Vec<_>>().join(", "),
             self.lines.sentence(),
             self.out.display()
         )
@@ -56,43 +63,56 @@ pub fn score(request: &ScoreRequest, meter: &Meter) -> Result<Scored, CommandErr
     let export = records::export(&request.source)?;
     let mut file = PredictionFile::create(&request.out)?;
     let (mut scored, mut not_scored) = (0, 0);
-    let lines = export.read(meter, |subject| {
-        let rows = match rows(&bundle, &subject) {
-            Ok(rows) => rows,
+    let mut sufficiency = BTreeMap::new();
+    let begin = |_| (Vec::new(), histories(&bundle));
+    let wanted = Wanted::for_index_times(bundle.task());
+    let (parts, lines) = export.fold(meter, &wanted, begin, |(found, histories), subject| {
+        let case = records::case(subject);
+        match case.history(bundle.task(), histories) {
+            Ok(history) => found.extend(history.iter().flat_map(|h| rows(&bundle, &case, h))),
             Err(error) => return Received::Quarantined(error.to_string()),
-        };
-        for row in rows {
-            let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
-            *count += 1;
-            file.push(row);
         }
         Received::Used
     })?;
+    for row in parts.into_iter().flat_map(|(found, _)| found) {
+        let count = if row.probability.is_some() { &mut scored } else { &mut not_scored };
+        *count += 1;
+        if let Some(grade) = row.sufficiency {
+            let Count(of_it) = sufficiency.entry(grade.letter()).or_default();
+            *of_it += 1;
+        }
+        file.push(row);
+    }
     file.finish()?;
     let digest = bundle.digest().to_owned();
-    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored })
+    Ok(Scored { out: request.out.clone(), digest, lines, scored, not_scored, sufficiency })
 }
 
-/// The predictions of one subject: at its given label's time, or at every index time.
-pub(super) fn rows(bundle: &Bundle, subject: &Subject) -> Result<Vec<Row>, RecordError> {
+/// What the histories that `bundle` scores are built by.
+pub(super) fn histories(bundle: &Bundle) -> Histories<'_> {
+    Histories::by(bundle.concepts(), &bundle.task().params().known_after)
+}
+
+/// The predictions of one subject: at its given labels' times, or at every index time.
+pub(super) fn rows(bundle: &Bundle, case: &Case, history: &History) -> Vec<Row> {
     let task = bundle.task();
-    let known_after = &task.params().known_after;
-    let history = History::build(&subject.record, bundle.concepts(), known_after)?.history;
-    let times = match &subject.label {
-        Some(given) => vec![(given.prediction_time, Some(given.boolean_value))],
+    let times: Vec<_> = match &case.labels {
+        Some(given) => {
+            given.iter().map(|label| (label.prediction_time, Some(label.boolean_value))).collect()
+        }
         None => {
-            let outcome = |time| match label(&history, task, time).map(|outcome| outcome.label) {
+            let outcome = |time| match label(history, task, time).map(|outcome| outcome.label) {
                 Ok(Label::Positive) => Some(true),
                 Ok(Label::Negative | Label::CompetingDeath) => Some(false),
                 Ok(Label::Censored) | Err(_) => None,
             };
-            let times = index_times(&history, task).into_iter();
+            let times = index_times(history, task).into_iter();
             times.map(|time| (time, outcome(time))).collect()
         }
     };
     let each = times.into_iter().map(|(time, boolean_value)| {
-        let answer = crate::score::score(bundle, &history, time, 0);
-        Row::of(subject.subject_id, &subject.source_id, time, boolean_value, answer)
+        let answer = crate::score::score(bundle, history, time, 0);
+        Row::of(case.subject_id, &case.record.patient_id, time, boolean_value, answer)
     });
-    Ok(each.collect())
+    each.collect()
 }

@@ -1,9 +1,15 @@
 //! Checking the features of a task file: concepts are found by name, numbers kept in their limits.
 
-use super::params::{FeatureParams, ObservedByParams, SourceParams, Window};
+use std::sync::Arc;
+
+use super::params::{
+    Aggregate, DrugChangeParams, FeatureParams, MeasuredParams, ObservedByParams, SourceParams,
+    Window,
+};
 use super::spec::{Counted, Feature, Measured, ObservedBy, Source, Spec, SpecError};
+use super::theme::theme_of;
 use crate::SMALL_CELL_PATIENTS;
-use crate::published::Formulas;
+use crate::published::{Formula, Formulas};
 use crate::record::{ConceptId, ConceptSet, EncounterClass};
 
 /// The most columns a learned feature may have.
@@ -65,6 +71,10 @@ impl<'a> Finder<'a> {
         Ok(id)
     }
 
+    fn formula(&self, score: &str) -> Result<Arc<Formula>, String> {
+        self.formulas.resolve(score, self.concepts).map_err(|error| error.to_string())
+    }
+
     fn all(&mut self, names: &[String]) -> Result<Vec<ConceptId>, String> {
         if names.is_empty() {
             return Err("needs at least one concept".into());
@@ -82,6 +92,9 @@ fn checked(
     if params.name.is_empty() || params.text.is_empty() {
         return Err("needs a name and a text".into());
     }
+    if params.theme.as_ref().is_some_and(|theme| theme.trim().is_empty()) {
+        return Err("theme needs words; leave it out for the usual one".into());
+    }
     let mut finder = Finder::new(concepts, formulas);
     let source = source(&params.from, &mut finder)?;
     let observed_by =
@@ -93,18 +106,18 @@ fn checked(
         (SourceParams::StayCode { levels, .. }, _) => suffixed(levels),
         (SourceParams::Concepts { concepts, .. }, _) => suffixed(concepts),
         (SourceParams::CodedLevels { levels, .. }, _) => suffixed(levels),
-        (SourceParams::Measurement { aggregate, .. }, _) => aggregate
-            .iter()
-            .map(|aggregate| format!("{name}_{}", format!("{aggregate:?}").to_lowercase()))
-            .collect(),
+        (SourceParams::Measurement(of), _) => {
+            let names = of.aggregate.iter().map(|aggregate| aggregate.name());
+            names.map(|aggregate| format!("{name}_{aggregate}")).collect()
+        }
         _ => vec![name.clone()],
     };
     let level_titles = match &params.from {
         SourceParams::CodedLevels { levels, .. } => levels.clone(),
-        SourceParams::Measurement { bands, .. } => bands.clone(),
+        SourceParams::Measurement(params) => params.bands.clone(),
         _ => finder.titles,
     };
-    Ok(Feature {
+    let mut feature = Feature {
         name: name.clone(),
         text: params.text.clone(),
         text_one: params.text_one.clone(),
@@ -112,10 +125,16 @@ fn checked(
         observed_by,
         unit: params.unit.clone(),
         modifiable: finder.modifiable,
+        risk: params.risk,
+        theme: params.theme.clone().unwrap_or_default(),
         source,
         level_titles,
         columns,
-    })
+    };
+    if params.theme.is_none() {
+        feature.theme = theme_of(&feature, concepts);
+    }
+    Ok(feature)
 }
 
 fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, String> {
@@ -126,9 +145,10 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
         SourceParams::StayCode { field, levels } => {
             Source::StayCode { field: *field, levels: finder.all(levels)? }
         }
-        SourceParams::Encounters { classes, window_days } => {
+        SourceParams::Encounters { classes, window_days, sent_as } => {
             let (classes, window_days) = encounters(classes, *window_days)?;
-            Source::Encounters { classes, window_days }
+            let sent_as = sent_as.as_ref().map(|name| finder.one(name)).transpose()?;
+            Source::Encounters { classes, window_days, sent_as }
         }
         SourceParams::DaysSinceEncounter { classes, window_days } => {
             let (classes, window_days) = encounters(classes, *window_days)?;
@@ -140,21 +160,8 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
         SourceParams::DaysSinceEvent { concepts, window } => {
             Source::DaysSinceEvent { concepts: finder.all(concepts)?, window: limited(*window)? }
         }
-        SourceParams::Measurement { concept, window, aggregate, cuts, bands, per_day, classes } => {
-            check_measurement(aggregate.len(), cuts, bands.len())?;
-            Source::Measurement(Measured {
-                concept: finder.one(concept)?,
-                window: limited(*window)?,
-                aggregate: aggregate.clone(),
-                cuts: cuts.clone(),
-                per_day: *per_day,
-                classes: classes.clone(),
-            })
-        }
-        SourceParams::Published { score } => {
-            let formula = finder.formulas.resolve(score, finder.concepts);
-            Source::Published { formula: formula.map_err(|error| error.to_string())? }
-        }
+        SourceParams::Measurement(params) => Source::Measurement(measured(params, finder)?),
+        SourceParams::Published { score } => Source::Published { formula: finder.formula(score)? },
         SourceParams::StayCount { concept } => stay_count(concept, finder)?,
         SourceParams::Concepts { concepts, window, kinds, principal, missing_without_any } => {
             Source::Concepts {
@@ -165,6 +172,18 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
                 missing_without_any: *missing_without_any,
             }
         }
+        SourceParams::ConceptCount { concepts, window, kinds, missing_without_any } => {
+            Source::ConceptCount {
+                concepts: finder.all(concepts)?,
+                window: limited(*window)?,
+                kinds: kinds.clone(),
+                missing_without_any: *missing_without_any,
+            }
+        }
+        SourceParams::DistinctCodes { kinds, window } => {
+            Source::DistinctCodes { kinds: kinds.clone(), window: limited(*window)? }
+        }
+        SourceParams::DrugChanges(params) => drug_changes(params, finder)?,
         SourceParams::CodedCount { concepts, window, coded } => Source::CodedCount {
             concepts: finder.all(concepts)?,
             window: limited(*window)?,
@@ -187,8 +206,41 @@ fn source(params: &SourceParams, finder: &mut Finder<'_>) -> Result<Source, Stri
     })
 }
 
-fn check_measurement(aggregates: usize, cuts: &[f64], bands: usize) -> Result<(), String> {
-    if aggregates == 0 {
+fn measured(params: &MeasuredParams, finder: &mut Finder<'_>) -> Result<Measured, String> {
+    let MeasuredParams { concept, window, aggregate, cuts, bands, per_day, classes } = params;
+    check_measurement(aggregate, cuts, bands.len())?;
+    Ok(Measured {
+        concept: finder.one(concept)?,
+        window: limited(*window)?,
+        aggregate: aggregate.clone(),
+        cuts: cuts.clone(),
+        per_day: *per_day,
+        classes: classes.clone(),
+    })
+}
+
+fn drug_changes(params: &DrugChangeParams, finder: &mut Finder<'_>) -> Result<Source, String> {
+    let DrugChangeParams { concepts, change, recent_days, before_days } = params;
+    let (change, recent_days, before_days) = (*change, *recent_days, *before_days);
+    for days in [recent_days, before_days, recent_days.saturating_add(before_days)] {
+        limited(Window::Days(days))?;
+    }
+    Ok(Source::DrugChanges { concepts: finder.all(concepts)?, change, recent_days, before_days })
+}
+
+fn check_measurement(aggregates: &[Aggregate], cuts: &[f64], bands: usize) -> Result<(), String> {
+    if let Some(aggregate) = aggregates.iter().find(|aggregate| !aggregate.is_level()) {
+        let name = aggregate.name();
+        if aggregates.len() > 1 {
+            return Err(format!(
+                "{name} needs a feature of its own: one text stands for all of one"
+            ));
+        }
+        if !cuts.is_empty() {
+            return Err(format!("{name} of bands says nothing: leave out cuts"));
+        }
+    }
+    if aggregates.is_empty() {
         return Err("needs at least one aggregate".into());
     }
     let rising = cuts.windows(2).all(|pair| pair[0] < pair[1]);

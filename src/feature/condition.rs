@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::params::Window;
+use super::params::{DrugChange, Window};
 use super::scene::{Scene, Sink};
 use crate::record::{Code, ConceptId, Entry, EventKind, Evidence};
 
@@ -11,6 +11,21 @@ pub(super) struct Presence<'a> {
     pub kinds: &'a [EventKind],
     pub principal: bool,
     pub missing_without_any: bool,
+}
+
+impl Presence<'_> {
+    fn events<'h>(&self, scene: &Scene<'_, 'h>, window: Window) -> Vec<&'h Entry> {
+        scene
+            .within(window)
+            .filter(|entry| self.kinds.contains(&entry.kind))
+            .filter(|entry| !self.principal || entry.rank == Some(1))
+            .collect()
+    }
+}
+
+/// Whether the entry is an order, a dispensing or a gift of a drug.
+pub(super) fn is_drug(entry: &Entry) -> bool {
+    matches!(entry.kind, EventKind::DrugOrder | EventKind::DrugDispensed | EventKind::DrugGiven)
 }
 
 /// Whether the entry is a diagnosis, and with `principal` one of rank 1.
@@ -23,7 +38,7 @@ fn of_any<'h>(
     concepts: &[ConceptId],
     window: Window,
 ) -> impl Iterator<Item = &'h Entry> {
-    scene.within(window).filter(|entry| entry.is_any_of(concepts))
+    scene.of_any(concepts, window)
 }
 
 /// How many events of the concepts there are in the window.
@@ -59,11 +74,7 @@ pub(super) fn presence(
     of: &Presence<'_>,
     sink: &mut Sink<'_>,
 ) {
-    let looked_at: Vec<&Entry> = scene
-        .within(window)
-        .filter(|entry| of.kinds.contains(&entry.kind))
-        .filter(|entry| !of.principal || entry.rank == Some(1))
-        .collect();
+    let looked_at = of.events(scene, window);
     for concept in concepts {
         let facts: Vec<Evidence> = looked_at
             .iter()
@@ -77,6 +88,79 @@ pub(super) fn presence(
         };
         sink.column(value, facts);
     }
+}
+
+/// How many of the concepts are present.
+pub(super) fn present_count(
+    scene: &Scene<'_, '_>,
+    concepts: &[ConceptId],
+    window: Window,
+    of: &Presence<'_>,
+    sink: &mut Sink<'_>,
+) {
+    let looked_at = of.events(scene, window);
+    if of.missing_without_any && looked_at.is_empty() {
+        sink.column(f64::NAN, None);
+        return;
+    }
+    let present = |concept: &&ConceptId| looked_at.iter().any(|e| e.concepts.contains(concept));
+    let number = concepts.iter().filter(present).count();
+    let facts = looked_at.iter().filter(|entry| entry.is_any_of(concepts));
+    sink.column(number as f64, facts.map(|entry| scene.view.evidence(entry)));
+}
+
+/// How many different codes events of the kinds have; each code is shown by its first event.
+pub(super) fn distinct_codes(
+    scene: &Scene<'_, '_>,
+    kinds: &[EventKind],
+    window: Window,
+    sink: &mut Sink<'_>,
+) {
+    let mut codes: HashSet<&Code> = HashSet::new();
+    let of_kinds = scene.within(window).filter(|entry| kinds.contains(&entry.kind));
+    let first: Vec<&Entry> = of_kinds.filter(|entry| codes.insert(&entry.code)).collect();
+    sink.column(first.len() as f64, first.iter().map(|entry| scene.view.evidence(entry)));
+}
+
+/// How many of the drugs were started or stopped; `days` are the recent ones and those before them.
+///
+/// Missing where nothing shows that the source knew the patient before the recent days: every drug
+/// would look like a new one.
+pub(super) fn drug_changes(
+    scene: &Scene<'_, '_>,
+    concepts: &[ConceptId],
+    change: DrugChange,
+    days: (u32, u32),
+    sink: &mut Sink<'_>,
+) {
+    let (recent_days, before_days) = days;
+    let all_days = recent_days.saturating_add(before_days);
+    let is_recent = |entry: &Entry| scene.view.within_days(entry, i64::from(recent_days));
+    let is_known = scene.view.is_covered(i64::from(all_days))
+        || scene.entries.iter().any(|(entry, _)| entry.is_dated() && !is_recent(entry));
+    if !is_known {
+        sink.column(f64::NAN, None);
+        return;
+    }
+    let taken: Vec<&Entry> =
+        of_any(scene, concepts, Window::Days(all_days)).filter(|entry| is_drug(entry)).collect();
+    let mut changed = 0_usize;
+    let mut facts = Vec::new();
+    for concept in concepts {
+        let (recent, before): (Vec<&Entry>, Vec<&Entry>) = taken
+            .iter()
+            .filter(|entry| entry.concepts.contains(concept))
+            .partition(|e| is_recent(e));
+        let (there, gone) = match change {
+            DrugChange::Started => (recent, before),
+            DrugChange::Stopped => (before, recent),
+        };
+        if !there.is_empty() && gone.is_empty() {
+            changed += 1;
+            facts.extend(there.iter().map(|entry| scene.view.evidence(entry)));
+        }
+    }
+    sink.column(changed as f64, facts);
 }
 
 /// How many different codes of the concepts have the coded value `coded` in the window.

@@ -7,14 +7,18 @@ use super::scene::{Facts, Scene, Sink, Token};
 use super::spec::{Feature, Source, Spec};
 use super::{condition, measurement, utilization};
 use crate::published::evaluate;
-use crate::record::{Evidence, Sex, View};
+use crate::record::{Entry, EventKind, Evidence, Sex, View};
+
+/// Characters of an ATC code that name the chemical subgroup (WHO Collaborating Centre for Drug
+/// Statistics Methodology: ATC, structure and principles; level 4).
+const ATC_CLASS_LENGTH: usize = 5;
 
 /// All feature values of `view`, and with `with_evidence` the dated facts behind them.
 pub fn extract(view: &View<'_>, spec: &Spec, with_evidence: bool) -> Facts {
     let scene = Scene {
         view,
         stay: view.stay(),
-        entries: view.entries().map(|entry| (entry, view.in_stay(entry))).collect(),
+        entries: view.seen().entries().collect(),
         earlier: view.earlier_encounters().collect(),
     };
     let mut facts = Facts::default();
@@ -46,8 +50,11 @@ fn fixed(scene: &Scene<'_, '_>, feature: &Feature, sink: &mut Sink<'_>) {
         }
         Source::StayDays => utilization::stay_days(scene, sink),
         Source::StayCode { field, levels } => utilization::stay_code(scene, *field, levels, sink),
-        Source::Encounters { classes, window_days } => {
-            utilization::count(scene, classes, *window_days, sink);
+        Source::Encounters { classes, window_days, sent_as } => {
+            match sent_as.and_then(|concept| measurement::sent_in_stay(scene, concept)) {
+                Some((number, evidence)) => sink.column(number, Some(evidence)),
+                None => utilization::count(scene, classes, *window_days, sink),
+            }
         }
         Source::DaysSinceEncounter { classes, window_days } => {
             utilization::days_since(scene, classes, *window_days, sink);
@@ -71,6 +78,21 @@ fn fixed(scene: &Scene<'_, '_>, feature: &Feature, sink: &mut Sink<'_>) {
                 missing_without_any: *missing_without_any,
             };
             condition::presence(scene, concepts, *window, &of, sink);
+        }
+        Source::ConceptCount { concepts, window, kinds, missing_without_any } => {
+            let of = condition::Presence {
+                kinds,
+                principal: false,
+                missing_without_any: *missing_without_any,
+            };
+            condition::present_count(scene, concepts, *window, &of, sink);
+        }
+        Source::DistinctCodes { kinds, window } => {
+            condition::distinct_codes(scene, kinds, *window, sink);
+        }
+        Source::DrugChanges { concepts, change, recent_days, before_days } => {
+            let days = (*recent_days, *before_days);
+            condition::drug_changes(scene, concepts, *change, days, sink);
         }
         Source::CodedCount { concepts, window, coded } => {
             condition::coded_count(scene, concepts, *window, coded, sink);
@@ -102,7 +124,7 @@ fn tokens(
             token.evidence.push(evidence);
         }
     };
-    let principal = match of {
+    let text: fn(&Entry) -> Option<String> = match of {
         LearnedFrom::Service => {
             let Some(stay) = scene.stay else { return false };
             let service = stay.service().map(str::trim).filter(|name| !name.is_empty());
@@ -110,16 +132,37 @@ fn tokens(
             add(name.to_owned(), stay.discharge());
             return true;
         }
-        LearnedFrom::DiagnosisCategory => false,
-        LearnedFrom::PrincipalCategory => true,
+        LearnedFrom::DiagnosisCategory | LearnedFrom::PrincipalCategory => category,
+        LearnedFrom::Procedure => |entry| Some(entry.code.to_string()),
+        LearnedFrom::Drug => |entry| Some(drug(entry)),
     };
     let mut any = false;
-    for entry in scene.within(window).filter(|entry| condition::is_diagnosis(entry, principal)) {
+    for entry in scene.within(window).filter(|entry| is_learned_from(entry, of)) {
         any = true;
-        if let Some(category) = entry.code.icd_category() {
-            let text = format!("{}//{category}", entry.code.system);
+        if let Some(text) = text(entry) {
             add(text, scene.view.evidence(entry));
         }
     }
     any
+}
+
+fn is_learned_from(entry: &Entry, of: LearnedFrom) -> bool {
+    match of {
+        LearnedFrom::DiagnosisCategory => condition::is_diagnosis(entry, false),
+        LearnedFrom::PrincipalCategory => condition::is_diagnosis(entry, true),
+        LearnedFrom::Procedure => entry.kind == EventKind::Procedure,
+        LearnedFrom::Drug => condition::is_drug(entry),
+        LearnedFrom::Service => false,
+    }
+}
+
+fn category(entry: &Entry) -> Option<String> {
+    entry.code.icd_category().map(|category| format!("{}//{category}", entry.code.system))
+}
+
+/// The drug's class where its code has one.
+fn drug(entry: &Entry) -> String {
+    let code = &entry.code;
+    let class = code.code.get(..ATC_CLASS_LENGTH).filter(|_| code.system == "ATC");
+    format!("{}//{}", code.system, class.unwrap_or(&code.code))
 }

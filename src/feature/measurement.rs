@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::params::{Aggregate, PerDay, Window};
+use super::aggregate::{Measure, summed_up};
+use super::params::{PerDay, Window};
 use super::scene::{Scene, Sink};
 use super::spec::{Counted, Measured};
 use crate::record::{Code, Comparator, ConceptId, EncounterClass, Entry, Evidence};
@@ -10,8 +11,8 @@ use crate::record::{Code, Comparator, ConceptId, EncounterClass, Entry, Evidence
 /// One column for each aggregate of the concept's values in the window; missing without a value.
 pub(super) fn values(scene: &Scene<'_, '_>, of: &Measured, sink: &mut Sink<'_>) {
     let mut measured: Vec<(&Entry, f64)> = scene
-        .within(of.window)
-        .filter(|entry| entry.concepts.contains(&of.concept) && is_in_class(scene, entry, of))
+        .of_any(&[of.concept], of.window)
+        .filter(|entry| is_in_class(scene, entry, of))
         .filter_map(|entry| {
             let number = entry.number?;
             Some((entry, if of.cuts.is_empty() { number } else { band(number, entry, &of.cuts) }))
@@ -20,10 +21,14 @@ pub(super) fn values(scene: &Scene<'_, '_>, of: &Measured, sink: &mut Sink<'_>) 
     if let Some(per_day) = of.per_day {
         measured = one_a_day(&measured, per_day);
     }
-    let each = measured.into_iter().map(|(entry, value)| (value, scene.view.evidence(entry)));
-    let measured: Vec<(f64, Evidence)> = each.collect();
+    let each = measured.into_iter().map(|(entry, value)| Measure {
+        value,
+        time: entry.is_dated().then_some(entry.time),
+        evidence: scene.view.evidence(entry),
+    });
+    let measures: Vec<Measure> = each.collect();
     for aggregate in &of.aggregate {
-        match summed_up(&measured, *aggregate) {
+        match summed_up(&measures, *aggregate, scene.view.index_time()) {
             Some((value, evidence)) => sink.column(value, evidence),
             None => sink.column(f64::NAN, None),
         }
@@ -53,25 +58,12 @@ fn band(number: f64, entry: &Entry, cuts: &[f64]) -> f64 {
     cuts.iter().filter(passed).count() as f64
 }
 
-/// The aggregate of `measured` (by time) and the facts it rests on: all for the mean, else the one.
-fn summed_up(measured: &[(f64, Evidence)], aggregate: Aggregate) -> Option<(f64, Vec<Evidence>)> {
-    let one = |found: Option<&(f64, Evidence)>| found.map(|(value, at)| (*value, vec![*at]));
-    let by_value = |a: &&(f64, Evidence), b: &&(f64, Evidence)| a.0.total_cmp(&b.0);
-    match aggregate {
-        Aggregate::Last => one(measured.last()),
-        Aggregate::Min => one(measured.iter().min_by(by_value)),
-        Aggregate::Max => one(measured.iter().max_by(by_value)),
-        Aggregate::Count => {
-            let facts = measured.iter().map(|(_, evidence)| *evidence).collect();
-            Some((measured.len() as f64, facts))
-        }
-        Aggregate::Mean if measured.is_empty() => None,
-        Aggregate::Mean => {
-            let sum: f64 = measured.iter().map(|(value, _)| value).sum();
-            let facts = measured.iter().map(|(_, evidence)| *evidence).collect();
-            Some((sum / measured.len() as f64, facts))
-        }
-    }
+/// The number that the source sends for the concept in the index stay.
+pub(super) fn sent_in_stay(scene: &Scene<'_, '_>, concept: ConceptId) -> Option<(f64, Evidence)> {
+    scene
+        .of_any(&[concept], Window::Stay)
+        .filter_map(|entry| Some((entry.number?, scene.view.evidence(entry))))
+        .last()
 }
 
 /// A count within the index stay: the concept's own measurement where the source sends one, else
@@ -83,12 +75,7 @@ pub(super) fn stay_count(
     rule: &Counted,
     sink: &mut Sink<'_>,
 ) {
-    let sent = scene
-        .within(Window::Stay)
-        .filter(|entry| entry.concepts.contains(&concept))
-        .filter_map(|entry| Some((entry.number?, scene.view.evidence(entry))))
-        .last();
-    if let Some((number, evidence)) = sent {
+    if let Some((number, evidence)) = sent_in_stay(scene, concept) {
         sink.column(number, Some(evidence));
         return;
     }

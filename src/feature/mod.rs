@@ -5,6 +5,7 @@
 //! turns the tokens into the learned columns. `NaN` means missing, and missing is not zero: zero
 //! says that the source would have shown it.
 
+mod aggregate;
 mod check;
 mod condition;
 mod extract;
@@ -13,13 +14,15 @@ mod measurement;
 mod params;
 mod scene;
 mod spec;
+mod theme;
 mod utilization;
 mod vocabulary;
 
 pub use extract::extract;
 pub use matrix::Matrix;
 pub use params::{
-    Aggregate, FeatureParams, LearnedFrom, ObservedByParams, PerDay, SourceParams, Window,
+    Aggregate, DrugChange, DrugChangeParams, FeatureParams, LearnedFrom, MeasuredParams,
+    ObservedByParams, PerDay, RiskWith, SourceParams, Window,
 };
 pub use scene::{Facts, Token};
 pub use spec::{Column, Counted, Feature, ObservedBy, Source, Spec, SpecError};

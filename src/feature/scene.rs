@@ -2,7 +2,7 @@
 
 use super::params::Window;
 use super::spec::Feature;
-use crate::record::{Encounter, Entry, Evidence, Stay, View};
+use crate::record::{ConceptId, Encounter, Entry, Evidence, Stay, View};
 
 /// A code or name met in the record, that a vocabulary may have a column for.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,19 +41,35 @@ impl<'h> Scene<'_, 'h> {
     /// Whether the source shows that it would have sent what the feature looks at.
     pub(super) fn is_observed(&self, feature: &Feature) -> bool {
         let Some(observed_by) = &feature.observed_by else { return true };
-        self.entries.iter().any(|(entry, _)| {
-            observed_by.kinds.contains(&entry.kind) || entry.is_any_of(&observed_by.concepts)
-        })
+        self.view.seen().has_any_of(&observed_by.concepts)
+            || self.entries.iter().any(|(entry, _)| observed_by.kinds.contains(&entry.kind))
+    }
+
+    fn holds(&self, window: Window, entry: &Entry, in_stay: bool) -> bool {
+        match window {
+            Window::Stay => in_stay,
+            Window::Days(days) => self.view.within_days(entry, i64::from(days)),
+            Window::Ever => true,
+        }
     }
 
     /// The events of `window`, in order.
     pub(super) fn within(&self, window: Window) -> impl Iterator<Item = &'h Entry> {
-        let inside = move |(entry, in_stay): &&(&'h Entry, bool)| match window {
-            Window::Stay => *in_stay,
-            Window::Days(days) => self.view.within_days(entry, i64::from(days)),
-            Window::Ever => true,
-        };
-        self.entries.iter().filter(inside).map(|(entry, _)| *entry)
+        let all = self.entries.iter().copied();
+        all.filter(move |(entry, in_stay)| self.holds(window, entry, *in_stay))
+            .map(|(entry, _)| entry)
+    }
+
+    /// The events of any of the concepts in `window`, in order.
+    pub(super) fn of_any(
+        &self,
+        concepts: &[ConceptId],
+        window: Window,
+    ) -> impl Iterator<Item = &'h Entry> {
+        let found = self.view.seen().of_any(concepts);
+        found
+            .filter(move |(entry, in_stay)| self.holds(window, entry, *in_stay))
+            .map(|(entry, _)| entry)
     }
 }
 

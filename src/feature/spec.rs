@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::params::{Aggregate, LearnedFrom, PerDay, Window};
+use super::params::{Aggregate, DrugChange, LearnedFrom, PerDay, RiskWith, Window};
 use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EncounterCode, Entry, EventKind};
 
@@ -32,6 +32,10 @@ pub struct Feature {
     pub observed_by: Option<ObservedBy>,
     pub unit: Option<String>,
     pub modifiable: bool,
+    /// How the risk may move with a higher value; `None` = in any way.
+    pub risk: Option<RiskWith>,
+    /// What it is about, such as `blood pressure`: features of one theme make one reason.
+    pub theme: String,
     pub source: Source,
     /// What each column of a group is called in words.
     pub level_titles: Vec<String>,
@@ -86,6 +90,7 @@ pub enum Source {
     Encounters {
         classes: Vec<EncounterClass>,
         window_days: u32,
+        sent_as: Option<ConceptId>,
     },
     DaysSinceEncounter {
         classes: Vec<EncounterClass>,
@@ -114,6 +119,22 @@ pub enum Source {
         principal: bool,
         missing_without_any: bool,
     },
+    ConceptCount {
+        concepts: Vec<ConceptId>,
+        window: Window,
+        kinds: Vec<EventKind>,
+        missing_without_any: bool,
+    },
+    DistinctCodes {
+        kinds: Vec<EventKind>,
+        window: Window,
+    },
+    DrugChanges {
+        concepts: Vec<ConceptId>,
+        change: DrugChange,
+        recent_days: u32,
+        before_days: u32,
+    },
     CodedCount {
         concepts: Vec<ConceptId>,
         window: Window,
@@ -140,15 +161,18 @@ impl Feature {
             | Source::Events { concepts, .. }
             | Source::DaysSinceEvent { concepts, .. }
             | Source::Concepts { concepts, .. }
+            | Source::ConceptCount { concepts, .. }
+            | Source::DrugChanges { concepts, .. }
             | Source::CodedCount { concepts, .. } => concepts.clone(),
             Source::Measurement(Measured { concept, .. })
             | Source::StayCount { concept, .. }
             | Source::CodedLevels { concept, .. } => vec![*concept],
+            Source::Encounters { sent_as, .. } => sent_as.iter().copied().collect(),
             Source::Published { formula } => formula.concepts(),
             Source::Age
             | Source::Sex
             | Source::StayDays
-            | Source::Encounters { .. }
+            | Source::DistinctCodes { .. }
             | Source::DaysSinceEncounter { .. }
             | Source::Learned { .. } => Vec::new(),
         };

@@ -80,8 +80,8 @@ impl Export {
         }
     }
 
-    /// As `read`, into parts: each is begun by `begin`, holds subjects that stand together, and comes
-    /// back in the order of the export, whatever the number of threads. What is not `wanted` may be left
+    /// As `read`, into parts: each is begun by `begin`, which is told how many there are, holds subjects
+    /// that stand together, and comes back in the order of the export, whatever the number of threads. What is not `wanted` may be left
     /// out of the records. Only the files of a MEDS export are read at one time and passed over in part;
     /// all else makes one part.
     ///
@@ -91,7 +91,7 @@ impl Export {
         &self,
         meter: &Meter,
         wanted: &Wanted<'_>,
-        begin: impl Fn() -> P + Sync,
+        begin: impl Fn(usize) -> P + Sync,
         each: impl Fn(&mut P, Subject) -> Received + Sync,
     ) -> Result<(Vec<P>, Counts), ImportError> {
         if let Some(Mapping::Meds(_)) | None = &self.mapping {
@@ -104,7 +104,7 @@ impl Export {
                 return meds::fold(self, &files, meter, wanted, begin, closed);
             }
         }
-        let mut part = begin();
+        let mut part = begin(1);
         let counts = self.read(meter, |subject| each(&mut part, subject))?;
         Ok((vec![part], counts))
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::input::{self, InputFile};
 use super::parquet_in::{Batch, Holds, ParquetFile};
@@ -14,11 +15,19 @@ const PATIENT: &str = "patient_id";
 const TIME: &str = "prediction_time";
 const VALUE: &str = "boolean_value";
 
+/// The labels of one subject.
+#[derive(Debug, Default)]
+struct Given {
+    labels: Vec<Label>,
+    /// Whether the subject was met in an export.
+    met: AtomicBool,
+}
+
 /// Labels by subject.
 #[derive(Debug, Default)]
 pub struct Labels {
-    by_subject: HashMap<i64, Vec<Label>>,
-    by_patient: HashMap<String, Vec<Label>>,
+    by_subject: HashMap<i64, Given>,
+    by_patient: HashMap<String, Given>,
     counts: Counts,
     contradictory: u64,
 }
@@ -36,13 +45,14 @@ impl Labels {
         }
         let mut contradictory = 0;
         for given in labels.by_subject.values_mut().chain(labels.by_patient.values_mut()) {
-            given.sort_by_key(|label| (label.prediction_time, label.boolean_value));
-            given.dedup();
+            let list = &mut given.labels;
+            list.sort_by_key(|label| (label.prediction_time, label.boolean_value));
+            list.dedup();
             // One time with both values says nothing.
-            let before = given.len();
-            let at_once = given.chunk_by(|a, b| a.prediction_time == b.prediction_time);
-            *given = at_once.filter(|labels| labels.len() == 1).flatten().copied().collect();
-            contradictory += (before - given.len()) as u64;
+            let before = list.len();
+            let at_once = list.chunk_by(|a, b| a.prediction_time == b.prediction_time);
+            *list = at_once.filter(|labels| labels.len() == 1).flatten().copied().collect();
+            contradictory += (before - list.len()) as u64;
         }
         labels.contradictory = contradictory;
         Ok(labels)
@@ -98,8 +108,8 @@ impl Labels {
                 (None, None) => None,
             };
             match (of_whom, label) {
-                (Some(list), Some(label)) => {
-                    list.push(label);
+                (Some(given), Some(label)) => {
+                    given.labels.push(label);
                     self.counts.use_one();
                 }
                 _ => self.counts.quarantine_one(|| {
@@ -110,19 +120,25 @@ impl Labels {
         }
     }
 
-    /// The labels of a subject, by time; they are given once.
-    pub fn take(&mut self, subject: &Subject) -> Vec<Label> {
+    /// The labels of a subject, by time.
+    pub fn of(&self, subject: &Subject) -> Vec<Label> {
         // A file may name some rows of a subject by the one and some by the other.
-        let mut given = self.by_patient.remove(&subject.source_id).unwrap_or_default();
-        given.extend(self.by_subject.remove(&subject.subject_id).unwrap_or_default());
-        given.sort_by_key(|label| label.prediction_time);
-        given
+        let by_id = self.by_patient.get(&subject.source_id);
+        let both = by_id.into_iter().chain(self.by_subject.get(&subject.subject_id));
+        let mut found: Vec<Label> = Vec::new();
+        for given in both {
+            given.met.store(true, Ordering::Relaxed);
+            found.extend(&given.labels);
+        }
+        found.sort_by_key(|label| label.prediction_time);
+        found
     }
 
-    /// How many labels were not taken: their subjects are not in the export.
+    /// How many labels were never asked for: their subjects are not in the export.
     pub fn left(&self) -> u64 {
         let lists = self.by_subject.values().chain(self.by_patient.values());
-        lists.map(|list| list.len() as u64).sum()
+        let unmet = lists.filter(|given| !given.met.load(Ordering::Relaxed));
+        unmet.map(|given| given.labels.len() as u64).sum()
     }
 
     /// What became of the rows of the files.

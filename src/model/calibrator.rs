@@ -50,6 +50,16 @@ pub enum Calibrator {
         /// As above.
         rows: u64,
     },
+    /// Another calibration, moved to other patients: log-odds = slope times its log-odds + intercept.
+    Recalibrated {
+        /// Not recalibrated itself.
+        of: Box<Calibrator>,
+        /// Above 0.
+        slope: f64,
+        intercept: f64,
+        /// How many of the other patients' rows it was moved by, as above.
+        rows: u64,
+    },
 }
 
 impl Calibrator {
@@ -113,9 +123,26 @@ impl Calibrator {
             Calibrator::Isotonic { margins, rates, rows } => {
                 (interpolated(margins, rates, margin), rows)
             }
+            Calibrator::Recalibrated { of, slope, intercept, rows } => {
+                let before = log_odds(of.apply(margin), Scale::Rate);
+                (sigmoid(slope * before + intercept), rows)
+            }
         };
         let least = 1.0 / (*rows as f64 + 2.0);
         probability.clamp(least, 1.0 - least)
+    }
+
+    /// The same calibration moved to other patients by a line in log-odds, which `rows` of their rows
+    /// stand behind; a slope above 0 keeps every order.
+    pub fn recalibrated(&self, intercept: f64, slope: f64, rows: u64) -> Calibrator {
+        let (of, intercept, slope) = match self {
+            // One line after another is one line.
+            Calibrator::Recalibrated { of, slope: first, intercept: level, .. } => {
+                (of.clone(), intercept + slope * level, slope * first)
+            }
+            plain => (Box::new(plain.clone()), intercept, slope),
+        };
+        Calibrator::Recalibrated { of, slope, intercept, rows }
     }
 
     /// Checks a calibration that was read from a file.
@@ -143,6 +170,16 @@ impl Calibrator {
                 if !rates.iter().all(|rate| (0.0..=1.0).contains(rate)) || !rates.is_sorted() {
                     return bad("rates that fall or are not rates");
                 }
+                rows
+            }
+            Calibrator::Recalibrated { of, slope, intercept, rows } => {
+                if matches!(**of, Calibrator::Recalibrated { .. }) {
+                    return bad("recalibrated twice");
+                }
+                if !(slope.is_finite() && *slope > 0.0 && intercept.is_finite()) {
+                    return bad("a recalibration that falls or is not finite");
+                }
+                of.check()?;
                 rows
             }
         };

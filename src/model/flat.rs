@@ -5,14 +5,21 @@
 //!
 //! - `check`: the rules of one tree, and its order.
 //! - `walk`: the evaluator.
+//! - `paths`: what explanations need to know of a tree.
 //! - `blob`: the stored form.
+
+use std::ops::Range;
 
 use super::ModelError;
 use check::ordered;
-use walk::{Step, Steps};
+use walk::Step;
+
+pub(super) use paths::{Paths, Split};
+pub(super) use walk::{Packed, Steps};
 
 mod blob;
 mod check;
+mod paths;
 mod walk;
 
 /// No tree is deeper than this many splits.
@@ -77,6 +84,7 @@ pub struct FlatTrees {
     depths: Vec<u32>,
     /// The cover-weighted mean of the leaves of every tree.
     means: Vec<f64>,
+    paths: Vec<Paths>,
 }
 
 impl FlatTrees {
@@ -107,6 +115,7 @@ impl FlatTrees {
             roots: Vec::with_capacity(trees.len()),
             depths: Vec::with_capacity(trees.len()),
             means: Vec::with_capacity(trees.len()),
+            paths: Vec::with_capacity(trees.len()),
         };
         for tree in trees {
             let (tree, depth) = ordered(tree, inputs, combine)?;
@@ -136,6 +145,7 @@ impl FlatTrees {
             self.covers.push(node.cover());
         }
         self.means.push(sum / f64::from(tree[0].cover()));
+        self.paths.push(Paths::of(tree));
     }
 
     /// How many values a row has.
@@ -186,14 +196,15 @@ impl FlatTrees {
     /// The same model with its first `trees` trees only, at least one and at most all.
     pub fn first(&self, trees: usize) -> FlatTrees {
         let trees = trees.clamp(1, self.trees());
-        let nodes = self.roots.get(trees).map_or(self.nodes(), |next| *next as usize);
+        let (nodes, leaves) = self.span(trees - 1);
         let mut first = self.clone();
-        first.steps.truncate(nodes);
-        first.values.truncate(first.steps.leaves());
-        first.covers.truncate(nodes);
+        first.steps.truncate(nodes.end);
+        first.values.truncate(leaves.end);
+        first.covers.truncate(nodes.end);
         first.roots.truncate(trees);
         first.depths.truncate(trees);
         first.means.truncate(trees);
+        first.paths.truncate(trees);
         first
     }
 
@@ -214,11 +225,10 @@ impl FlatTrees {
     }
 
     /// The nodes of one tree, in order.
-    fn nodes_of(&self, tree: usize) -> impl Iterator<Item = Node> {
+    pub(super) fn nodes_of(&self, tree: usize) -> impl Iterator<Item = Node> {
         let root = self.roots[tree];
-        let end = self.roots.get(tree + 1).copied().unwrap_or(self.nodes() as u32);
-        (root..end).map(move |index| {
-            let (step, cover) = (self.steps.at(index as usize), self.covers[index as usize]);
+        self.span(tree).0.map(move |index| {
+            let (step, cover) = (self.steps.at(index), self.covers[index]);
             match step {
                 Step::Leaf { leaf } => Node::Leaf { value: self.values[leaf as usize], cover },
                 Step::Branch { left, input, threshold, missing_left } => {
@@ -228,35 +238,32 @@ impl FlatTrees {
         })
     }
 
-    /// Node indices of the roots, in the order of the trees.
-    pub(super) fn roots(&self) -> &[u32] {
-        &self.roots
+    pub(super) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
-    /// Distinct training rows that reached the node.
-    pub(super) fn cover(&self, node: usize) -> f64 {
-        f64::from(self.covers[node])
+    /// What explanations need, tree by tree.
+    pub(super) fn paths(&self) -> &[Paths] {
+        &self.paths
     }
 
-    /// What a walk of the row `x` meets at the node.
-    pub(super) fn visit(&self, node: usize, x: &[f32]) -> Visit {
-        match self.steps.at(node) {
-            Step::Leaf { leaf } => Visit::Leaf(self.values[leaf as usize]),
-            Step::Branch { left, input, threshold, missing_left } => {
-                let value = x.get(input as usize).copied().unwrap_or(f32::NAN);
-                let right = if value.is_nan() { !missing_left } else { value > threshold };
-                Visit::Branch { left: left as usize, input: input as usize, right }
-            }
-        }
+    /// The values of the leaves, in the order of the nodes.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
     }
-}
 
-/// What a walk meets.
-pub(super) enum Visit {
-    /// The end, with its value.
-    Leaf(f64),
-    /// A split on `input`; the row goes to `left`, or to `left + 1` when `right` is true.
-    Branch { left: usize, input: usize, right: bool },
+    /// The row `x` in the form that steps are compared with.
+    pub(super) fn keys(&self, x: &[f32]) -> Vec<u32> {
+        walk::keys(x, self.inputs)
+    }
+
+    /// The nodes and the leaves of one tree.
+    pub(super) fn span(&self, tree: usize) -> (Range<usize>, Range<usize>) {
+        let root = |tree: usize| self.roots.get(tree).map_or(self.nodes(), |root| *root as usize);
+        // A tree has one leaf more than branches.
+        let leaves = |tree: usize| (root(tree) + tree) / 2;
+        (root(tree)..root(tree + 1), leaves(tree)..leaves(tree + 1))
+    }
 }
 
 fn bad(reason: &str) -> ModelError {

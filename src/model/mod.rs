@@ -198,9 +198,7 @@ impl Member {
     pub fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
         match self {
             Member::Logistic(linear) => linear.contributions(inputs, out),
-            Member::Forest(trees) | Member::Boosted(trees) => {
-                shap::contributions(trees, inputs, out)
-            }
+            Member::Forest(trees) | Member::Boosted(trees) => trees.contributions(inputs, out),
             Member::Published(score) => score.contributions(inputs, out),
         }
     }

@@ -3,98 +3,170 @@
 //! For one leaf, input i of its path adds `value * (o_i - z_i) * integral over t in 0..1 of the
 //! product over the path's other inputs j of (o_j t + z_j (1 - t))`, where z is the share of
 //! training rows that follow the path at the splits on the input, and o is 1 when the row follows
-//! it too, else 0. The integral over t is what weighs all coalitions as Shapley asks. The product
-//! is a polynomial of degree below the depth, so Gauss-Legendre points integrate it exactly, and
-//! one walk per tree carries the product at every point: no coalition is ever listed.
+//! it too, else 0 (Lundberg and others 2020, doi:10.1038/s42256-019-0138-9, written as an
+//! integral). The integral over t is what weighs all coalitions as Shapley asks. The product is a
+//! polynomial of lower degree than the path has inputs, so Gauss-Legendre points integrate it
+//! exactly, and no coalition is ever listed.
+//!
+//! The sum over all leaves takes two passes over the branches of a tree, for all points at once.
+//! Say the row goes left at a branch (o = 1) or right (o = 0), a share s of the training rows went
+//! left, and the path so far has the product P. Then the left child's product is `P a`, with
+//! `a = o t + s (1 - t)`, and the right child's is `P (1 - a)`. Upwards, let R be the sum over the
+//! leaves below of value times the product from there on: `R = a R_left + (1 - a) R_right`. The
+//! input of the branch gets `(o - s) P (R_left - R_right)`.
+//!
+//! An input that the path asks for again has one factor in the product, which the new split
+//! replaces: with `f = t + z (1 - t)` the old one, `a = (o t + s z (1 - t)) / f`, and the input
+//! gets `(o - s) z / f^2 P (R_left - R_right)` on top of what the branch above gave it. Where the row
+//! left the path at an earlier split on the input, `a = s`, and it gets nothing more.
 
-use super::flat::{DEEPEST, FlatTrees, Visit};
+use super::FlatTrees;
+use super::flat::{Packed, Paths, Split, Steps};
 
-/// Writes what each input adds to the margin; the sum is `margin(x) - expected()`.
-///
-/// `out` holds one value per input; a slot beyond the last input is set to 0, and what an input
-/// beyond the last slot would add is dropped.
-pub(super) fn contributions(trees: &FlatTrees, x: &[f32], out: &mut [f64]) {
-    // Q points are exact up to degree 2Q - 1, and the degree is at most depth - 1.
-    match trees.depth() {
-        0..=8 => explain::<4>(trees, x, out),
-        9..=16 => explain::<8>(trees, x, out),
-        17..=32 => explain::<16>(trees, x, out),
-        _ => explain::<{ DEEPEST / 2 }>(trees, x, out),
+impl FlatTrees {
+    /// Writes what each input adds to the margin of the row `x`; the sum is
+    /// `margin(x) - expected()`.
+    ///
+    /// `out` holds one value per input; a slot beyond the last input is set to 0, and what an input
+    /// beyond the last slot would add is dropped.
+    pub fn contributions(&self, x: &[f32], out: &mut [f64]) {
+        let mut sums = vec![0.0; self.inputs()];
+        match self.steps() {
+            Steps::Narrow(steps) => explain(self, steps, &self.keys(x), &mut sums),
+            Steps::Wide(steps) => explain(self, steps, &self.keys(x), &mut sums),
+        }
+        let share = self.share();
+        out.fill(0.0);
+        for (slot, sum) in out.iter_mut().zip(&sums) {
+            *slot = sum * share;
+        }
     }
 }
 
-fn explain<const Q: usize>(trees: &FlatTrees, x: &[f32], out: &mut [f64]) {
-    let (points, weights) = gauss_legendre::<Q>();
-    let held = vec![Held { zero: 1.0, one: 1.0 }; trees.inputs()];
-    let mut walk = Walk { trees, x, points, weights, held, sums: vec![0.0; trees.inputs()] };
-    for root in trees.roots() {
-        walk.descend(*root as usize, [1.0; Q]);
-    }
-    let share = trees.share();
-    out.fill(0.0);
-    for (slot, sum) in out.iter_mut().zip(&walk.sums) {
-        *slot = sum * share;
+/// Every tree with as few points as its longest path allows: Q points are exact up to the degree
+/// 2Q - 1, and the degree is below the number of the path's inputs.
+fn explain<S: Packed>(trees: &FlatTrees, steps: &[S], keys: &[u32], sums: &mut [f64]) {
+    explain_with::<S, 2>(trees, steps, keys, 0..=4, sums);
+    explain_with::<S, 4>(trees, steps, keys, 5..=8, sums);
+    explain_with::<S, 6>(trees, steps, keys, 9..=12, sums);
+    explain_with::<S, 8>(trees, steps, keys, 13..=16, sums);
+    explain_with::<S, 16>(trees, steps, keys, 17..=32, sums);
+    explain_with::<S, 32>(trees, steps, keys, 33..=64, sums);
+}
+
+/// Adds the trees whose longest path has so many inputs.
+fn explain_with<S: Packed, const Q: usize>(
+    trees: &FlatTrees,
+    steps: &[S],
+    keys: &[u32],
+    inputs: std::ops::RangeInclusive<usize>,
+    sums: &mut [f64],
+) {
+    let mut walk: Option<Walk<Q>> = None;
+    for (tree, paths) in trees.paths().iter().enumerate() {
+        if inputs.contains(&paths.inputs_most) {
+            let (nodes, leaves) = trees.span(tree);
+            let walk = walk.get_or_insert_with(Walk::new);
+            walk.down(paths, &steps[nodes.clone()], keys);
+            walk.up(paths, &steps[nodes], &trees.values()[leaves], sums);
+        }
     }
 }
 
-/// What the path so far says about one input; 1 and 1 while no split asked for it.
-#[derive(Clone, Copy)]
-struct Held {
-    zero: f64,
-    one: f64,
-}
-
-impl Held {
-    /// The input's factor in the product at point `t`; above 0, as covers are and 0 < t < 1.
-    fn factor(self, t: f64) -> f64 {
-        self.one * t + self.zero * (1.0 - t)
-    }
-}
-
-struct Walk<'a, const Q: usize> {
-    trees: &'a FlatTrees,
-    x: &'a [f32],
+/// Both passes over one tree; the lists have one place for each branch or each number.
+struct Walk<const Q: usize> {
     points: [f64; Q],
     weights: [f64; Q],
-    held: Vec<Held>,
-    sums: Vec<f64>,
+    /// Whether the row goes left at a branch.
+    left: Vec<bool>,
+    /// Whether the row followed the path at all splits above on the branch's input.
+    followed: Vec<bool>,
+    /// `a` of every branch.
+    ratios: Vec<[f64; Q]>,
+    /// P of every branch and leaf, and, once its children have theirs, what it gives its input for
+    /// each unit of `R_left - R_right`.
+    products: Vec<[f64; Q]>,
+    /// R of every branch and leaf.
+    rests: Vec<[f64; Q]>,
 }
 
-impl<const Q: usize> Walk<'_, Q> {
-    /// Walks below `node`, where the path's product is `product`, and returns the sum over its
-    /// leaves of value times product. Recursion is at most `DEEPEST` deep.
-    fn descend(&mut self, node: usize, product: [f64; Q]) -> [f64; Q] {
-        let (left, input, right) = match self.trees.visit(node, self.x) {
-            Visit::Leaf(value) => return product.map(|factor| factor * value),
-            Visit::Branch { left, input, right } => (left, input, right),
-        };
-        let before = self.held[input];
-        let mut total = [0.0; Q];
-        for (child, taken) in [(left, !right), (left + 1, right)] {
-            let share = self.trees.cover(child) / self.trees.cover(node);
-            let one = if taken { before.one } else { 0.0 };
-            let now = Held { zero: before.zero * share, one };
-            // An input asked for twice has one factor: the new one takes the old one's place.
-            let mut below = product;
-            for (factor, t) in below.iter_mut().zip(self.points) {
-                *factor *= now.factor(t) / before.factor(t);
+impl<const Q: usize> Walk<Q> {
+    fn new() -> Walk<Q> {
+        let (points, weights) = gauss_legendre::<Q>();
+        let (left, followed) = (Vec::new(), Vec::new());
+        let (ratios, products, rests) = (Vec::new(), Vec::new(), Vec::new());
+        Walk { points, weights, left, followed, ratios, products, rests }
+    }
+
+    fn down<S: Packed>(&mut self, paths: &Paths, nodes: &[S], keys: &[u32]) {
+        let branches = paths.splits.len();
+        self.left.resize(branches, false);
+        self.followed.resize(branches, false);
+        self.ratios.resize(branches, [0.0; Q]);
+        self.products.resize(2 * branches + 1, [0.0; Q]);
+        self.products[0] = self.weights;
+        for (branch, split) in paths.splits.iter().enumerate() {
+            let step = nodes[split.node as usize];
+            let left = keys[step.slot() as usize] <= step.key();
+            let product = self.products[branch];
+            let mut ratio = [split.share; Q];
+            let mut gain = [0.0; Q];
+            let went = f64::from(u8::from(left));
+            let mut followed = true;
+            if split.repeat == Split::FIRST {
+                let surprise = went - split.share;
+                for q in 0..Q {
+                    ratio[q] += surprise * self.points[q];
+                    gain[q] = surprise * product[q];
+                }
+            } else {
+                let repeat = paths.repeats[split.repeat as usize];
+                let above = repeat.above as usize;
+                followed = self.followed[above] && self.left[above] == repeat.through_left;
+                if followed {
+                    let (z, surprise) = (repeat.share_above, went - split.share);
+                    for q in 0..Q {
+                        let t = self.points[q];
+                        let old = 1.0 / (t + z * (1.0 - t));
+                        ratio[q] = (went * t + split.share * z * (1.0 - t)) * old;
+                        gain[q] = surprise * z * old * old * product[q];
+                    }
+                }
             }
-            self.held[input] = now;
-            let leaves = self.descend(child, below);
-            let mut added = 0.0;
+            let mut children = [[0.0; Q]; 2];
             for q in 0..Q {
-                let t = self.points[q];
-                // The split above on the same input counts these leaves with its own factor;
-                // the second term takes that back.
-                let new = (now.one - now.zero) / now.factor(t);
-                let old = (before.one - before.zero) / before.factor(t);
-                added += self.weights[q] * leaves[q] * (new - old);
-                total[q] += leaves[q];
+                children[0][q] = product[q] * ratio[q];
+                children[1][q] = product[q] - children[0][q];
             }
-            self.sums[input] += added;
+            self.products[split.children[0] as usize] = children[0];
+            self.products[split.children[1] as usize] = children[1];
+            self.products[branch] = gain;
+            self.ratios[branch] = ratio;
+            self.left[branch] = left;
+            self.followed[branch] = followed;
         }
-        self.held[input] = before;
-        total
+    }
+
+    fn up<S: Packed>(&mut self, paths: &Paths, nodes: &[S], values: &[f64], sums: &mut [f64]) {
+        let branches = paths.splits.len();
+        self.rests.resize(branches + values.len(), [0.0; Q]);
+        for (rest, value) in self.rests[branches..].iter_mut().zip(values) {
+            *rest = [*value; Q];
+        }
+        for (branch, split) in paths.splits.iter().enumerate().rev() {
+            let low = self.rests[split.children[0] as usize];
+            let high = self.rests[split.children[1] as usize];
+            let (ratio, gain) = (self.ratios[branch], self.products[branch]);
+            let (mut rest, mut added) = (high, 0.0);
+            for q in 0..Q {
+                let gap = low[q] - high[q];
+                rest[q] += ratio[q] * gap;
+                added += gain[q] * gap;
+            }
+            self.rests[branch] = rest;
+            let input = nodes[split.node as usize].slot() >> 1;
+            sums[input as usize] += added;
+        }
     }
 }
 
@@ -123,6 +195,7 @@ fn gauss_legendre<const Q: usize>() -> ([f64; Q], [f64; Q]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::flat::DEEPEST;
     use crate::model::{Combine, Node};
 
     /// A pseudo-random full tree; inputs may come up twice on one path.
@@ -154,49 +227,61 @@ mod tests {
         nodes
     }
 
-    /// The expected value when only the inputs in `known` are known.
-    fn expect(trees: &FlatTrees, node: usize, x: &[f32], known: u32) -> f64 {
-        match trees.visit(node, x) {
-            Visit::Leaf(value) => value,
-            Visit::Branch { left, input, right } if known >> input & 1 == 1 => {
-                expect(trees, left + usize::from(right), x, known)
-            }
-            Visit::Branch { left, .. } => {
-                let (a, b) = (trees.cover(left), trees.cover(left + 1));
-                let below = a * expect(trees, left, x, known);
-                (below + b * expect(trees, left + 1, x, known)) / (a + b)
-            }
+    /// The expected value of a tree when only the inputs in `known` are known.
+    fn expect(tree: &[Node], node: usize, x: &[f32], known: u32) -> f64 {
+        let Node::Branch { left, input, threshold, missing_left, .. } = tree[node] else {
+            let Node::Leaf { value, .. } = tree[node] else { unreachable!() };
+            return value;
+        };
+        let (left, value) = (left as usize, x[input as usize]);
+        if known >> input & 1 == 1 {
+            let goes_left = if value.is_nan() { missing_left } else { value <= threshold };
+            return expect(tree, left + usize::from(!goes_left), x, known);
         }
+        let below = [left, left + 1].map(|child| match tree[child] {
+            Node::Branch { cover, .. } | Node::Leaf { cover, .. } => {
+                (f64::from(cover), expect(tree, child, x, known))
+            }
+        });
+        let [(a, low), (b, high)] = below;
+        (a * low + b * high) / (a + b)
     }
 
-    fn brute(trees: &FlatTrees, x: &[f32], input: usize) -> f64 {
-        let d = trees.inputs() as u32;
+    fn brute(grown: &[Vec<Node>], inputs: u32, x: &[f32], input: u32) -> f64 {
         let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
         let mut sum = 0.0;
-        for known in (0..1u32 << d).filter(|known| known >> input & 1 == 0) {
+        for known in (0..1u32 << inputs).filter(|known| known >> input & 1 == 0) {
             let size = known.count_ones();
-            let weight = factorial(size) * factorial(d - size - 1) / factorial(d);
-            for root in trees.roots() {
-                let with = expect(trees, *root as usize, x, known | 1 << input);
-                sum += weight * (with - expect(trees, *root as usize, x, known));
+            let weight = factorial(size) * factorial(inputs - size - 1) / factorial(inputs);
+            for tree in grown {
+                let with = expect(tree, 0, x, known | 1 << input);
+                sum += weight * (with - expect(tree, 0, x, known));
             }
         }
-        sum * trees.share()
+        sum
     }
 
     #[test]
     fn equals_all_subsets_on_small_trees() {
         let mut seed = 7;
-        for (depth, inputs) in [(1, 2), (3, 3), (4, 6), (5, 4)] {
+        for (depth, inputs) in [(0, 1), (1, 2), (3, 3), (4, 6), (5, 4), (6, 2)] {
             let grown: Vec<_> = (0..3).map(|_| tree(&mut seed, depth, inputs)).collect();
-            let trees = FlatTrees::new(inputs as usize, Combine::Mean, &grown).unwrap();
+            let mean = FlatTrees::new(inputs as usize, Combine::Mean, &grown).unwrap();
+            let sum = Combine::Sum { base: -1.0 };
+            let sum = FlatTrees::new(inputs as usize, sum, &grown).unwrap();
             for case in 0..5 {
-                let x: Vec<f32> =
-                    (0..inputs).map(|i| ((case * 7 + i * 3) % 11) as f32 - 5.5).collect();
-                let mut out = vec![0.0; inputs as usize];
-                contributions(&trees, &x, &mut out);
-                for (input, got) in out.iter().enumerate() {
-                    assert!((got - brute(&trees, &x, input)).abs() < 1e-12);
+                let value = |i| match (case + i) % 4 {
+                    0 => f32::NAN,
+                    _ => ((case * 7 + i * 3) % 11) as f32 - 5.5,
+                };
+                let x: Vec<f32> = (0..inputs).map(value).collect();
+                let mut out = [vec![0.0; inputs as usize], vec![0.0; inputs as usize]];
+                mean.contributions(&x, &mut out[0]);
+                sum.contributions(&x, &mut out[1]);
+                for input in 0..inputs {
+                    let right = brute(&grown, inputs, &x, input);
+                    assert!((out[0][input as usize] - right / 3.0).abs() < 1e-12);
+                    assert!((out[1][input as usize] - right).abs() < 1e-12);
                 }
             }
         }
@@ -209,7 +294,7 @@ mod tests {
             let trees = FlatTrees::new(20, Combine::Mean, &[tree(&mut seed, depth, 20)]).unwrap();
             let x: Vec<f32> = (0..20).map(|i| (i % 9) as f32 - 4.5).collect();
             let mut out = vec![9.0; 21];
-            contributions(&trees, &x, &mut out);
+            trees.contributions(&x, &mut out);
             let sum: f64 = out.iter().sum();
             assert!((sum - (trees.margin(&x) - trees.expected())).abs() < 1e-11);
             assert_eq!(out[20], 0.0);
@@ -235,7 +320,7 @@ mod tests {
         let trees = FlatTrees::new(DEEPEST, Combine::Mean, &[nodes]).unwrap();
         let x = vec![1.0; DEEPEST];
         let mut out = vec![0.0; DEEPEST];
-        contributions(&trees, &x, &mut out);
+        trees.contributions(&x, &mut out);
         let gap = out.iter().sum::<f64>() - (trees.margin(&x) - trees.expected());
         assert!(gap.abs() < 1e-10);
     }

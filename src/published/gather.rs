@@ -4,7 +4,7 @@ use super::evaluate::evaluate_in;
 use super::formula::{Formula, Presence, Source};
 use super::params::Absent;
 use crate::record::{
-    ConceptId, EncounterClass, EncounterCode, Entry, EventKind, Sex, View, Window,
+    ConceptId, EncounterClass, EncounterCode, Entry, EventKind, Seen, Sex, View, Window,
 };
 
 /// A source that covers the last so many days would have sent what there was.
@@ -14,12 +14,12 @@ const COVERED_DAYS: i64 = 365;
 pub(super) struct Scene<'v, 'h> {
     view: &'v View<'h>,
     /// Visible events, by time and content.
-    entries: Vec<&'h Entry>,
+    seen: Seen<'v, 'h>,
 }
 
 impl<'v, 'h> Scene<'v, 'h> {
     pub(super) fn of(view: &'v View<'h>) -> Scene<'v, 'h> {
-        Scene { view, entries: view.entries().collect() }
+        Scene { view, seen: view.seen() }
     }
 
     /// Whether there is an inpatient stay at the index time.
@@ -82,10 +82,8 @@ impl<'v, 'h> Scene<'v, 'h> {
     }
 
     fn latest(&self, concept: ConceptId, window: Window) -> impl Iterator<Item = &'h Entry> {
-        let entries = self.entries.iter().rev().copied();
-        entries.filter(move |entry| {
-            entry.concepts.contains(&concept) && window.holds(self.view, entry)
-        })
+        let found = self.seen.of_any(&[concept]).rev().map(|(entry, _)| entry);
+        found.filter(move |entry| window.holds(self.view, entry))
     }
 
     fn admission(&self, yes: &[ConceptId], no: &[ConceptId]) -> Option<f64> {
@@ -118,10 +116,9 @@ impl<'v, 'h> Scene<'v, 'h> {
 
     /// Whether an event of the concepts is there.
     pub(super) fn is_present(&self, of: &Presence) -> bool {
-        self.entries.iter().any(|entry| {
+        self.seen.of_any(&of.concepts).any(|(entry, _)| {
             of.kinds.contains(&entry.kind)
                 && (!of.principal || entry.rank == Some(1))
-                && entry.is_any_of(&of.concepts)
                 && of.window.holds(self.view, entry)
         })
     }
@@ -136,7 +133,7 @@ impl<'v, 'h> Scene<'v, 'h> {
 
     /// Whether the source shows that it would have sent events of the kinds.
     fn is_sent(&self, kinds: &[EventKind]) -> bool {
-        self.entries.iter().any(|entry| kinds.contains(&entry.kind))
+        self.seen.entries().any(|(entry, _)| kinds.contains(&entry.kind))
             || self.view.is_covered(COVERED_DAYS)
     }
 
@@ -152,8 +149,8 @@ impl<'v, 'h> Scene<'v, 'h> {
         let found = match sent {
             Some(number) => number > 0.0,
             None if !self.is_sent(kinds) => return None,
-            None => self.entries.iter().any(|entry| {
-                kinds.contains(&entry.kind) && !entry.is_any_of(except) && self.view.in_stay(entry)
+            None => self.seen.entries().any(|(entry, in_stay)| {
+                in_stay && kinds.contains(&entry.kind) && !entry.is_any_of(except)
             }),
         };
         Some(f64::from(u8::from(found)))

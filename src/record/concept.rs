@@ -67,6 +67,9 @@ pub struct Concept {
     /// Whether care can change it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub modifiable: bool,
+    /// What it is about, where several concepts are about one thing, such as `kidney function`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theme: Option<String>,
     /// Where the codes come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

@@ -1,5 +1,7 @@
 //! One thing that happened to a patient: a diagnosis, a measurement, a drug order ...
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Code, KnownAfter, Time};
@@ -107,7 +109,9 @@ pub struct Event {
     /// When it became known to the record; used when it is not before `time`.
     pub recorded_time: Option<Time>,
     pub time_precision: TimePrecision,
-    pub code: Code,
+    /// Shared, because one code stands in many events.
+    #[serde(with = "shared")]
+    pub code: Arc<Code>,
     pub value: Option<Value>,
     pub comparator: Option<Comparator>,
     /// The unit of a number, in UCUM.
@@ -117,6 +121,23 @@ pub struct Event {
     /// The rank of a diagnosis in its encounter; 1 is the principal one.
     pub rank: Option<u32>,
     pub status: EventStatus,
+}
+
+/// A shared code, written as the code itself.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Code;
+
+    pub(super) fn serialize<S: Serializer>(code: &Code, to: S) -> Result<S::Ok, S::Error> {
+        code.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Code>, D::Error> {
+        Code::deserialize(from).map(Arc::new)
+    }
 }
 
 /// When an event happened, and when the record knew of it.
@@ -147,7 +168,7 @@ impl Event {
     }
 
     /// An event of `kind` with `code` at `time`, and nothing else said of it.
-    pub fn new(kind: EventKind, code: Code, time: Time) -> Event {
+    pub fn new(kind: EventKind, code: impl Into<Arc<Code>>, time: Time) -> Event {
         Event {
             id: None,
             kind,
@@ -155,7 +176,7 @@ impl Event {
             end_time: None,
             recorded_time: None,
             time_precision: TimePrecision::Instant,
-            code,
+            code: code.into(),
             value: None,
             comparator: None,
             unit: None,

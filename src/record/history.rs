@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::issue::{DataIssue, IssueKind, Issues, KnownAfter, RecordError, Violation};
+use super::known_codes::KnownCodes;
 use super::normalize::{self, Context, Entry};
 use super::{
     ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex, Time,
@@ -49,6 +52,31 @@ pub struct Built {
     pub issues: Vec<DataIssue>,
 }
 
+/// What the histories of many records are built by: a code that one of them holds is not looked up
+/// again for the next.
+#[derive(Debug, Clone)]
+pub struct Histories<'a> {
+    concepts: &'a ConceptSet,
+    known_after: &'a KnownAfter,
+    codes: KnownCodes,
+}
+
+impl<'a> Histories<'a> {
+    /// Histories by these rules.
+    pub fn by(concepts: &'a ConceptSet, known_after: &'a KnownAfter) -> Histories<'a> {
+        Histories { concepts, known_after, codes: KnownCodes::default() }
+    }
+
+    /// As `History::build`.
+    ///
+    /// # Errors
+    /// As `History::build`.
+    pub fn build(&mut self, record: &Record) -> Result<Built, RecordError> {
+        History::check(record)?;
+        Ok(History::of_checked(record, self))
+    }
+}
+
 impl History {
     /// Builds the history of `record`; importers and requests alike come through here.
     ///
@@ -59,21 +87,33 @@ impl History {
         concepts: &ConceptSet,
         known_after: &KnownAfter,
     ) -> Result<Built, RecordError> {
+        Histories::by(concepts, known_after).build(record)
+    }
+
+    /// Whether a history can be built of `record`.
+    ///
+    /// # Errors
+    /// As `build`.
+    pub fn check(record: &Record) -> Result<(), RecordError> {
         let violations = violations(record);
-        if !violations.is_empty() {
-            return Err(RecordError { violations });
-        }
+        if violations.is_empty() { Ok(()) } else { Err(RecordError { violations }) }
+    }
+
+    fn of_checked(record: &Record, by: &mut Histories<'_>) -> Built {
+        let Histories { concepts, known_after, codes } = by;
+        let (concepts, known_after, events) = (*concepts, *known_after, &record.events);
         let mut issues = Issues::default();
         let (encounters, encounter_sources) = sorted_encounters(&record.encounters, &mut issues);
         let places = encounters.iter().enumerate().map(|(place, e)| (e.id.as_str(), place));
-        let context = Context { concepts, known_after, encounters: places.collect() };
+        let mut context = Context { concepts, codes, known_after, encounters: places.collect() };
         let mut entries: Vec<Entry> = Vec::with_capacity(record.events.len());
         for (source, event) in record.events.iter().enumerate() {
-            entries.extend(normalize::entry(event, source, &context, &mut issues));
+            entries.extend(normalize::entry(event, source, &mut context, &mut issues));
         }
-        entries.sort_unstable_by(Entry::order);
+        // Most sources send events by time: a stable sort makes use of that.
+        entries.sort_by(|a, b| a.order(b, events));
         entries.dedup_by(|later, kept| {
-            let again = later.repeats(kept);
+            let again = later.repeats(kept, events);
             if again {
                 issues.count(IssueKind::Duplicate, || format!("events[{}]", later.source));
             }
@@ -99,7 +139,7 @@ impl History {
             transfers,
             deaths,
         };
-        Ok(Built { history, issues: issues.list() })
+        Built { history, issues: issues.list() }
     }
 }
 
@@ -169,7 +209,7 @@ fn violations(record: &Record) -> Vec<Violation> {
             found.at(&path("end"), "before start");
         }
     }
-    let mut ids: HashMap<&str, &Encounter> = HashMap::new();
+    let mut ids: HashMap<&str, &Encounter, RandomState> = HashMap::default();
     for (place, encounter) in record.encounters.iter().enumerate() {
         found.encounter(encounter, |field| format!("encounters[{place}].{field}"));
         let other = ids.insert(&encounter.id, encounter);
@@ -181,6 +221,14 @@ fn violations(record: &Record) -> Vec<Violation> {
         found.event(event, |field| format!("events[{place}].{field}"));
     }
     found.0
+}
+
+fn has_control(text: &str) -> bool {
+    // Nearly every text is ASCII, and of that the bytes say it.
+    match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(char::is_control),
+    }
 }
 
 /// Violations found so far; at most `Found::MAX`, so that a bad record gets a short answer.
@@ -207,7 +255,7 @@ impl Found {
         if text.len() > TEXT_BYTES_MAX {
             self.at(&path(), "longer than 1024 bytes");
         }
-        if text.chars().any(char::is_control) {
+        if has_control(text) {
             self.at(&path(), "holds a control character");
         }
     }

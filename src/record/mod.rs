@@ -17,8 +17,11 @@ mod event;
 mod future;
 mod history;
 mod issue;
+mod known_codes;
 mod normalize;
+mod seen;
 mod spelling;
+mod stay;
 mod swapped;
 mod time;
 mod ucum;
@@ -35,11 +38,13 @@ pub use encounter::{Encounter, EncounterClass, EncounterCode};
 pub use episode::{Episode, Joined, OPEN_STAY_DAYS_MAX};
 pub use event::{Comparator, Event, EventKind, EventStatus, EventTimes, TimePrecision, Value};
 pub(crate) use future::{Future, LaterStay};
-pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, History, TEXT_BYTES_MAX};
+pub use history::{Built, ENCOUNTERS_MAX, EVENTS_MAX, Histories, History, TEXT_BYTES_MAX};
 pub use issue::{DataIssue, IssueKind, KnownAfter, RecordError, Violation};
 pub use normalize::Entry;
+pub use seen::Seen;
+pub use stay::Stay;
 pub use time::{PartialDate, Time};
-pub use view::{Dated, Evidence, Stay, View};
+pub use view::{Dated, Evidence, View};
 pub use window::Window;
 
 /// Administrative sex as recorded (FHIR `Patient.gender`).

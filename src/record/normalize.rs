@@ -2,8 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::issue::{IssueKind, Issues, KnownAfter};
+use super::known_codes::KnownCodes;
 use super::unit::Converted;
 use super::{
     Code, Comparator, Concept, ConceptId, ConceptSet, Event, EventKind, EventStatus, EventTimes,
@@ -23,9 +27,9 @@ pub struct Entry {
     /// even the day is known.
     pub(super) dated: Option<Time>,
     pub kind: EventKind,
-    pub code: Code,
+    pub code: Arc<Code>,
     /// The concepts its code belongs to, in order.
-    pub concepts: Vec<ConceptId>,
+    pub concepts: Arc<[ConceptId]>,
     /// Its number in the unit of its concept, rounded to the concept's step.
     pub number: Option<f64>,
     pub comparator: Option<Comparator>,
@@ -33,9 +37,6 @@ pub struct Entry {
     pub rank: Option<u32>,
     /// The place of its encounter in the history.
     pub(super) encounter: Option<usize>,
-    id: Option<String>,
-    text: Option<String>,
-    end_time: Option<Time>,
     /// Its place in the record it came from.
     pub(super) source: usize,
 }
@@ -46,41 +47,50 @@ impl Entry {
         concepts.iter().any(|concept| self.concepts.contains(concept))
     }
 
+    /// Whether at least the day on which it happened is known.
+    pub fn is_dated(&self) -> bool {
+        matches!(self.precision, TimePrecision::Instant | TimePrecision::Day)
+    }
+
     /// The place of its encounter in the history: the same for all events of one encounter.
     pub fn encounter(&self) -> Option<usize> {
         self.encounter
     }
 
-    /// A total order by content alone, so that the order of the record cannot matter.
-    pub(super) fn order(&self, other: &Entry) -> Ordering {
+    /// A total order by content alone, so that the order of the record cannot matter; `events` are those
+    /// of the record it came from.
+    pub(super) fn order(&self, other: &Entry, events: &[Event]) -> Ordering {
         let number = |entry: &Entry| entry.number.map(f64::to_bits);
-        (self.time, self.kind, &self.code, &self.coded, &self.text, self.rank, self.encounter)
-            .cmp(&(
-                other.time,
-                other.kind,
-                &other.code,
-                &other.coded,
-                &other.text,
-                other.rank,
-                other.encounter,
-            ))
+        let (one, two) = (events.get(self.source), events.get(other.source));
+        let end = |event: Option<&Event>| event?.end_time;
+        fn id(event: Option<&Event>) -> Option<&str> {
+            event?.id.as_deref()
+        }
+        (self.time, self.kind)
+            .cmp(&(other.time, other.kind))
+            .then_with(|| match Arc::ptr_eq(&self.code, &other.code) {
+                true => Ordering::Equal,
+                false => self.code.cmp(&other.code),
+            })
+            .then_with(|| self.coded.cmp(&other.coded))
+            .then_with(|| one.and_then(text).cmp(&two.and_then(text)))
+            .then_with(|| (self.rank, self.encounter).cmp(&(other.rank, other.encounter)))
             .then_with(|| number(self).cmp(&number(other)))
             .then_with(|| {
-                (self.comparator, self.known, self.dated, self.end_time, self.precision, &self.id)
-                    .cmp(&(
-                        other.comparator,
-                        other.known,
-                        other.dated,
-                        other.end_time,
-                        other.precision,
-                        &other.id,
-                    ))
+                (self.comparator, self.known, self.dated, end(one), self.precision, id(one)).cmp(&(
+                    other.comparator,
+                    other.known,
+                    other.dated,
+                    end(two),
+                    other.precision,
+                    id(two),
+                ))
             })
             .then(self.source.cmp(&other.source))
     }
 
-    /// Whether both are the same event sent twice.
-    pub(super) fn repeats(&self, other: &Entry) -> bool {
+    /// Whether both are the same event of `events` sent twice.
+    pub(super) fn repeats(&self, other: &Entry, events: &[Event]) -> bool {
         let Entry {
             time,
             known,
@@ -94,11 +104,12 @@ impl Entry {
             coded,
             rank,
             encounter,
-            id,
-            text,
-            end_time,
-            source: _,
+            source,
         } = self;
+        let said = |source: usize| {
+            let event = events.get(source)?;
+            Some((&event.id, text(event), event.end_time))
+        };
         (time, known, dated, precision, kind, code, comparator, rank, encounter)
             == (
                 &other.time,
@@ -112,24 +123,33 @@ impl Entry {
                 &other.encounter,
             )
             && number.map(f64::to_bits) == other.number.map(f64::to_bits)
-            && (coded, id, text, end_time)
-                == (&other.coded, &other.id, &other.text, &other.end_time)
+            && *coded == other.coded
+            && said(*source) == said(other.source)
+    }
+}
+
+/// The free text of an event.
+fn text(event: &Event) -> Option<&str> {
+    match &event.value {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
     }
 }
 
 /// What entries need of the whole record.
-pub(super) struct Context<'a> {
+pub(super) struct Context<'a, 'c> {
     pub concepts: &'a ConceptSet,
+    pub codes: &'c mut KnownCodes,
     pub known_after: &'a KnownAfter,
     /// Encounter id to its place in the history.
-    pub encounters: HashMap<&'a str, usize>,
+    pub encounters: HashMap<&'a str, usize, RandomState>,
 }
 
 /// Makes the entry of event number `source`, or counts why there is none.
 pub(super) fn entry(
     event: &Event,
     source: usize,
-    context: &Context<'_>,
+    context: &mut Context<'_, '_>,
     issues: &mut Issues,
 ) -> Option<Entry> {
     let mut drop = |kind, field| {
@@ -151,7 +171,7 @@ pub(super) fn entry(
         EventKind::Diagnosis | EventKind::Problem => recorded.map(|r| r.max(time)).or(happened),
         _ => happened,
     };
-    let concepts = context.concepts.concepts_of(&event.code);
+    let concepts = context.codes.concepts_of(&event.code, context.concepts);
     let encounter = event.encounter_id.as_deref().and_then(|id| {
         let place = context.encounters.get(id).copied();
         if place.is_none() {
@@ -160,13 +180,12 @@ pub(super) fn entry(
         }
         place
     });
-    let (number, coded, text) = match &event.value {
+    let (number, coded) = match &event.value {
         Some(Value::Number(number)) => {
-            (number_in_unit(*number, event, &concepts, source, context, issues), None, None)
+            (number_in_unit(*number, event, &concepts, source, context, issues), None)
         }
-        Some(Value::Coded(code)) => (None, Some(code.trim().to_ascii_lowercase()), None),
-        Some(Value::Text(text)) => (None, None, Some(text.clone())),
-        None => (None, None, None),
+        Some(Value::Coded(code)) => (None, Some(code.trim().to_ascii_lowercase())),
+        Some(Value::Text(_)) | None => (None, None),
     };
     Some(Entry {
         time,
@@ -181,9 +200,6 @@ pub(super) fn entry(
         coded,
         rank: event.rank,
         encounter,
-        id: event.id.clone(),
-        text,
-        end_time: event.end_time,
         source,
     })
 }
@@ -195,7 +211,7 @@ fn number_in_unit(
     event: &Event,
     concepts: &[ConceptId],
     source: usize,
-    context: &Context<'_>,
+    context: &Context<'_, '_>,
     issues: &mut Issues,
 ) -> Option<f64> {
     // Adding 0.0 turns -0.0 into 0.0, which must not differ from it in any order or hash.
@@ -255,8 +271,10 @@ mod tests {
         event.value = Some(Value::Number(number));
         event.unit = unit.map(str::to_owned);
         let known_after = KnownAfter::default();
-        let context = Context { concepts, known_after: &known_after, encounters: HashMap::new() };
-        entry(&event, 0, &context, &mut Issues::default())?.number
+        let (encounters, codes) = (HashMap::default(), &mut KnownCodes::default());
+        let known_after = &known_after;
+        let context = &mut Context { concepts, codes, known_after, encounters };
+        entry(&event, 0, context, &mut Issues::default())?.number
     }
 
     /// A measured value that is exact in the concept's unit is the same number when it was sent in

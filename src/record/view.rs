@@ -1,72 +1,23 @@
 //! `View`: what was there and known at the index time.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::contact::{Contact, Taken};
 use super::future::near_stay;
+use super::seen::Layout;
 use super::{
     ConceptId, Encounter, EncounterClass, EncounterCode, Entry, Episode, History, Joined, Period,
-    Sex, Time, TimePrecision, episode,
+    Seen, Sex, Stay, Time, TimePrecision, episode,
 };
 
 /// Where in the record a fact comes from, and when it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// Place of the event in the record's events.
-    Event { index: usize, time: Time },
+    /// Place of the event in the record's events; how much of its time is known.
+    Event { index: usize, time: Time, precision: TimePrecision },
     /// Place of the encounter in the record's encounters.
     Encounter { index: usize, time: Time },
-}
-
-/// The episode a view stands at: the one that ends at the index time, or that is open there.
-#[derive(Debug, Clone, Copy)]
-pub struct Stay<'a> {
-    pub start: Time,
-    /// The index time, or `None` when the stay is open and scored as if it ended there.
-    pub end: Option<Time>,
-    history: &'a History,
-    first: usize,
-    last: usize,
-}
-
-impl<'a> Stay<'a> {
-    /// The class of the stay that began it.
-    pub fn class(&self) -> Option<EncounterClass> {
-        self.history.encounters.get(self.first).map(|first| first.class)
-    }
-
-    /// The concepts of a coded field: of admission from the first stay, of discharge from the last,
-    /// once it is over.
-    pub fn concepts(&self, field: EncounterCode) -> &'a [ConceptId] {
-        let place = match field {
-            EncounterCode::AdmissionType | EncounterCode::AdmissionSource => self.first,
-            EncounterCode::DischargeDisposition if self.end.is_some() => self.last,
-            EncounterCode::DischargeDisposition => return &[],
-        };
-        let fields = self.history.field_concepts.get(place);
-        fields.map_or(&[], |fields| fields[field as usize].as_slice())
-    }
-
-    /// The encounter in which the patient came in.
-    pub fn admission(&self) -> Evidence {
-        Evidence::Encounter { index: self.source(self.first), time: self.start }
-    }
-
-    /// The encounter from which the patient left, or is expected to leave.
-    pub fn discharge(&self) -> Evidence {
-        let begun = self.history.encounters.get(self.last).map(|encounter| encounter.start);
-        let time = self.end.or(begun).unwrap_or(self.start);
-        Evidence::Encounter { index: self.source(self.last), time }
-    }
-
-    fn source(&self, place: usize) -> usize {
-        self.history.encounter_sources.get(place).copied().unwrap_or_default()
-    }
-
-    /// The medical service the patient was under at the end.
-    pub fn service(&self) -> Option<&'a str> {
-        self.history.encounters.get(self.last)?.service.as_deref()
-    }
 }
 
 fn is_number_of(entry: &Entry, concept: ConceptId) -> bool {
@@ -83,6 +34,8 @@ pub struct View<'a> {
     index: Option<usize>,
     /// For each encounter what it is to the episodes.
     parts: Vec<Part>,
+    /// Laid out when somebody asks.
+    seen: OnceCell<Layout>,
 }
 
 /// What an encounter is to the episodes of a view.
@@ -130,7 +83,7 @@ impl History {
                 };
             }
         }
-        View { history: self, index_time, episodes, index, parts }
+        View { history: self, index_time, episodes, index, parts, seen: OnceCell::new() }
     }
 
     /// How often encounters of the whole record were joined, for reports; no feature may ask.
@@ -326,12 +279,18 @@ impl<'a> View<'a> {
         self.history.entries.iter().filter(|entry| self.sees(entry))
     }
 
-    /// What names `entry` in the record.
-    pub fn evidence(&self, entry: &Entry) -> Evidence {
-        Evidence::Event { index: entry.source, time: entry.time }
+    /// The visible events laid out by concept: for asking after many concepts.
+    pub fn seen(&self) -> Seen<'_, 'a> {
+        let layout = self.seen.get_or_init(|| Layout::of(self, self.history));
+        Seen { history: self.history, layout }
     }
 
-    fn sees(&self, entry: &Entry) -> bool {
+    /// What names `entry` in the record.
+    pub fn evidence(&self, entry: &Entry) -> Evidence {
+        Evidence::Event { index: entry.source, time: entry.time, precision: entry.precision }
+    }
+
+    pub(super) fn sees(&self, entry: &Entry) -> bool {
         let day = self.index_time.day();
         let happened = match entry.precision {
             TimePrecision::Instant => entry.time <= self.index_time,
@@ -366,8 +325,7 @@ impl<'a> View<'a> {
     /// Whether `entry` happened in the last `days` days. Events known to the month or year only are
     /// in no such window.
     pub fn within_days(&self, entry: &Entry, days: i64) -> bool {
-        let exact = matches!(entry.precision, TimePrecision::Instant | TimePrecision::Day);
-        exact && entry.time > self.index_time.plus_days(-days)
+        entry.is_dated() && entry.time > self.index_time.plus_days(-days)
     }
 
     /// How many days the record goes back: to the start of the coverage that holds the index time, or

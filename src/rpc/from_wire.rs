@@ -277,7 +277,7 @@ fn event(given: proto::Event, place: usize, faults: &mut Faults) -> Option<Event
         end_time,
         recorded_time,
         time_precision: time_precision?,
-        code: Code::new(&system, &code),
+        code: Code::new(&system, &code).into(),
         value: value.map(|value| match value {
             proto::event::Value::Number(number) => Value::Number(number),
             proto::event::Value::Coded(code) => Value::Coded(code),

@@ -98,6 +98,8 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         baseline,
         reasons,
         other_contribution,
+        // Told in words among the assumptions.
+        explanation_failed: _,
         published,
     } = score;
     let sufficiency = match sufficiency {
@@ -158,16 +160,16 @@ fn published(score: PublishedScore) -> proto::PublishedScore {
 }
 
 fn reason(reason: Reason, origin: &Origin) -> proto::Reason {
-    let Reason { feature, text, value, unit, contribution, modifiable, events } = reason;
+    let Reason { theme, features, text, value, unit, contribution, modifiable, events } = reason;
     let events = events.into_iter().map(|evidence| event_ref(evidence, origin)).collect();
-    proto::Reason { feature, text, value, unit, contribution, modifiable, events }
+    proto::Reason { theme, features, text, value, unit, contribution, modifiable, events }
 }
 
 fn event_ref(evidence: Evidence, origin: &Origin) -> proto::EventRef {
     // A request cannot hold 2^32 events: a place always fits.
     let place = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
     let (place, time) = match evidence {
-        Evidence::Event { index, time } => {
+        Evidence::Event { index, time, .. } => {
             (proto::event_ref::Place::EventIndex(place(origin.event(index))), time)
         }
         Evidence::Encounter { index, time } => {

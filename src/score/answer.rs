@@ -4,13 +4,18 @@ use crate::bundle::Sufficiency;
 use crate::published::PublishedScore;
 use crate::record::{Evidence, Time};
 
-/// One feature's share of the score, in words.
-#[derive(Debug, Clone, PartialEq)]
+/// The share of the score that belongs to one theme, in words.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reason {
-    /// The feature's name in the task file, with the code for a learned one.
-    pub feature: String,
+    /// What it is about, such as `blood pressure`.
+    pub theme: String,
+    /// The names in the task file of the features that are about it, those with the largest shares
+    /// first, with the code for a learned one.
+    pub features: Vec<String>,
+    /// A sentence for clinicians: what was found, when, and whether it goes with a higher or a
+    /// lower risk.
     pub text: String,
-    /// The feature's value, when it is a single number.
+    /// The feature's value, when it is one feature with a single number.
     pub value: Option<f64>,
     pub unit: Option<String>,
     /// Share of the log-odds; positive raises the risk.
@@ -19,6 +24,13 @@ pub struct Reason {
     pub modifiable: bool,
     /// The dated facts behind the value.
     pub events: Vec<Evidence>,
+}
+
+impl Reason {
+    /// What is to be filled in about one feature.
+    pub(super) fn of(feature: &str) -> Reason {
+        Reason { features: vec![feature.to_owned()], ..Reason::default() }
+    }
 }
 
 /// A score at one index time.
@@ -46,8 +58,10 @@ pub struct Score {
     pub sufficiency_notes: Vec<String>,
     /// Log-odds of the member models' mean prediction, from which the contributions start.
     pub baseline: f64,
-    /// The largest shares first.
+    /// The largest shares first; of what is not recorded, last. Empty where the explanation failed.
     pub reasons: Vec<Reason>,
+    /// Whether the explanation failed its own check, so that the score comes without reasons.
+    pub explanation_failed: bool,
     /// Sum of all shares not listed, so that baseline + reasons + other = log-odds of probability.
     pub other_contribution: f64,
     /// The published scores of the task, in its order: each of its own outcome, not recalibrated.

@@ -7,8 +7,8 @@ mod words;
 pub use crate::bundle::Sufficiency;
 pub use answer::{Reason, Score};
 
-use crate::bundle::Bundle;
-use crate::feature::extract;
+use crate::bundle::{Bundle, Explanation};
+use crate::feature::{Facts, extract};
 use crate::published::{PublishedScore, evaluate};
 use crate::record::{History, Time, View};
 use crate::task::{NotEligible, Standing, eligibility, latest_index};
@@ -46,6 +46,7 @@ pub fn score(
         sufficiency_notes: judgement.notes,
         baseline: 0.0,
         reasons: Vec::new(),
+        explanation_failed: false,
         other_contribution: 0.0,
         published: task.published().iter().map(|formula| evaluate(&view, formula)).collect(),
     };
@@ -64,14 +65,31 @@ pub fn score(
     score.tier = Some(bundle.tier(probability).to_owned());
     score.reference_percentile = Some(bundle.reference_percentile(probability));
     if reasons_max > 0 {
-        let explanation = bundle.explain(&row);
-        score.baseline = explanation.baseline;
-        let (reasons, other) =
-            reasons::reasons(bundle, &facts, &row, &explanation.contributions, reasons_max);
-        score.reasons = reasons;
-        score.other_contribution = other;
+        explained(&mut score, bundle, &facts, &row, &bundle.explain(&row), reasons_max);
     }
     Ok(score)
+}
+
+/// Adds the reasons, unless the explanation is not one of the score: a score never waits for it.
+fn explained(
+    score: &mut Score,
+    bundle: &Bundle,
+    facts: &Facts,
+    row: &[f32],
+    explanation: &Explanation,
+    reasons_max: usize,
+) {
+    if !score.probability.is_some_and(|probability| reasons::explains(explanation, probability)) {
+        score.explanation_failed = true;
+        let note = "no reasons are given: they did not add up to the score, which stands by itself";
+        score.assumptions.push(note.to_owned());
+        return;
+    }
+    let (reasons, other) =
+        reasons::reasons(bundle, facts, row, &explanation.contributions, reasons_max);
+    score.baseline = explanation.baseline;
+    score.reasons = reasons;
+    score.other_contribution = other;
 }
 
 /// Whether the record suffices for published scores: for one of them it does, or for none.
@@ -108,4 +126,75 @@ fn latest_fact(view: &View<'_>) -> Option<Time> {
     let earlier = view.earlier_encounters().map(|(encounter, _)| encounter.start).max();
     let stay = view.stay().map(|stay| stay.end.unwrap_or(stay.start));
     events.max(earlier).max(stay)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::record::{Code, Encounter, EncounterClass, Event, EventKind, PartialDate, Record};
+
+    /// An adult with diabetes after a stay of five days.
+    fn record() -> Record {
+        let time = |text| Time::parse(text).unwrap();
+        let [begin, end] = ["2024-03-01T09:00:00Z", "2024-03-06T15:00:00Z"].map(time);
+        let mut stay = Encounter::new("stay", EncounterClass::Inpatient, begin, Some(end));
+        stay.admission_type = Some("emergency".into());
+        stay.admission_source = Some("emd".into());
+        stay.discharge_disposition = Some("home".into());
+        let of_stay = |kind, code| {
+            let mut event = Event::new(kind, Code::parse(code).unwrap(), begin.plus_hours(3));
+            event.encounter_id = Some("stay".into());
+            event
+        };
+        Record {
+            birth_date: PartialDate::parse("1951-07-08"),
+            encounters: vec![stay],
+            events: vec![
+                of_stay(EventKind::Diagnosis, "ICD10CM//E11.9"),
+                of_stay(EventKind::DrugOrder, "RXNORM//5856"),
+                of_stay(EventKind::Procedure, "CPT//93306"),
+                of_stay(EventKind::Measurement, "LOINC//718-7"),
+            ],
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn a_broken_explanation_leaves_the_score_without_reasons() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/readmit30_diabetes/1");
+        let bundle = crate::registry::open(&folder, &[]).unwrap();
+        let record = record();
+        let known_after = &bundle.task().params().known_after;
+        let history = History::build(&record, bundle.concepts(), known_after).unwrap().history;
+        let at = record.encounters[0].end.unwrap();
+        let plain = score(&bundle, &history, at, 0).unwrap();
+        assert!(plain.probability.is_some() && plain.assumptions.is_empty());
+
+        let facts = extract(&history.view(at), bundle.task().spec(), true);
+        let row = bundle.manifest().vocabulary.row(&facts);
+        let with = |change: &dyn Fn(&mut Explanation)| {
+            let mut explanation = bundle.explain(&row);
+            change(&mut explanation);
+            let mut score = plain.clone();
+            explained(&mut score, &bundle, &facts, &row, &explanation, 5);
+            score
+        };
+        let whole = with(&|_| {});
+        assert!(!whole.explanation_failed && !whole.reasons.is_empty());
+        let breaks: [&dyn Fn(&mut Explanation); 4] = [
+            &|e| e.contributions[0] += 2e-6,
+            &|e| e.baseline = f64::NAN,
+            &|e| e.contributions[1] = f64::INFINITY,
+            &|e| e.contributions.clear(),
+        ];
+        for change in breaks {
+            let broken = with(change);
+            assert!(broken.explanation_failed && broken.reasons.is_empty());
+            assert_eq!((broken.probability, &broken.tier), (plain.probability, &plain.tier));
+            assert_eq!((broken.baseline, broken.other_contribution), (0.0, 0.0));
+            assert!(broken.assumptions[0].starts_with("no reasons are given"));
+        }
+    }
 }

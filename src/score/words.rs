@@ -1,7 +1,67 @@
 //! The words of a reason: what was found, without any claim that it is a cause.
 
-use crate::feature::{Feature, Source};
-use crate::record::{Code, ConceptSet};
+use crate::feature::{Aggregate, Feature, Source};
+use crate::record::{Code, ConceptSet, Evidence, TimePrecision};
+
+/// The most parts of one theme that its sentence lists.
+const LISTED_MAX: usize = 5;
+
+/// The sentence of a theme: what was found, and how it goes with the risk in the cohort that the
+/// model was developed on. `texts` has at least one text, those with the largest shares first.
+pub(super) fn sentence(theme: &str, texts: &[String], contribution: f64) -> String {
+    let mut listed: Vec<&str> = texts.iter().take(LISTED_MAX).map(String::as_str).collect();
+    let more = texts.len() - listed.len();
+    let rest = format!("and {more} more");
+    if more > 0 {
+        listed.push(&rest);
+    }
+    let about = if texts.len() > 1 { format!("{theme}: ") } else { String::new() };
+    let direction = if contribution > 0.0 { "higher" } else { "lower" };
+    format!("{about}{} (associated with a {direction} risk)", listed.join("; "))
+}
+
+/// What the words of a feature rest on: how many readings, and the day of the latest fact (UTC).
+/// Empty without dated facts, and where the day says nothing, as for what is so all through a stay.
+pub(super) fn made_from(feature: &Feature, facts: &[Evidence]) -> String {
+    let readings = facts.len();
+    let what = match &feature.source {
+        Source::Age
+        | Source::Sex
+        | Source::StayDays
+        | Source::StayCode { .. }
+        | Source::StayCount { .. }
+        | Source::Published { .. } => return String::new(),
+        Source::Measurement(of) if readings > 1 => match of.aggregate.first() {
+            Some(Aggregate::Mean) => format!(", mean of {readings} readings"),
+            Some(Aggregate::Min) => format!(", lowest of {readings} readings"),
+            Some(Aggregate::Max) => format!(", highest of {readings} readings"),
+            Some(
+                Aggregate::SlopePerYear
+                | Aggregate::SlopePerDay
+                | Aggregate::Sd
+                | Aggregate::Change,
+            ) => format!(", from {readings} readings"),
+            Some(Aggregate::Last | Aggregate::Count | Aggregate::DaysSince) | None => String::new(),
+        },
+        _ => String::new(),
+    };
+    let days: Vec<String> = facts.iter().map(day).collect();
+    match (days.first(), days.last()) {
+        (Some(first), Some(last)) if first == last => format!("{what}, on {last}"),
+        (_, Some(last)) => format!("{what}, the latest on {last}"),
+        _ => String::new(),
+    }
+}
+
+/// The day of a fact, or as much of it as is known.
+fn day(fact: &Evidence) -> String {
+    let (time, length) = match fact {
+        Evidence::Event { time, precision: TimePrecision::Year, .. } => (time, 4),
+        Evidence::Event { time, precision: TimePrecision::Month, .. } => (time, 7),
+        Evidence::Event { time, .. } | Evidence::Encounter { time, .. } => (time, 10),
+    };
+    time.to_string().chars().take(length).collect()
+}
 
 /// The words of a feature with fixed columns, given their values.
 pub(super) fn fixed(feature: &Feature, values: &[f32]) -> String {
@@ -76,5 +136,27 @@ mod tests {
             ("3".into(), "0.5".into(), "2.35".into())
         );
         assert_eq!((plain(-0.001), plain(100.0)), ("0".into(), "100".into()));
+    }
+
+    #[test]
+    fn a_sentence_lists_the_first_parts_and_names_a_direction() {
+        let texts: Vec<String> = (1..=7).map(|part| format!("part {part}")).collect();
+        let alone = super::sentence("theme", &texts[..1], -0.2);
+        assert_eq!(alone, "part 1 (associated with a lower risk)");
+        let all = super::sentence("theme", &texts, 0.2);
+        let parts = "part 1; part 2; part 3; part 4; part 5; and 2 more";
+        assert_eq!(all, format!("theme: {parts} (associated with a higher risk)"));
+    }
+
+    #[test]
+    fn a_day_is_named_as_far_as_it_is_known() {
+        use crate::record::{Evidence, Time, TimePrecision};
+        let time = Time::parse("2024-03-01T10:30:00Z").unwrap();
+        let event = |precision| super::day(&Evidence::Event { index: 0, time, precision });
+        assert_eq!(event(TimePrecision::Instant), "2024-03-01");
+        assert_eq!(event(TimePrecision::Day), "2024-03-01");
+        assert_eq!(event(TimePrecision::Month), "2024-03");
+        assert_eq!(event(TimePrecision::Year), "2024");
+        assert_eq!(super::day(&Evidence::Encounter { index: 3, time }), "2024-03-01");
     }
 }

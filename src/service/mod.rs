@@ -135,7 +135,13 @@ impl Service {
             let scored =
                 score(bundle, &built.history, prediction_time, request.options.reasons_max);
             let outcome = match scored {
-                Ok(score) => Answer::Score(Box::new(score)),
+                Ok(score) => {
+                    if score.explanation_failed {
+                        let (task, bundle_digest) = (&bundle.manifest().task, bundle.digest());
+                        tracing::error!(task, bundle_digest, "an explanation failed its check");
+                    }
+                    Answer::Score(Box::new(score))
+                }
                 Err(not) => Answer::NotEligible(not),
             };
             assessments.push(Assessment {

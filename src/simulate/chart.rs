@@ -134,7 +134,7 @@ impl Chart {
             end_time: None,
             recorded_time: None,
             time_precision: TimePrecision::Instant,
-            code: Code { system: system.to_owned(), code: code.to_owned() },
+            code: Code { system: system.to_owned(), code: code.to_owned() }.into(),
             value: None,
             comparator: None,
             unit: None,

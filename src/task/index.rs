@@ -4,7 +4,7 @@ use super::criterion::NotEligible;
 use super::definition::Task;
 use super::params::IndexRule;
 use crate::record::{
-    ConceptId, Contact, EncounterClass, History, OPEN_STAY_DAYS_MAX, Taken, Time, View,
+    ConceptId, Contact, EncounterClass, History, OPEN_STAY_DAYS_MAX, Record, Taken, Time, View,
 };
 
 /// The most index times that months make for one person: a hundred years.
@@ -47,6 +47,26 @@ pub fn index_times(history: &History, task: &Task) -> Vec<Time> {
     times.sort_unstable();
     times.dedup();
     times
+}
+
+/// Whether a history of `record` can have an index time at all, found without building it.
+pub fn may_have_index_times(record: &Record, task: &Task) -> bool {
+    let mut encounters = record.encounters.iter().filter(|encounter| !encounter.synthetic);
+    !needs_encounters(task) || encounters.any(|encounter| makes_index_times(encounter.class, task))
+}
+
+/// Whether only encounters make index times of `task`.
+pub fn needs_encounters(task: &Task) -> bool {
+    !matches!(task.params().index.rule, IndexRule::MonthStart)
+}
+
+/// Whether an encounter of `class` can make index times of `task`.
+pub fn makes_index_times(class: EncounterClass, task: &Task) -> bool {
+    match &task.params().index.rule {
+        IndexRule::EpisodeEnd | IndexRule::InStay { .. } => class.is_stay(),
+        IndexRule::Contact { classes, .. } => classes.contains(&class),
+        IndexRule::MonthStart => false,
+    }
 }
 
 fn in_stays(history: &History, first_hours: u32) -> Vec<Time> {

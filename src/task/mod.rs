@@ -21,7 +21,10 @@ pub use definition::{
     Bound, Criterion, Events, FollowUp, Hit, Measure, Part, PartRule, PlannedRule, Readings, Rise,
     Rule, Task, TaskError,
 };
-pub use index::{Index, Standing, index_times, latest_index};
+pub use index::{
+    Index, Standing, index_times, latest_index, makes_index_times, may_have_index_times,
+    needs_encounters,
+};
 pub use label::{Label, Outcome, label};
 pub use needs::LabelNeeds;
 pub use params::{

@@ -2,10 +2,11 @@
 
 use super::Cohort;
 use super::account::Account;
-use super::interval::{self, Scored};
+use super::cohort::Sample;
+use super::interval::interval;
 use super::judgement::drift_reference;
 use super::metrics::Quantiles;
-use super::report::{FitParams, Report, TrainError, headline};
+use super::report::{FitParams, Report, SourceNote, TrainError, headline};
 use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
     Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
@@ -66,6 +67,8 @@ pub(super) fn draft(
         unit: features.get(column.feature).and_then(|feature| feature.unit.clone()),
         weight: 0.0,
     });
+    let Table { labels, patients, .. } = parts.table;
+    let (probabilities, seed) = (&chosen.probabilities, parts.params.seed);
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -73,19 +76,16 @@ pub(super) fn draft(
         task_digest: task.digest().to_owned(),
         seed: parts.params.seed,
         development: Some(development(parts)),
+        recalibrated: None,
         columns: columns.collect(),
         vocabulary: parts.layout.vocabulary.clone(),
         input: parts.layout.input.clone(),
         held_out: None,
         members,
-        tiers: tier_cuts(parts, &chosen.probabilities),
-        drift_reference: Some(drift_reference(
-            &parts.layout.matrix,
-            &parts.table.patients,
-            &chosen.probabilities,
-        )),
-        reference: reference(&chosen.probabilities, parts.table.weights()),
-        interval: interval::interval(&Scored::of(parts.table, &chosen.probabilities)),
+        tiers: tier_cuts(task, probabilities, parts.table.weights()),
+        drift_reference: Some(drift_reference(&parts.layout.matrix, patients, probabilities)),
+        reference: reference(probabilities, parts.table.weights()),
+        interval: interval(probabilities, labels, patients, parts.table.weights(), seed),
         novelty_usual: None,
         golden: Vec::new(),
         files: Default::default(),
@@ -108,7 +108,7 @@ pub(super) fn described(task: &Task, concepts: &ConceptSet) -> Result<Files, Tra
     Ok(files)
 }
 
-fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, TrainError> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| TrainError::Json(error.to_string()))?;
     bytes.push(b'\n');
@@ -119,11 +119,7 @@ fn development(parts: &Parts<'_>) -> Development {
     let Parts { table, params, .. } = parts;
     let mut patients = table.patients.clone();
     patients.dedup();
-    let years = params.source.years.unwrap_or_else(|| {
-        let years = table.samples.iter().map(|s| i32::from(s.prediction_time.year()));
-        let first = years.clone().min().unwrap_or_default();
-        [first, years.max().unwrap_or_default()]
-    });
+    let years = years(&params.source, &table.samples);
     Development {
         source: params.source.title.clone(),
         years,
@@ -135,16 +131,25 @@ fn development(parts: &Parts<'_>) -> Development {
     }
 }
 
+/// First and last year of the records: as the source says, else of the index times.
+pub(super) fn years(source: &SourceNote, samples: &[&Sample]) -> [i32; 2] {
+    source.years.unwrap_or_else(|| {
+        let years = samples.iter().map(|s| i32::from(s.prediction_time.year()));
+        let first = years.clone().min().unwrap_or_default();
+        [first, years.max().unwrap_or_default()]
+    })
+}
+
 /// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
-fn tier_cuts(parts: &Parts<'_>, probabilities: &[f64]) -> Vec<TierCut> {
-    let tiers = &parts.cohort.task().params().tier;
-    let ranked = Quantiles::of(probabilities, parts.table.weights());
+pub(super) fn tier_cuts(task: &Task, probabilities: &[f64], weights: Weights<'_>) -> Vec<TierCut> {
+    let tiers = &task.params().tier;
+    let ranked = Quantiles::of(probabilities, weights);
     let cut = |share: Option<f64>| share.map_or(0.0, |share| ranked.at(1.0 - share));
     tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
 /// The 1st to 99th percentile of the values.
-fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
+pub(super) fn reference(values: &[f64], weights: Weights<'_>) -> Vec<f64> {
     let ranked = Quantiles::of(values, weights);
     (1..=99).map(|percent| ranked.at(f64::from(percent) / 100.0)).collect()
 }

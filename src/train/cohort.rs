@@ -6,8 +6,8 @@ use super::leaks::{Seen, Watch};
 use super::split::Split;
 use crate::feature::{Facts, extract};
 use crate::published::evaluate;
-use crate::record::{ConceptSet, History, Record, RecordError, Time, View};
-use crate::task::{Censored, Label, Task, index_times};
+use crate::record::{ConceptSet, Histories, History, Record, RecordError, Time, View};
+use crate::task::{Censored, Label, Task, index_times, may_have_index_times};
 
 /// A label that the source itself gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,22 @@ pub struct Case {
 }
 
 impl Case {
+    /// The history of its record; `None` where it has no index time of `task`: most patients of a
+    /// hospital have no stay there.
+    ///
+    /// # Errors
+    /// When the record cannot become a history.
+    pub fn history(
+        &self,
+        task: &Task,
+        histories: &mut Histories<'_>,
+    ) -> Result<Option<History>, RecordError> {
+        if self.labels.is_none() && !may_have_index_times(&self.record, task) {
+            return History::check(&self.record).map(|()| None);
+        }
+        Ok(Some(histories.build(&self.record)?.history))
+    }
+
     /// Its index times in order, each with the outcome where it is given.
     pub(super) fn index_times(&self, history: &History, task: &Task) -> Vec<(Time, Option<bool>)> {
         match &self.labels {
@@ -76,13 +92,38 @@ pub struct Cohort<'a> {
     attrition: Attrition,
     /// What the leak check needs of records, which are not kept.
     watch: Watch,
+    histories: Histories<'a>,
 }
 
 impl<'a> Cohort<'a> {
     /// An empty cohort of `task`.
     pub fn new(task: &'a Task, concepts: &'a ConceptSet) -> Cohort<'a> {
         let (attrition, watch) = Default::default();
-        Cohort { task, concepts, samples: Vec::new(), attrition, watch }
+        let histories = Histories::by(concepts, &task.params().known_after);
+        Cohort { task, concepts, samples: Vec::new(), attrition, watch, histories }
+    }
+
+    /// An empty cohort that is to be one of `parts`, which `joined` makes one.
+    pub fn part(task: &'a Task, concepts: &'a ConceptSet, parts: usize) -> Cohort<'a> {
+        Cohort { watch: Watch::of_part(parts), ..Cohort::new(task, concepts) }
+    }
+
+    /// The finished cohort of all cases of `parts`. It does not depend on how many threads made them;
+    /// which index times the leak check replays depends on how the cases were parted.
+    pub fn joined(
+        task: &'a Task,
+        concepts: &'a ConceptSet,
+        parts: impl IntoIterator<Item = Cohort<'a>>,
+    ) -> Cohort<'a> {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or_else(|| Cohort::new(task, concepts));
+        for Cohort { task: _, concepts: _, samples, attrition, watch, histories: _ } in parts {
+            all.samples.extend(samples);
+            all.attrition.join(attrition);
+            all.watch.join(watch);
+        }
+        all.finish();
+        all
     }
 
     /// Adds all samples of one case.
@@ -90,14 +131,19 @@ impl<'a> Cohort<'a> {
     /// # Errors
     /// When the record cannot become a history; the cohort is as it was.
     pub fn add(&mut self, case: &Case) -> Result<(), RecordError> {
-        let known_after = &self.task.params().known_after;
-        let history = History::build(&case.record, self.concepts, known_after)?.history;
-        let mut previous = None;
-        for (prediction_time, given) in case.index_times(&history, self.task) {
-            let index_time = self.add_index_time(case, &history, prediction_time, given, previous);
-            previous = index_time.or(previous);
+        if let Some(history) = case.history(self.task, &mut self.histories)? {
+            self.add_history(case, &history);
         }
         Ok(())
+    }
+
+    /// Adds all samples of one case, of whose record `history` was built by `Case::history`.
+    pub fn add_history(&mut self, case: &Case, history: &History) {
+        let mut previous = None;
+        for (prediction_time, given) in case.index_times(history, self.task) {
+            let index_time = self.add_index_time(case, history, prediction_time, given, previous);
+            previous = index_time.or(previous);
+        }
     }
 
     /// The index time itself comes back when it belongs to the cohort.

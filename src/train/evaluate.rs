@@ -18,7 +18,7 @@ use crate::bundle::Bundle;
 use crate::feature::Matrix;
 
 /// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
-const BOOTSTRAP_SEED: u64 = 1;
+pub(super) const BOOTSTRAP_SEED: u64 = 1;
 /// The shares of the rows with the highest probabilities that a service could afford to look after.
 const TOP_SHARES: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5];
 

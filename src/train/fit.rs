@@ -53,13 +53,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
     candidates.retain(|candidate| candidate.has_inputs(&layout));
     let searched = cross_validate(&table, spec, &candidates, params.seed, pace)?;
     pace.step("final fit");
-    let mut finalists = Vec::new();
-    for tried in best_of_each_family(searched.tried) {
-        let candidate = tried.report.candidate;
-        let member = candidate.fit(&layout, &all, &table, params.seed)?;
-        let calibrator = calibrator(&table, candidate, &tried.margins, &all)?;
-        finalists.push(Finalist { tried, member, calibrator, held_out: None });
-    }
+    let mut finalists = finalists(&table, &layout, searched.tried, params.seed)?;
     simplest_first(&table, &mut finalists);
     let chosen = choose(&table, &finalists);
 
@@ -81,10 +75,6 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         let blended = development_figures(&table, &chosen.probabilities, params.seed);
         cross_validation.extend(blended.map(|metrics| (Contender::Blend, metrics)));
     }
-    let learning_curve = match (pace.is_over)() {
-        true => Vec::new(),
-        false => judging.learning_curve(&table, &finalists, params.seed, pace),
-    };
     let report = Report {
         task: cohort.task().params().name.clone(),
         seed: params.seed,
@@ -101,7 +91,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
         held_out_evaluation,
         description: Some(judging.description(&table, &drafted.1)),
         sample_size: sample_size(&table, &chosen, layout.input.inputs()),
-        learning_curve,
+        learning_curve: judging.learning_curve(&table, &finalists, params.seed, pace),
         unused_columns: unused(&columns, &layout.input),
     };
     let (files, bundle) = assemble::finish(&parts, drafted, &report)?;
@@ -165,6 +155,23 @@ fn check_size(cohort: &Cohort<'_>, table: &Table<'_>) -> Result<(), TrainError> 
     Ok(())
 }
 
+/// The best of each family, fitted on all development rows.
+fn finalists(
+    table: &Table<'_>,
+    layout: &Layout,
+    tried: Vec<Tried>,
+    seed: u64,
+) -> Result<Vec<Finalist>, TrainError> {
+    let all: Vec<usize> = (0..table.samples.len()).collect();
+    let fitted = best_of_each_family(tried).into_iter().map(|tried| {
+        let candidate = tried.report.candidate;
+        let member = candidate.fit(layout, &all, table, seed)?;
+        let calibrator = calibrator(table, candidate, &tried.margins, &all)?;
+        Ok(Finalist { tried, member, calibrator, held_out: None })
+    });
+    fitted.collect()
+}
+
 fn best_of_each_family(tried: Vec<Tried>) -> Vec<Tried> {
     let mut best: BTreeMap<Family, Tried> = BTreeMap::new();
     for one in tried {
@@ -220,7 +227,9 @@ impl Judging<'_> {
         seed: u64,
         pace: Pace<'_>,
     ) -> Vec<LearningPoint> {
-        let Some(first) = finalists.first() else { return Vec::new() };
+        let Some(first) = finalists.first().filter(|_| !(pace.is_over)()) else {
+            return Vec::new();
+        };
         let held_out = self.held_out();
         let spec = self.judged.cohort.task().spec();
         let candidate = first.tried.report.candidate;

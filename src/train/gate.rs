@@ -21,6 +21,23 @@ pub struct GateFigures {
     leaks: Option<Leaks>,
     #[serde(default)]
     held_out_evaluation: Option<HeldOutFigures>,
+    #[serde(default)]
+    beside: Option<BesideFigures>,
+}
+
+/// The version beside another, as it was judged when it was made.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct BesideFigures {
+    digest: String,
+    comparison: ComparedFigures,
+}
+
+impl GateFigures {
+    /// The comparison with the bundle of this digest, where one was made with the version.
+    pub fn beside(&self, digest: &str) -> Option<&ComparedFigures> {
+        let found = self.beside.as_ref().filter(|beside| beside.digest == digest);
+        found.map(|beside| &beside.comparison)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -246,4 +246,6 @@ pub(super) fn row_loss(p: f64, y: bool) -> f64 {
 }
 
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ mod leaks;
 mod metrics;
 mod published_figures;
 mod published_only;
+mod recalibrate;
 mod report;
 mod roll;
 mod select;
@@ -52,6 +53,7 @@ pub use metrics::{
 };
 pub use published_figures::{PublishedFigures, PublishedProbability, Ranking};
 pub use published_only::published_only;
+pub use recalibrate::{RecalibrateParams, RecalibratedVersion, RecalibrationReport, recalibrate};
 pub use report::{Dump, FitParams, Fitted, Report, SourceNote, TrainError};
 pub use roll::{Roll, RollRow};
 pub use select::{Candidate, CandidateReport, Contender, Pace, Search, Step};
@@ -61,4 +63,4 @@ pub use survey::{
     ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
     ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,
 };
-pub use versus::{NetBenefit, Reclassification, Versus, versus};
+pub use versus::{Beside, NetBenefit, Reclassification, Versus, versus};

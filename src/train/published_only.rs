@@ -27,6 +27,7 @@ pub fn published_only(
         task_digest: task.digest().to_owned(),
         seed: 0,
         development: None,
+        recalibrated: None,
         columns: Vec::new(),
         vocabulary: Vocabulary::learn(task.spec(), &[]),
         input: InputSpec { kept: Vec::new(), indicators: Vec::new() },

@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::select::{CandidateReport, Contender, Search};
 use super::small_cell::Count;
 use super::split::HeldOut;
+use crate::SMALL_CELL_PATIENTS;
 use crate::bundle::{Bundle, BundleError, Files, Headline};
 use crate::feature::{Column, Matrix};
 use crate::model::{Family, ModelError};
@@ -52,6 +53,16 @@ pub enum TrainError {
          at least {EACH_CLASS_MIN} of each are needed"
     )]
     TooFew { positives: Count, negatives: Count },
+    #[error(
+        "there are {positives} index times with the outcome and {negatives} without to recalibrate on; \
+         they must be those of {SMALL_CELL_PATIENTS} patients at least"
+    )]
+    TooFewToRecalibrate { positives: Count, negatives: Count },
+    #[error(
+        "on these records higher scores have fewer outcomes: recalibration cannot mend a model that \
+         ranks the wrong way round"
+    )]
+    RanksTheWrongWay,
     #[error("the leak check found what no live system would know:\n{}", .0.blocking())]
     Leaks(Box<LeakReport>),
     #[error(transparent)]

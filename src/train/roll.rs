@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::attrition::{Attrition, AttritionLine, Joined, ShownAttrition};
 use super::cohort::Case;
-use crate::record::{ConceptSet, History, RecordError, Time};
+use crate::record::{ConceptSet, Histories, RecordError, Time};
 use crate::task::{Label, Task};
 
 /// One labelled index time.
@@ -22,17 +22,18 @@ pub struct RollRow {
 #[derive(Debug)]
 pub struct Roll<'a> {
     task: &'a Task,
-    concepts: &'a ConceptSet,
     attrition: Attrition,
     patients: HashSet<u64>,
     rows: Vec<RollRow>,
+    histories: Histories<'a>,
 }
 
 impl<'a> Roll<'a> {
     /// An empty roll of `task`.
     pub fn new(task: &'a Task, concepts: &'a ConceptSet) -> Roll<'a> {
         let (attrition, patients, rows) = Default::default();
-        Roll { task, concepts, attrition, patients, rows }
+        let histories = Histories::by(concepts, &task.params().known_after);
+        Roll { task, attrition, patients, rows, histories }
     }
 
     /// Adds the index times of one case.
@@ -40,8 +41,7 @@ impl<'a> Roll<'a> {
     /// # Errors
     /// When the record cannot become a history; the roll is as it was.
     pub fn add(&mut self, case: &Case) -> Result<(), RecordError> {
-        let known_after = &self.task.params().known_after;
-        let history = History::build(&case.record, self.concepts, known_after)?.history;
+        let Some(history) = case.history(self.task, &mut self.histories)? else { return Ok(()) };
         for (time, given) in case.index_times(&history, self.task) {
             let joined = self.attrition.add(&case.group, &history, self.task, time, given);
             let Some(Joined { outcome, .. }) = joined else { continue };
@@ -64,7 +64,7 @@ impl<'a> Roll<'a> {
 
     /// Adds a roll of the same task whose cases come after these.
     pub fn join(&mut self, later: Roll<'_>) {
-        let Roll { task: _, concepts: _, attrition, patients, rows } = later;
+        let Roll { task: _, attrition, patients, rows, histories: _ } = later;
         self.rows.extend(rows);
         self.patients.extend(patients);
         self.attrition.join(attrition);

@@ -5,12 +5,20 @@ use serde::Serialize;
 
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
+use super::evaluate::BOOTSTRAP_SEED;
 use super::metrics::{Comparison, DRAWS_OF_GROUPS, Estimate, Metrics, Resampling, enough, paired};
 use crate::bundle::Bundle;
 use crate::model::Weights;
 
-/// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
-const BOOTSTRAP_SEED: u64 = 1;
+/// A version beside another one that it may replace, on patients that neither has learnt from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Beside {
+    /// The other one.
+    pub version: String,
+    pub digest: String,
+    /// The version less the other one.
+    pub comparison: Comparison,
+}
 
 /// Two bundles on the index times that both give a probability; every difference is the first's less
 /// the second's.

@@ -131,10 +131,10 @@ fn a_label_file_has_the_columns_of_meds_and_reads_again() {
     assert!(columns[2].starts_with("boolean_value BOOLEAN"), "{columns:?}");
 
     let (subjects, _) = read(records.path(), None).unwrap();
-    let mut labels = Labels::read(&out).unwrap();
+    let labels = Labels::read(&out).unwrap();
     let of: Vec<Vec<(Time, bool)>> = subjects
         .iter()
-        .map(|s| labels.take(s).iter().map(|l| (l.prediction_time, l.boolean_value)).collect())
+        .map(|s| labels.of(s).iter().map(|l| (l.prediction_time, l.boolean_value)).collect())
         .collect();
     let (first, second) = (time("2020-03-05T12:00:00Z"), time("2020-03-18T12:00:00Z"));
     let back = vec![(first, true), (second, false)];

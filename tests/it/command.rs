@@ -64,7 +64,19 @@ fn fit_evaluate_score_and_promote_work_one_after_the_other() {
     assert_eq!(mode(&predictions), 0o600);
 
     let promote = ["--task", "readmit30_diabetes", "--version", "1", "--models", text(&models)];
-    let promoted = json(&train(&[&["promote", "--json"], &promote[..]].concat()));
+    let refused = train(&[&["promote"], &promote[..]].concat());
+    assert_eq!(
+        refused.status.code(),
+        Some(1),
+        "2,000 stays hold too few patients out to be judged"
+    );
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("the gate says no") && said.contains(" outcomes; fewer than 100"),
+        "{said}"
+    );
+    let forced = ["--force", "--reason", "a test"];
+    let promoted = json(&train(&[&["promote", "--json"], &promote[..], &forced].concat()));
     assert_eq!(promoted["digest"], fitted["digest"]);
     let stages = fs::read_to_string(models.join("readmit30_diabetes/stages.json")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&stages).unwrap()["stable"], "1");

@@ -24,7 +24,8 @@ fn carriers(concept: &Concept) -> BTreeSet<&'static str> {
     named.extend(concept.absent.keys().cloned());
     let names_one_of = |systems: &[&str]| systems.iter().any(|system| named.contains(*system));
     let mut found = BTreeSet::new();
-    if concept.count.is_some() {
+    // A count comes from a table that has counted, whether others count by a rule or by a feature.
+    if concept.count.is_some() || concept.unit.as_deref() == Some("{count}") {
         found.insert("D130");
     }
     for (sort, also) in [(&ICD[..], "SNOMED"), (&PROCEDURE[..], "SNOMED"), (&DRUG[..], "ATC")] {

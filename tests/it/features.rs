@@ -1,5 +1,8 @@
 //! Features counted again by brute force, straight from the records' events.
 
+mod recount;
+mod richer;
+
 use std::collections::BTreeSet;
 
 use prodrome::feature::{FeatureParams, Spec, Vocabulary, extract};
@@ -65,6 +68,7 @@ fn recount(column: &str, subject: &Subject) -> Option<f64> {
         }
         "stay_days" => stay.end.unwrap().days_since(stay.start),
         "inpatient_stays_365d" => earlier(EncounterClass::Inpatient),
+        "earlier_stays" => number("earlier_rows"),
         "emergency_visits_365d" => earlier(EncounterClass::Emergency),
         "outpatient_visits_365d" => earlier(EncounterClass::Ambulatory),
         "stay_lab_tests" => number("num_lab_procedures"),
@@ -103,7 +107,7 @@ fn features_of_the_sample_are_what_a_recount_of_its_events_gives() {
             assert!(same(*value, recounted), "{} on line {line}: {value} {recounted}", column.name);
         }
     }
-    assert_eq!(compared.len(), 14, "{compared:?}");
+    assert_eq!(compared.len(), 15, "{compared:?}");
 }
 
 const SPEC: &str = r#"
@@ -127,12 +131,52 @@ from.encounters = { classes = ["EMER"], window_days = 30 }
 name = "days_since_emergency"
 text = "{value}"
 from.days_since_encounter = { classes = ["EMER"], window_days = 365 }
+[[feature]]
+name = "glucose_trend"
+text = "{value}"
+from.measurement = { concept = "glucose", window = { days = 180 }, aggregate = ["slope_per_year"] }
+[[feature]]
+name = "glucose_trend_daily_lows"
+text = "{value}"
+from.measurement = { concept = "glucose", window = { days = 60 }, aggregate = ["slope_per_day"], per_day = "lowest" }
+[[feature]]
+name = "glucose_variability"
+text = "{value}"
+from.measurement = { concept = "glucose", window = { days = 90 }, aggregate = ["sd"] }
+[[feature]]
+name = "glucose_change"
+text = "{value}"
+from.measurement = { concept = "glucose", window = { days = 120 }, aggregate = ["change"] }
+[[feature]]
+name = "glucose_age"
+text = "{value}"
+from.measurement = { concept = "glucose", window = "ever", aggregate = ["days_since"] }
+[[feature]]
+name = "drugs_started"
+text = "{value}"
+from.drug_changes = { concepts = ["drug_insulin", "drug_metformin", "drug_sulfonylurea"], change = "started", recent_days = 7, before_days = 20 }
+[[feature]]
+name = "drugs_stopped"
+text = "{value}"
+from.drug_changes = { concepts = ["drug_insulin", "drug_metformin", "drug_sulfonylurea"], change = "stopped", recent_days = 7, before_days = 20 }
+[[feature]]
+name = "drug_classes"
+text = "{value}"
+from.concept_count = { concepts = ["drug_insulin", "drug_metformin", "drug_sulfonylurea"], kinds = ["drug_order"], window = { days = 14 }, missing_without_any = true }
+[[feature]]
+name = "drug_codes"
+text = "{value}"
+from.distinct_codes = { kinds = ["drug_order", "drug_given"], window = { days = 30 } }
 "#;
 
 #[derive(serde::Deserialize)]
 struct SpecFile {
     feature: Vec<FeatureParams>,
 }
+
+/// Two insulins, metformin, a sulfonylurea, and a drug of no concept that is asked for.
+const DRUGS: [&str; 5] =
+    ["ATC//A10AB05", "ATC//A10AE04", "ATC//A10BA02", "ATC//A10BB01", "ATC//C03CA01"];
 
 /// A made-up record: many events, several at one instant, some after the index time.
 fn made_up(rng: &mut fastrand::Rng, t0: Time) -> Record {
@@ -148,7 +192,11 @@ fn made_up(rng: &mut fastrand::Rng, t0: Time) -> Record {
                 event.unit = Some("mg/dL".into());
                 event
             }
-            false => Event::new(EventKind::DrugOrder, Code::parse("ATC//A10AB05").unwrap(), at),
+            false => {
+                let code = DRUGS[rng.usize(..DRUGS.len())];
+                let kind = [EventKind::DrugOrder, EventKind::DrugGiven][rng.usize(..2)];
+                Event::new(kind, Code::parse(code).unwrap(), at)
+            }
         };
         record.events.push(Event { id, ..event });
     }
@@ -174,6 +222,11 @@ fn recount_made_up(record: &Record, t0: Time) -> Vec<f64> {
         found.sort_by_key(|e| e.time);
         found
     };
+    let insulin = |from: Option<Time>| -> Vec<&Event> {
+        let mut found = [events("A10AB05", from), events("A10AE04", from)].concat();
+        found.sort_by_key(|e| e.time);
+        found
+    };
     let number = |event: &&Event| match event.value {
         Some(Value::Number(number)) => number,
         _ => f64::NAN,
@@ -194,11 +247,15 @@ fn recount_made_up(record: &Record, t0: Time) -> Vec<f64> {
         fold(f64::INFINITY, f64::min),
         fold(f64::NEG_INFINITY, f64::max),
         values.iter().sum::<f64>() / values.len() as f64,
-        events("A10AB05", Some(back(180))).len() as f64,
-        events("A10AB05", None).last().map_or(f64::NAN, |e| t0.days_since(e.time.unwrap())),
+        insulin(Some(back(180))).len() as f64,
+        insulin(None).last().map_or(f64::NAN, |e| t0.days_since(e.time.unwrap())),
         if recent == 0 { f64::NAN } else { recent as f64 },
         ended.max().map_or(f64::NAN, |end| t0.days_since(end)),
     ]
+    .into_iter()
+    .chain(recount::trends(record, t0))
+    .chain(recount::drugs(record, t0))
+    .collect()
 }
 
 #[test]
@@ -214,10 +271,20 @@ fn windows_values_and_days_since_are_what_a_recount_gives() {
         let record = made_up(&mut rng, t0);
         let built = History::build(&record, &concepts, &KnownAfter::default()).unwrap();
         let facts = extract(&built.history.view(t0), &spec, false);
+        let mut turned = record.clone();
+        rng.shuffle(&mut turned.events);
+        let turned = History::build(&turned, &concepts, &KnownAfter::default()).unwrap();
+        let turned = extract(&turned.history.view(t0), &spec, false);
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&facts.values), bits(&turned.values), "round {round}, in another order");
         let recounted = recount_made_up(&record, t0);
         for (place, (value, again)) in facts.values.iter().zip(&recounted).enumerate() {
             let name = &names[place];
-            assert!(same(*value, *again), "round {round}, {name}: {value} and {again}");
+            // Other sums of a slope and of squares are rounded otherwise.
+            let rounded = ["glucose_trend", "glucose_variability", "glucose_change"];
+            let rounded = rounded.iter().any(|of| name.starts_with(of));
+            let near = rounded && (f64::from(*value) - again).abs() <= 1e-5 * again.abs().max(0.01);
+            assert!(near || same(*value, *again), "round {round}, {name}: {value} and {again}");
             seen[place] += usize::from(!value.is_nan());
         }
     }

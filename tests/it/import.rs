@@ -233,6 +233,65 @@ fn earlier_encounters_lie_where_the_rule_puts_them() {
     assert_eq!(quarantined, expected);
 }
 
+/// For each stay of `subjects` the count of earlier rows that its record holds, when it was known.
+fn earlier_rows(subjects: &[Subject]) -> BTreeMap<&str, f64> {
+    let each = subjects.iter().map(|subject| {
+        let record = &subject.record;
+        let is_count = |event: &&Event| event.code.to_string() == "D130//earlier_rows";
+        let counts: Vec<&Event> = record.events.iter().filter(is_count).collect();
+        let [count] = counts[..] else { panic!("one count in each record") };
+        assert_eq!(count.time, Some(record.encounters.last().unwrap().start));
+        assert_eq!(count.kind, EventKind::Measurement);
+        let Some(Value::Number(number)) = count.value else { panic!("a number") };
+        (subject.source_id.as_str(), number)
+    });
+    each.collect()
+}
+
+#[test]
+fn earlier_rows_of_a_person_are_counted_and_later_ones_and_their_outcomes_are_not_seen() {
+    let mut lines = sample_lines(2_000);
+    let (subjects, _, _) = read_bytes(&joined(&lines));
+    let counted = earlier_rows(&subjects);
+    let id = |subject: &Subject| subject.source_id.parse::<u64>().unwrap();
+    for subject in &subjects {
+        let mut others = subjects.iter().filter(|other| other.group == subject.group);
+        let before = others.by_ref().filter(|other| id(other) < id(subject)).count();
+        assert_eq!(counted[subject.source_id.as_str()], before as f64);
+    }
+    assert!(counted.values().filter(|count| **count > 1.0).count() > 100);
+
+    // The order of the file says nothing; neither does a row that stands twice, nor any outcome.
+    let header = lines.remove(0);
+    lines.reverse();
+    let turned: Vec<String> = lines.iter().map(|line| line.replace("<30", "NO")).collect();
+    let again = [std::slice::from_ref(&header), &turned, &turned[..500]].concat();
+    let (turned, counts, _) = read_bytes(&joined(&again));
+    assert_eq!(counts.quarantined(), 500);
+    assert_eq!(earlier_rows(&turned), counted);
+
+    // What comes later can be left away: the first rows of each person keep their counts.
+    let mut firsts: Vec<&String> = lines.iter().collect();
+    let place = |line: &str| line.split(',').next().unwrap().parse::<u64>().unwrap();
+    firsts.sort_by_key(|line| place(line));
+    firsts.truncate(1_000);
+    let firsts: Vec<String> = std::iter::once(&header).chain(firsts).cloned().collect();
+    let (subjects, _, _) = read_bytes(&joined(&firsts));
+    assert_eq!(subjects.len(), 1_000);
+    assert!(earlier_rows(&subjects).iter().all(|(id, count)| counted[id] == *count));
+}
+
+#[test]
+fn a_row_without_a_place_in_the_order_is_named_and_no_row_is_behind_it() {
+    let mut rows = sample_lines(2);
+    let group = rows[1].split(',').nth(1).unwrap().to_owned();
+    rows[2] = with_cell(&rows, 2, "patient_nbr", &group);
+    rows[1] = with_cell(&rows, 1, "encounter_id", "first");
+    let (subjects, _, quarantined) = read_bytes(&joined(&rows));
+    assert_eq!(quarantined, ["2 encounter_id: not a whole number that rows can be ordered by"]);
+    assert_eq!(earlier_rows(&subjects).into_values().collect::<Vec<_>>(), [0.0]);
+}
+
 #[test]
 fn a_file_without_outcomes_is_read_and_its_subjects_have_no_label() {
     let cut = |line: &String| line.rsplit_once(',').unwrap().0.to_owned();
@@ -279,6 +338,15 @@ fn a_mapping_that_cannot_be_meant_is_refused_with_its_place() {
         ("Female = \"female\"", "Female = \"f\"", "subject.sex: `f` is not female"),
         ("comparator = \"<\"", "comparator = \"=\"", "event[5]: a comparator is"),
         ("kind = \"problem\"", "kind = \"problems\"", "did you mean `problem`?"),
+        ("group = \"patient_nbr\"", "", "subject.earlier_rows_by: needs `group`"),
+        ("earlier_rows_by =", "earlier_row_by =", "did you mean `earlier_rows_by`?"),
+        ("earlier_rows_by = \"encounter_id\"", "", "needs `subject.earlier_rows_by`"),
+        ("value = \"earlier_rows\"\nunit = \"{count}\"", "", "needs an event with `value"),
+        (
+            "value = \"earlier_rows\"",
+            "value = \"earlier_rows\"\ncolumns = [\"insulin\"]",
+            "reads no cell: leave out `columns`",
+        ),
     ];
     for (old, new, expected) in cases {
         assert!(text.contains(old), "{old}");

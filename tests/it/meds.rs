@@ -2,6 +2,7 @@
 
 mod convert;
 mod mimic;
+mod parts;
 mod sample;
 mod splits;
 mod wanted;

@@ -34,8 +34,10 @@ fn a_patient_gets_a_probability_a_tier_and_dated_reasons() {
     assert!(["high", "moderate", "low"].contains(&score.tier.as_deref().unwrap()));
     assert_eq!((score.index_time, score.horizon_days), (discharge(), 30));
     assert!(score.assumptions.is_empty());
-    let visits = score.reasons.iter().find(|r| r.feature == "emergency_visits_365d").unwrap();
-    assert_eq!(visits.text, "one emergency visit within a year");
+    let visit = "emergency_visits_365d".to_owned();
+    let visits = score.reasons.iter().find(|reason| reason.features.contains(&visit)).unwrap();
+    assert_eq!(visits.theme, "earlier use of care");
+    assert!(visits.text.contains("one emergency visit within a year, on 2023-12-24"));
     let visit = Evidence::Encounter { index: 0, time: time("2023-12-24T20:00:00Z") };
     assert_eq!(visits.events, [visit]);
     assert!(score.reasons.iter().all(|reason| !reason.text.contains('{')));

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use prodrome::bundle::{Bundle, Files};
 use prodrome::command::{self, FitOutcome, FitRequest, Source, TaskSource};
 use prodrome::import::{Counts, Export, ImportError, Mapping, Meter, Received, Subject};
+use prodrome::model::Family;
 use prodrome::record::{
     Code, ConceptSet, Encounter, EncounterClass, Event, EventKind, Record, Time,
 };
@@ -144,6 +145,20 @@ pub(crate) fn fit_request(export: PathBuf, models: PathBuf) -> FitRequest {
 pub(crate) fn fit_sample(models: PathBuf) -> FitOutcome {
     let request = fit_request(root().join("tests/data/diabetes130"), models);
     command::fit(&request, &Meter::default(), &|_| {}).unwrap()
+}
+
+/// A quick fit on the committed sample, of one setting, with the models folder it is in.
+pub(crate) fn fitted() -> &'static (tempfile::TempDir, FitOutcome) {
+    static FITTED: OnceLock<(tempfile::TempDir, FitOutcome)> = OnceLock::new();
+    FITTED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let export = root().join("tests/data/diabetes130");
+        let request = fit_request(export, folder.path().join("models"));
+        let search = Search { families: vec![Family::Logistic], trials: 1 };
+        let request = FitRequest { search, ..request };
+        let outcome = command::fit(&request, &Meter::default(), &|_| {}).unwrap();
+        (folder, outcome)
+    })
 }
 
 pub(crate) fn time(text: &str) -> Time {

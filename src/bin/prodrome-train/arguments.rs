@@ -61,31 +61,7 @@ pub(crate) enum Command {
         out: PathBuf,
     },
     /// Fit a task's models on an export; a new version folder, not yet in service.
-    Fit {
-        #[command(flatten)]
-        task: TaskArguments,
-        #[command(flatten)]
-        records: Records,
-        /// A MEDS label file, or a folder of them, made by any tool: it replaces the task's own index
-        /// times and outcome; the task's criteria still apply.
-        #[arg(long, value_name = "FILE")]
-        labels: Option<PathBuf>,
-        /// The models folder that gets the new version.
-        #[arg(long, default_value = "models")]
-        models: PathBuf,
-        /// Seed of every draw: same seed, same records, same bundle.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Part of the patients to judge on and not to learn from: `k/n`, or `none`. A source that
-        /// splits its subjects itself (MEDS) goes before `k/n`.
-        #[arg(long, default_value = "0/5", value_parser = held_out)]
-        held_out: HeldOut,
-        #[command(flatten)]
-        search: SearchArguments,
-        /// Write the fitted matrix as Parquet. It holds patient data.
-        #[arg(long, value_name = "FILE")]
-        dump_matrix: Option<PathBuf>,
-    },
+    Fit(FitArguments),
     /// Look for features that know what no live system would: exit code 1 when one forbids a bundle.
     /// A fit does the same.
     Leaks {
@@ -98,37 +74,10 @@ pub(crate) enum Command {
         labels: Option<PathBuf>,
     },
     /// Judge a bundle on an export: metrics.json, report.html and predictions.parquet.
-    Evaluate {
-        /// A version folder, such as models/readmit30_diabetes/1.
-        #[arg(long)]
-        bundle: PathBuf,
-        #[command(flatten)]
-        records: Records,
-        /// The folder to write to.
-        #[arg(long)]
-        out: PathBuf,
-        /// Only the patients that the fit held out: an export that the fit has seen judges nothing.
-        #[arg(long)]
-        only_held_out: bool,
-    },
+    Evaluate(EvaluateArguments),
     /// Compare two bundles on an export, on the same index times: comparison.json, with the paired
     /// differences between them.
-    Compare {
-        /// A version folder: the new one.
-        first: PathBuf,
-        /// A version folder: the one it is compared with. Every difference is the first's less the
-        /// second's.
-        second: PathBuf,
-        #[command(flatten)]
-        records: Records,
-        /// The folder to write to.
-        #[arg(long)]
-        out: PathBuf,
-        /// Only the patients that the fits of both held out: an export that a fit has seen judges
-        /// nothing.
-        #[arg(long)]
-        only_held_out: bool,
-    },
+    Compare(CompareArguments),
     /// Write an export as MEDS 0.4, for pandas, ACES or MEDS-Tab, and for this program.
     Convert {
         #[command(flatten)]
@@ -179,31 +128,104 @@ pub(crate) enum Command {
         models: PathBuf,
     },
     /// Put a version into service; a server takes it up when it starts.
-    Promote {
-        /// Make it the demonstration version instead, which only `prodrome-server --demo` serves. Versions
-        /// fitted on a simulated population can be nothing else.
-        #[arg(long)]
-        demo: bool,
-        /// The task's name.
-        #[arg(long)]
-        task: String,
-        /// The version's number.
-        #[arg(long)]
-        version: String,
-        /// The models folder.
-        #[arg(long, default_value = "models")]
-        models: PathBuf,
-        /// The comparison.json of a `compare --only-held-out` of this version (first) with the one in
-        /// service (second): the gate refuses a version that is worse.
-        #[arg(long, value_name = "FILE")]
-        comparison: Option<PathBuf>,
-        /// Promote it although the gate says no; the reason is kept in stages.json and shown.
-        #[arg(long, requires = "reason")]
-        force: bool,
-        /// Why it is to be in service all the same.
-        #[arg(long, value_name = "TEXT", requires = "force")]
-        reason: Option<String>,
-    },
+    Promote(PromoteArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FitArguments {
+    #[command(flatten)]
+    pub(crate) task: TaskArguments,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    /// A MEDS label file, or a folder of them, made by any tool: it replaces the task's own index
+    /// times and outcome; the task's criteria still apply.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// The models folder that gets the new version.
+    #[arg(long, default_value = "models")]
+    pub(crate) models: PathBuf,
+    /// Seed of every draw: same seed, same records, same bundle.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Part of the patients to judge on and not to learn from: `k/n`, or `none`. A source that
+    /// splits its subjects itself (MEDS) goes before `k/n`.
+    #[arg(long, default_value = "0/5", value_parser = held_out)]
+    pub(crate) held_out: HeldOut,
+    #[command(flatten)]
+    pub(crate) search: SearchArguments,
+    /// Write the fitted matrix as Parquet. It holds patient data.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dump_matrix: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// A version folder: the new one.
+    pub(crate) first: PathBuf,
+    /// A version folder: the one it is compared with. Every difference is the first's less the
+    /// second's.
+    pub(crate) second: PathBuf,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    /// The folder to write to.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Only the patients that the fits of both held out: an export that a fit has seen judges
+    /// nothing.
+    #[arg(long)]
+    pub(crate) only_held_out: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// A version folder, such as models/readmit30_diabetes/1.
+    #[arg(long)]
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    /// The folder to write to.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Only the patients that the fit held out: an export that the fit has seen judges nothing.
+    #[arg(long)]
+    pub(crate) only_held_out: bool,
+    /// Make a version of the bundle for these patients: the same models, their probabilities moved
+    /// by the outcomes of one part of the patients, judged on the other.
+    #[arg(long, requires = "models")]
+    pub(crate) recalibrate: bool,
+    /// With --recalibrate: the models folder that gets the new version, not yet in service.
+    #[arg(long, requires = "recalibrate")]
+    pub(crate) models: Option<PathBuf>,
+    /// With --recalibrate: the part of the patients to judge on, `k/n`; half of them by default.
+    #[arg(long, requires = "recalibrate", value_parser = held_out)]
+    pub(crate) held_out: Option<HeldOut>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArguments {
+    /// Make it the demonstration version instead, which only `prodrome-server --demo` serves. Versions
+    /// fitted on a simulated population can be nothing else.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// The task's name.
+    #[arg(long)]
+    pub(crate) task: String,
+    /// The version's number.
+    #[arg(long)]
+    pub(crate) version: String,
+    /// The models folder.
+    #[arg(long, default_value = "models")]
+    pub(crate) models: PathBuf,
+    /// The comparison.json of a `compare --only-held-out` of this version (first) with the one in
+    /// service (second): the gate refuses a version that is worse.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) comparison: Option<PathBuf>,
+    /// Promote it although the gate says no; the reason is kept in stages.json and shown.
+    #[arg(long, requires = "reason")]
+    pub(crate) force: bool,
+    /// Why it is to be in service all the same.
+    #[arg(long, value_name = "TEXT", requires = "force")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

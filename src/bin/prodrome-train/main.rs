@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arguments::{Arguments, Command};
+use arguments::{
+    Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
+};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
-    EvaluateRequest, FitRequest, LeaksRequest, PromoteRequest, PublishedRequest, ScoreRequest,
-    SimulateRequest, with_threads,
+    EvaluateRequest, FitRequest, LeaksRequest, PromoteRequest, PublishedRequest,
+    RecalibrateRequest, ScoreRequest, SimulateRequest, with_threads,
 };
 use prodrome::import::Meter;
 use prodrome::registry::Stage;
@@ -136,24 +138,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (enrolled.exit_code(), enrolled.lines.warnings());
             Ok(Answer { exit_code, ..answer(&enrolled, enrolled.summary(), warnings)? })
         }
-        Command::Fit { task, records, labels, models, seed, held_out, search, dump_matrix } => {
-            let (source, concepts) = records.parts();
-            let task = task.source(concepts);
-            let (search, time_limit) = search.parts();
-            let request = FitRequest {
-                task,
-                source,
-                labels,
-                models,
-                seed,
-                held_out,
-                search,
-                time_limit,
-                dump_matrix,
-            };
-            let fitted = command::fit(&request, meter, &|step| show(bar, step))?;
-            answer(&fitted, fitted.summary(), fitted.warnings())
-        }
+        Command::Fit(arguments) => fit(arguments, bar, meter),
         Command::Leaks { task, records, labels } => {
             let (source, concepts) = records.parts();
             let request = LeaksRequest { task: task.source(concepts), source, labels };
@@ -161,19 +146,8 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (found.exit_code(), found.warnings());
             Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
         }
-        Command::Evaluate { bundle, records, out, only_held_out } => {
-            let (source, concepts) = records.parts();
-            let request = EvaluateRequest { bundle, source, concepts, out, only_held_out };
-            let evaluated = command::evaluate(&request, meter)?;
-            answer(&evaluated, evaluated.summary(), evaluated.lines.warnings())
-        }
-        Command::Compare { first, second, records, out, only_held_out } => {
-            let (source, concepts) = records.parts();
-            let bundles = [first, second];
-            let request = CompareRequest { bundles, source, concepts, out, only_held_out };
-            let compared = command::compare(&request, meter)?;
-            answer(&compared, compared.summary(), compared.lines.warnings())
-        }
+        Command::Evaluate(arguments) => evaluate(arguments, meter),
+        Command::Compare(arguments) => compare(arguments, meter),
         Command::Convert { records, out, drop_ids } => {
             let (source, _) = records.parts();
             let request = ConvertRequest { source, out, keep_ids: !drop_ids };
@@ -197,14 +171,61 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let made = command::published(&request)?;
             answer(&made, made.summary(), Vec::new())
         }
-        Command::Promote { demo, task, version, models, comparison, force: _, reason } => {
-            let stage = if demo { Stage::Demo } else { Stage::Stable };
-            let request =
-                PromoteRequest { models, task, version, stage, comparison, force: reason };
-            let promoted = command::promote(&request)?;
-            answer(&promoted, promoted.summary(stage), promoted.warnings())
-        }
+        Command::Promote(arguments) => promote(arguments),
     }
+}
+
+fn fit(arguments: FitArguments, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {
+    let FitArguments { task, records, labels, models, seed, held_out, search, dump_matrix } =
+        arguments;
+    let (source, concepts) = records.parts();
+    let task = task.source(concepts);
+    let (search, time_limit) = search.parts();
+    let request = FitRequest {
+        task,
+        source,
+        labels,
+        models,
+        seed,
+        held_out,
+        search,
+        time_limit,
+        dump_matrix,
+    };
+    let fitted = command::fit(&request, meter, &|step| show(bar, step))?;
+    answer(&fitted, fitted.summary(), fitted.warnings())
+}
+
+fn compare(arguments: CompareArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    let CompareArguments { first, second, records, out, only_held_out } = arguments;
+    let (source, concepts) = records.parts();
+    let bundles = [first, second];
+    let request = CompareRequest { bundles, source, concepts, out, only_held_out };
+    let compared = command::compare(&request, meter)?;
+    answer(&compared, compared.summary(), compared.lines.warnings())
+}
+
+fn evaluate(arguments: EvaluateArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    let EvaluateArguments { bundle, records, out, only_held_out, recalibrate, models, held_out } =
+        arguments;
+    let (source, concepts) = records.parts();
+    let evaluate = EvaluateRequest { bundle, source, concepts, out, only_held_out };
+    let Some(models) = models.filter(|_| recalibrate) else {
+        let evaluated = command::evaluate(&evaluate, meter)?;
+        return answer(&evaluated, evaluated.summary(), evaluated.lines.warnings());
+    };
+    let held_out = held_out.unwrap_or(RecalibrateRequest::HELD_OUT);
+    let made = command::recalibrate(&RecalibrateRequest { evaluate, models, held_out }, meter)?;
+    answer(&made, made.summary(), made.lines.warnings())
+}
+
+fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
+    let PromoteArguments { demo, task, version, models, comparison, force, reason } = arguments;
+    let stage = if demo { Stage::Demo } else { Stage::Stable };
+    let force = reason.filter(|_| force);
+    let request = PromoteRequest { models, task, version, stage, comparison, force };
+    let promoted = command::promote(&request)?;
+    answer(&promoted, promoted.summary(stage), promoted.warnings())
 }
 
 fn answer<T: Serialize>(

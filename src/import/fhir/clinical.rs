@@ -49,7 +49,7 @@ pub(super) fn event(
         end_time: times.end.and_then(Moment::latest).filter(|end| Some(*end) >= time),
         recorded_time: recorded.filter(|recorded| time.is_none_or(|time| *recorded >= time)),
         time_precision: times.start.map(|start| start.precision).unwrap_or_default(),
-        code,
+        code: code.into(),
         value: None,
         comparator: None,
         unit: None,

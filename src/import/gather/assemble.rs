@@ -112,7 +112,7 @@ impl Gathered {
                     let (path, reason) = ("medicationReference", "no such Medication");
                     return Some(LeftOut::Quarantined { path, reason });
                 };
-                event.code = code.clone();
+                event.code = code.clone().into();
                 self.record.events.push(*event);
                 self.events.push(place);
             }

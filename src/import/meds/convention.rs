@@ -1,6 +1,7 @@
 //! `Convention`: what the codes of a MEDS export mean, from a small TOML file.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -123,7 +124,7 @@ pub(super) enum Meaning {
     Start(usize, Start),
     End(usize, Option<String>),
     Event {
-        code: Code,
+        code: Arc<Code>,
         kind: EventKind,
         unit: Option<String>,
     },
@@ -289,7 +290,7 @@ impl Convention {
             (own, EventKind::Other, None)
         });
         if self.systems.contains_key(&own.system) {
-            return Meaning::Event { code: own, kind, unit };
+            return Meaning::Event { code: own.into(), kind, unit };
         }
         let parent = parent(code).map(|parent| {
             let of_parent = self.systems.get(&parent.system).map(|(_, kind)| *kind);
@@ -297,7 +298,7 @@ impl Convention {
             (parent, kind)
         });
         let (code, kind) = parent.unwrap_or((own, kind));
-        Meaning::Event { code, kind, unit }
+        Meaning::Event { code: code.into(), kind, unit }
     }
 
     /// `SYSTEM//code` or `SYSTEM/code` in a known system, and what its codes are of.

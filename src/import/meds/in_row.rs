@@ -1,10 +1,17 @@
 //! What one row says of an encounter or of an event.
 
+use std::sync::Arc;
+
 use super::convention::Start;
 use super::layout::{Field, NoText, Row};
 use crate::record::{
     Code, Comparator, Encounter, EncounterClass, Event, EventKind, Time, TimePrecision, Value,
 };
+
+/// The class of the encounter that a row begins.
+pub(super) fn class_of(row: Row<'_>, start: &Start) -> Result<EncounterClass, NoText> {
+    Ok(row.text(Field::VisitClass)?.and_then(EncounterClass::parse).unwrap_or(start.class))
+}
 
 /// The encounter that a row begins: by its own columns, or by what its code says.
 pub(super) fn begun(row: Row<'_>, start: &Start, time: Time) -> Result<Encounter, NoText> {
@@ -30,12 +37,12 @@ pub(super) fn begun(row: Row<'_>, start: &Start, time: Time) -> Result<Encounter
 /// The event of a row.
 pub(super) fn event(
     row: Row<'_>,
-    code: &Code,
+    code: &Arc<Code>,
     kind: EventKind,
     unit: &Option<String>,
     time: Time,
 ) -> Result<Event, NoText> {
-    let mut event = Event::new(kind, code.clone(), time);
+    let mut event = Event::new(kind, Arc::clone(code), time);
     let text = row.owned(Field::Text)?;
     let coded = row.owned(Field::Coded)?.map(Value::Coded);
     let number = row.float(Field::Exact).or_else(|| row.float(Field::Number));

@@ -284,5 +284,5 @@ pub(super) fn own_event(
     };
     let (field, reason) = (Field::Code, "not SYSTEM//code");
     let code = code.ok_or(LeftOut::Quarantined { field, reason })?;
-    Ok(Meaning::Event { code, kind, unit: None })
+    Ok(Meaning::Event { code: code.into(), kind, unit: None })
 }

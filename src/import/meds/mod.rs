@@ -105,12 +105,12 @@ pub(super) fn fold<P: Send>(
     files: &[InputFile],
     meter: &Meter,
     wanted: &Wanted<'_>,
-    begin: impl Fn() -> P + Sync,
+    begin: impl Fn(usize) -> P + Sync,
     each: impl Fn(&mut P, Subject) -> Received + Sync,
 ) -> Result<(Vec<P>, Counts), ImportError> {
     with_shared(export, files, meter, wanted, |shared| {
         let read = |file: &InputFile| {
-            let mut part = begin();
+            let mut part = begin(files.len());
             let mut scan = Scan::new(shared, |subject| each(&mut part, subject));
             let ended = scan.file(file);
             let Scan { counts, seen, .. } = scan;

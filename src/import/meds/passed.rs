@@ -2,11 +2,16 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::convention::Meaning;
 use super::layout::{Field, NoText, Row};
 use super::meanings::Known;
 use crate::import::wanted::{Asked, Wanted};
 use crate::record::{ENCOUNTERS_MAX, EVENTS_MAX, Encounter, EncounterClass, Event, Record, Time};
+
+/// Ids of encounters.
+pub(super) type Ids<'i> = HashSet<&'i str, RandomState>;
 
 /// What was passed over of one subject.
 #[derive(Default)]
@@ -65,8 +70,11 @@ impl Passed {
 
     /// The encounters of these ids that were passed over. An event that names one must not seem to name
     /// none, because it would then belong to a stay by its time.
-    pub(super) fn named(&self, ids: &HashSet<&str>) -> Vec<Encounter> {
-        let mut left = ids.clone();
+    pub(super) fn named<'i>(&self, ids: impl Iterator<Item = &'i str>) -> Vec<Encounter> {
+        if self.encounters.is_empty() {
+            return Vec::new();
+        }
+        let mut left: Ids<'_> = ids.collect();
         let asked = self.encounters.iter().filter(|(id, ..)| left.remove(id.as_str()));
         asked.map(|(id, class, start)| Encounter::new(id, *class, *start, None)).collect()
     }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::convention::Convention;
+use super::convention::{Convention, Meaning};
+use super::in_row::class_of;
 use super::layout::{Columns, Field, Row};
 use super::meanings::{Meanings, quarantine};
 use super::metadata::Metadata;
@@ -57,7 +58,7 @@ impl<'a, F: FnMut(Subject) -> Received> Scan<'a, F> {
         let opened = ParquetFile::open(file)?;
         let Shared { convention, wanted, meter, .. } = self.shared;
         let visits = &convention.visit_columns;
-        let columns = Columns::find(&opened, &file.name, visits, !wanted.is_everything())?;
+        let columns = Columns::find(&opened, &file.name, visits, !wanted.is_whole())?;
         let mut progress = Progress::default();
         for batch in opened.batches(&columns.places, meter) {
             match batch {
@@ -100,7 +101,9 @@ impl<'a, F: FnMut(Subject) -> Received> Scan<'a, F> {
                     return Err(ImportError::SubjectParted { file, row });
                 }
                 let visits = columns.has(Field::Visit);
-                progress.current = Some(Gathering::new(subject_id, row.number(), visits));
+                let mut current = Gathering::new(subject_id, row.number(), visits);
+                current.without_events = self.is_unasked(row, subject_id);
+                progress.current = Some(current);
             }
             let Some(current) = &mut progress.current else { continue };
             if std::mem::take(&mut progress.cut) {
@@ -115,6 +118,27 @@ impl<'a, F: FnMut(Subject) -> Received> Scan<'a, F> {
             }
         }
         Ok(())
+    }
+
+    /// Whether nobody asks for the events of the subject that begins with `first`, as far as this batch
+    /// tells: all rows of the subject must be in it.
+    fn is_unasked(&mut self, first: Row<'_>, subject_id: i64) -> bool {
+        let wanted = self.shared.wanted;
+        if !wanted.passes_subjects() {
+            return false;
+        }
+        for row in (first.at..first.batch.rows).map(|at| Row { at, ..first }) {
+            match row.integer(Field::Subject) {
+                Some(subject) if subject == subject_id => {}
+                other => return other.is_some(),
+            }
+            let Ok(known) = self.meanings.of(row) else { continue };
+            let Meaning::Start(_, start) = &*known.meaning else { continue };
+            if class_of(row, start).is_ok_and(|class| wanted.subject_with(class)) {
+                return false;
+            }
+        }
+        false
     }
 
     fn leave_out(&mut self, file: &InputFile, row: u64, left_out: LeftOut) {

@@ -1,12 +1,14 @@
 //! The rows of one subject, and the record they make.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use super::convention::{Attribute, Convention, CoverageRule, Meaning};
 use super::in_row::{begun, event};
 use super::layout::{Field, NoText, Row, column_name};
 use super::meanings::Known;
-use super::passed::Passed;
+use super::passed::{Ids, Passed};
 use crate::import::wanted::Wanted;
 use crate::record::{Encounter, EncounterClass, PartialDate, Period, Record, Sex, Time};
 
@@ -40,6 +42,8 @@ pub(super) struct Gathering {
     used: u64,
     /// Whether rows of it are lost, or too many: then it cannot be used.
     pub fault: Option<&'static str>,
+    /// Whether nobody asks for its events.
+    pub without_events: bool,
     patient_id: Option<String>,
     group: Option<String>,
     record: Record,
@@ -59,6 +63,7 @@ impl Gathering {
             row,
             used: 0,
             fault: None,
+            without_events: false,
             patient_id: None,
             group: None,
             record: Record::default(),
@@ -173,6 +178,9 @@ impl Gathering {
             }
             (Meaning::Event { code, kind, unit }, Some(time)) => {
                 self.seen_at(time);
+                if self.without_events {
+                    return Ok(None);
+                }
                 let event = event(row, code, *kind, unit, time)?;
                 self.record.events.push(event);
             }
@@ -242,7 +250,7 @@ impl Gathering {
         starts.sort_by_key(|bound| (bound.rule, bound.time, bound.row));
         ends.sort_by_key(|bound| (bound.rule, bound.time, bound.row));
         let mut end_of: Vec<Option<usize>> = vec![None; starts.len()];
-        let mut by_visit: HashMap<(usize, &str), usize> = HashMap::new();
+        let mut by_visit: HashMap<(usize, &str), usize, RandomState> = HashMap::default();
         // Why a start is no encounter where it has no end.
         let mut unfit: Vec<Option<&'static str>> = vec![None; starts.len()];
         for (at, start) in starts.iter().enumerate() {
@@ -301,7 +309,7 @@ impl Gathering {
         left_out: &mut Vec<(u64, LeftOut)>,
     ) {
         let rules: Vec<usize> = starts.iter().map(|start| start.rule).collect();
-        let mut taken: HashMap<String, u32> = HashMap::new();
+        let mut taken: HashMap<String, u32, RandomState> = HashMap::default();
         for (at, start) in starts.into_iter().enumerate() {
             let Bound { row, rule, visit, mut encounter, .. } = start;
             let end = end_of.get(at).copied().flatten().and_then(|end| ends.get(end));
@@ -335,10 +343,10 @@ impl Gathering {
             return;
         }
         if self.has_visits {
-            let known: HashSet<&str> = encounters.iter().map(|e| e.id.as_str()).collect();
+            let known: Ids<'_> = encounters.iter().map(|e| e.id.as_str()).collect();
             let ids = events.iter().filter_map(|event| event.encounter_id.as_deref());
-            let passed = self.passed.named(&ids.filter(|id| !known.contains(id)).collect());
-            let more: HashSet<&str> = passed.iter().map(|e| e.id.as_str()).collect();
+            let passed = self.passed.named(ids.filter(|id| !known.contains(id)));
+            let more: Ids<'_> = passed.iter().map(|e| e.id.as_str()).collect();
             for event in events.iter_mut() {
                 let id = event.encounter_id.take();
                 event.encounter_id =

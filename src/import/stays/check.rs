@@ -1,19 +1,17 @@
 //! From a mapping file to a checked `StayTable`: every rule a file can break is named here.
 
-use std::collections::BTreeMap;
-
+use super::check_event::check_earlier_rows;
 use super::file::{
-    AnchorFile, AuditFile, BirthFile, CodedFile, EventFile, ExcludeFile, LabelFile, MappedFile,
-    StayFile, TableFile, ValueForm,
+    AnchorFile, AuditFile, BirthFile, CodedFile, ExcludeFile, LabelFile, StayFile, TableFile,
 };
 use super::stay_table::{
-    Anchor, AuditColumns, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, Earlier,
-    EventTemplate, Exclusion, LabelMap, MappedValue, StayMap, StayTable, ValueColumn,
+    Anchor, AuditColumns, Birth, CodedColumn, ColumnRef, Earlier, Exclusion, LabelMap, RowOrder,
+    StayMap, StayTable,
 };
 use crate::import::csv_rows::Dialect;
 use crate::import::file_pattern::FilePattern;
 use crate::import::mapping::MappingError;
-use crate::record::{Code, Comparator, Sex, TEXT_BYTES_MAX, Time, Value};
+use crate::record::{Sex, TEXT_BYTES_MAX, Time};
 use crate::strict_toml;
 
 const COVERAGE_DAYS_MAX: i64 = 36_525;
@@ -30,12 +28,12 @@ impl StayTable {
 }
 
 /// What a check needs of the whole file, and the columns it has met.
-struct Check {
+pub(super) struct Check {
     columns: Vec<String>,
     missing: Vec<String>,
 }
 
-fn invalid<T>(place: &str, reason: impl Into<String>) -> Result<T, MappingError> {
+pub(super) fn invalid<T>(place: &str, reason: impl Into<String>) -> Result<T, MappingError> {
     Err(MappingError::Invalid { place: place.to_owned(), reason: reason.into() })
 }
 
@@ -55,6 +53,7 @@ impl Check {
         let anchor = self.anchor(file.anchor)?;
         let subject_id = self.column("subject.id", &file.subject.id)?;
         let group = self.optional("subject.group", file.subject.group.as_deref())?;
+        let earlier_rows = self.row_order(group, file.subject.earlier_rows_by.as_deref())?;
         let birth = file.subject.birth.map(|birth| self.birth(birth)).transpose()?;
         let sex = file.subject.sex.map(|sex| self.sex(sex)).transpose()?;
         let stay = self.stay(file.stay)?;
@@ -72,6 +71,7 @@ impl Check {
         for (place, event) in file.event.into_iter().enumerate() {
             self.event(&format!("event[{place}]"), event, &mut events)?;
         }
+        check_earlier_rows(earlier_rows.is_some(), &events)?;
         let label = file.label.map(|label| self.label(label)).transpose()?;
         let audit = self.audit(&file.audit_attributes)?;
         Ok(StayTable {
@@ -84,6 +84,7 @@ impl Check {
             anchor,
             subject_id,
             group,
+            earlier_rows,
             birth,
             sex,
             exclusions,
@@ -96,7 +97,7 @@ impl Check {
         })
     }
 
-    fn column(&mut self, place: &str, name: &str) -> Result<ColumnRef, MappingError> {
+    pub(super) fn column(&mut self, place: &str, name: &str) -> Result<ColumnRef, MappingError> {
         if name.trim().is_empty() || name.trim() != name {
             return invalid(place, "a column name must not be empty or begin or end with a space");
         }
@@ -113,6 +114,21 @@ impl Check {
         name: Option<&str>,
     ) -> Result<Option<ColumnRef>, MappingError> {
         name.map(|name| self.column(place, name)).transpose()
+    }
+
+    fn row_order(
+        &mut self,
+        group: Option<ColumnRef>,
+        by: Option<&str>,
+    ) -> Result<Option<RowOrder>, MappingError> {
+        let place = "subject.earlier_rows_by";
+        match (group, by) {
+            (_, None) => Ok(None),
+            (Some(group), Some(by)) => Ok(Some(RowOrder { group, by: self.column(place, by)? })),
+            (None, Some(_)) => {
+                invalid(place, "needs `group`: it says which rows are of one person")
+            }
+        }
     }
 
     fn anchor(&mut self, file: AnchorFile) -> Result<Anchor, MappingError> {
@@ -168,7 +184,7 @@ impl Check {
     }
 
     /// That no value is listed twice, or listed although it is read as missing before.
-    fn distinct<'a>(
+    pub(super) fn distinct<'a>(
         &self,
         place: &str,
         values: impl Iterator<Item = &'a str>,
@@ -222,80 +238,6 @@ impl Check {
         })
     }
 
-    /// Adds the templates of `file`: one, or one for each of its columns.
-    fn event(
-        &mut self,
-        place: &str,
-        file: EventFile,
-        events: &mut Vec<EventTemplate>,
-    ) -> Result<(), MappingError> {
-        let has_cell = file.value.is_some() || !file.values.is_empty() || !file.no_event.is_empty();
-        if file.columns.is_empty() && has_cell {
-            return invalid(place, "`value`, `values` and `no_event` need `columns`");
-        }
-        if file.rank == Some(0) {
-            return invalid(place, "ranks begin at 1");
-        }
-        let listed = file.values.keys().chain(&file.no_event);
-        self.distinct(place, listed.map(String::as_str))?;
-        let form = cell_form(place, &file)?;
-        if file.unit.is_some() && !has_numbers(&form) {
-            return invalid(place, "a `unit` needs numbers");
-        }
-        let unit = file.unit.filter(|unit| !unit.is_empty());
-        let (kind, rank, time) = (file.kind, file.rank, file.time);
-        if file.columns.is_empty() {
-            let code = self.code(place, &file.code, None)?;
-            events.push(EventTemplate { kind, code, value: None, unit, rank, time });
-            return Ok(());
-        }
-        for name in &file.columns {
-            let column = self.column(place, name)?;
-            let code = self.code(place, &file.code, Some(name))?;
-            let (no_event, form) = (file.no_event.clone(), form.clone());
-            let value = Some(ValueColumn { column, no_event, form });
-            events.push(EventTemplate { kind, code, value, unit: unit.clone(), rank, time });
-        }
-        Ok(())
-    }
-
-    fn code(
-        &mut self,
-        place: &str,
-        template: &str,
-        column: Option<&str>,
-    ) -> Result<CodeTemplate, MappingError> {
-        let Some((system, code)) = template.split_once("//").filter(|(system, code)| {
-            !system.trim().is_empty() && !system.contains(['{', '}']) && !code.trim().is_empty()
-        }) else {
-            return invalid(place, format!("`{template}` is not SYSTEM//code"));
-        };
-        let mut parts = Vec::new();
-        let mut rest = code;
-        while let Some((text, after)) = rest.split_once('{') {
-            let Some((name, after)) = after.split_once('}') else {
-                return invalid(place, format!("`{template}`: a brace is not closed"));
-            };
-            push_text(&mut parts, text);
-            match (name, column) {
-                ("column_name", Some(column)) => push_text(&mut parts, column),
-                ("column_value", Some(column)) => {
-                    parts.push(CodePart::Cell(self.column(place, column)?));
-                }
-                ("column_name" | "column_value", None) => {
-                    return invalid(place, format!("`{template}` needs `columns`"));
-                }
-                _ => parts.push(CodePart::Cell(self.column(place, name)?)),
-            }
-            rest = after;
-        }
-        push_text(&mut parts, rest);
-        match parts.as_slice() {
-            [CodePart::Text(code)] => Ok(CodeTemplate::Fixed(Code::new(system, code))),
-            _ => Ok(CodeTemplate::Parts { system: system.to_owned(), parts }),
-        }
-    }
-
     fn label(&mut self, file: LabelFile) -> Result<LabelMap, MappingError> {
         let column = self.column("label.column", &file.column)?;
         if file.positive.is_empty() || file.negative.is_empty() {
@@ -319,54 +261,7 @@ impl Check {
     }
 }
 
-fn push_text(parts: &mut Vec<CodePart>, text: &str) {
-    match parts.last_mut() {
-        _ if text.is_empty() => {}
-        Some(CodePart::Text(before)) => before.push_str(text),
-        _ => parts.push(CodePart::Text(text.to_owned())),
-    }
-}
-
-fn cell_form(place: &str, file: &EventFile) -> Result<CellForm, MappingError> {
-    match (file.value, file.values.is_empty()) {
-        (None, true) => Ok(CellForm::Unused),
-        (Some(ValueForm::Number), true) => Ok(CellForm::Number),
-        (Some(ValueForm::Coded), true) => Ok(CellForm::Coded),
-        (Some(_), false) => invalid(place, "needs either `value` or `values`"),
-        (None, false) => {
-            let values = file.values.iter();
-            let values = values.map(|(key, value)| Ok((key.clone(), mapped(place, value)?)));
-            Ok(CellForm::Listed(values.collect::<Result<BTreeMap<_, _>, MappingError>>()?))
-        }
-    }
-}
-
-fn mapped(place: &str, file: &MappedFile) -> Result<MappedValue, MappingError> {
-    let comparator = match file.comparator.as_deref().map(Comparator::parse) {
-        Some(None) => return invalid(place, "a comparator is <, <=, >= or >"),
-        read => read.flatten(),
-    };
-    match (file.number, &file.coded) {
-        (Some(number), None) if number.is_finite() => {
-            Ok(MappedValue { value: Value::Number(number), comparator })
-        }
-        (None, Some(text)) if comparator.is_none() && is_record_text(text) => {
-            Ok(MappedValue { value: Value::Coded(text.clone()), comparator })
-        }
-        _ => invalid(place, "a value stands for a finite `number` or for a `coded` text"),
-    }
-}
-
-fn has_numbers(form: &CellForm) -> bool {
-    let is_number = |mapped: &MappedValue| matches!(mapped.value, Value::Number(_));
-    match form {
-        CellForm::Number => true,
-        CellForm::Listed(values) => values.values().any(is_number),
-        CellForm::Unused | CellForm::Coded => false,
-    }
-}
-
 /// Whether a record may hold `text` in a coded field.
-fn is_record_text(text: &str) -> bool {
+pub(super) fn is_record_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control)
 }

@@ -63,6 +63,8 @@ pub(super) struct SubjectFile {
     pub id: String,
     /// The column that keeps rows of one person together; the id itself when absent.
     pub group: Option<String>,
+    /// The column by whose whole numbers the rows of one person are ordered, for `earlier_rows`.
+    pub earlier_rows_by: Option<String>,
     #[serde(default = "id_bytes_max")]
     pub id_bytes_max: usize,
     pub birth: Option<BirthFile>,
@@ -150,6 +152,8 @@ pub(super) struct EventFile {
 pub(super) enum ValueForm {
     Number,
     Coded,
+    /// No cell: how many rows of the same person come before this one.
+    EarlierRows,
 }
 
 /// What one listed value stands for: a number or a code.

@@ -2,12 +2,15 @@
 //! of each it is said what became of it.
 
 mod check;
+mod check_event;
+mod earlier_rows;
 mod file;
 mod row;
 mod stay_table;
 
 use std::path::Path;
 
+use earlier_rows::EarlierRows;
 use row::Row;
 use stay_table::ColumnRef;
 pub use stay_table::StayTable;
@@ -19,7 +22,8 @@ use super::{Counts, ImportError, Meter, Received, Subject};
 
 /// Reads every file of `export` that the mapping names, in the order of their names, and gives
 /// each subject to `each`, which says what it did with it. Holds one row at a time, and 16 bytes
-/// for each id seen.
+/// for each id seen. Where the mapping counts earlier rows of a person the files are read twice, and
+/// 16 bytes are held for each row.
 ///
 /// # Errors
 /// A folder or file that cannot be opened, no file with a fitting name, a header that lacks a
@@ -36,16 +40,48 @@ pub(super) fn read(
         return Err(ImportError::NoFile { folder, pattern });
     }
     input::announce(&files, meter);
-    let mut run = Run { mapping, meter, seen: SeenIds::default(), counts: Counts::default() };
+    let earlier = earlier_rows(&files, mapping, meter)?;
+    let (seen, counts) = (SeenIds::default(), Counts::default());
+    let mut run = Run { mapping, meter, earlier, seen, counts };
     for file in &files {
         run.file(file, &mut each)?;
     }
     Ok(run.counts)
 }
 
+/// The places of all rows in the order that the mapping gives; none where it gives no order.
+fn earlier_rows(
+    files: &[InputFile],
+    mapping: &StayTable,
+    meter: &Meter,
+) -> Result<EarlierRows, ImportError> {
+    let mut earlier = EarlierRows::default();
+    if mapping.earlier_rows.is_none() {
+        return Ok(earlier);
+    }
+    input::announce(files, meter);
+    let (nothing, optional) = (EarlierRows::default(), mapping.optional());
+    for file in files {
+        let wanted = Wanted { columns: &mapping.columns, optional: &optional, any_case: false };
+        table_file::read(file, mapping.dialect, &wanted, meter, |_, told| {
+            if let Told::Row(Found { positions, cells }) = told {
+                let row = Row { mapping, positions, cells, earlier: &nothing };
+                // A row without a place in the order is told of when it is read for good.
+                if let Ok(Some((group, order))) = row.order() {
+                    earlier.add(group, order);
+                }
+            }
+            Ok(())
+        })?;
+    }
+    earlier.finish();
+    Ok(earlier)
+}
+
 struct Run<'a> {
     mapping: &'a StayTable,
     meter: &'a Meter,
+    earlier: EarlierRows,
     seen: SeenIds,
     counts: Counts,
 }
@@ -56,7 +92,7 @@ impl Run<'_> {
         file: &InputFile,
         each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
-        let optional = |place| self.mapping.is_optional(ColumnRef(place));
+        let optional = self.mapping.optional();
         let wanted =
             Wanted { columns: &self.mapping.columns, optional: &optional, any_case: false };
         let (dialect, meter) = (self.mapping.dialect, self.meter);
@@ -81,7 +117,7 @@ impl Run<'_> {
         each: &mut impl FnMut(Subject) -> Received,
     ) -> Result<(), ImportError> {
         let Found { positions, cells } = found;
-        let row = Row { mapping: self.mapping, positions, cells };
+        let row = Row { mapping: self.mapping, positions, cells, earlier: &self.earlier };
         let subject = row.exclusion().and_then(|reason| match reason {
             Some(reason) => Ok(Err(reason)),
             None => row.subject(&file.name, line).map(Ok),

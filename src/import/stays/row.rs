@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::earlier_rows::EarlierRows;
 use super::file::EventTime;
 use super::stay_table::{
     Anchor, Birth, CellForm, CodePart, CodeTemplate, CodedColumn, ColumnRef, EventTemplate,
-    LabelMap, StayTable,
+    LabelMap, RowOrder, StayTable, ValueColumn, ValueFrom,
 };
 use crate::import::csv_rows::Cells;
 use crate::import::{Label, Subject, ids};
 use crate::record::{
-    AuditAttributes, Code, Encounter, Event, PartialDate, Period, Record, Sex, TEXT_BYTES_MAX,
-    Time, Value,
+    AuditAttributes, Code, Comparator, Encounter, Event, PartialDate, Period, Record, Sex,
+    TEXT_BYTES_MAX, Time, Value,
 };
 
 /// The most encounters a count may stand for: one a day in a leap year.
@@ -24,6 +25,9 @@ const EARLIER_GAP_DAYS: i64 = 31;
 const EARLIER_SPAN_DAYS: i64 = 334;
 
 const NOT_LISTED: &str = "a value that the mapping does not list";
+
+/// A value beside a code, and whether it is a bound only.
+type CellValue = (Option<Value>, Option<Comparator>);
 
 /// Why a row gives no subject: a reason without a value, and the column at fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +43,7 @@ pub(super) struct Row<'a> {
     /// For each column of the mapping its place in the file; `None` for an optional one.
     pub positions: &'a [Option<usize>],
     pub cells: &'a Cells,
+    pub earlier: &'a EarlierRows,
 }
 
 impl<'a> Row<'a> {
@@ -235,19 +240,12 @@ impl<'a> Row<'a> {
         index_time: Time,
     ) -> Result<Option<Event>, Fault> {
         let (mut value, mut comparator) = (None, None);
-        if let Some(map) = &template.value {
-            let Some(text) = self.text(map.column)? else { return Ok(None) };
-            if map.no_event.iter().any(|one| one == text) {
-                return Ok(None);
-            }
-            match &map.form {
-                CellForm::Unused => {}
-                CellForm::Number => value = Some(Value::Number(number(text, map.column)?)),
-                CellForm::Coded => value = Some(Value::Coded(text.to_owned())),
-                CellForm::Listed(values) => {
-                    let mapped = listed(values, text, map.column)?;
-                    (value, comparator) = (Some(mapped.value.clone()), mapped.comparator);
-                }
+        match &template.value {
+            None => {}
+            Some(ValueFrom::EarlierRows) => value = self.earlier_rows()?.map(Value::Number),
+            Some(ValueFrom::Column(map)) => {
+                let Some(found) = self.cell_value(map)? else { return Ok(None) };
+                (value, comparator) = found;
             }
         }
         let Some(code) = self.code(&template.code)? else { return Ok(None) };
@@ -262,6 +260,36 @@ impl<'a> Row<'a> {
         event.encounter_id = Some(stay.id.clone());
         event.rank = template.rank;
         Ok(Some(event))
+    }
+
+    /// What the cell gives an event; `None` when there is no event.
+    fn cell_value(&self, map: &ValueColumn) -> Result<Option<CellValue>, Fault> {
+        let Some(text) = self.text(map.column)? else { return Ok(None) };
+        if map.no_event.iter().any(|one| one == text) {
+            return Ok(None);
+        }
+        Ok(Some(match &map.form {
+            CellForm::Unused => (None, None),
+            CellForm::Number => (Some(Value::Number(number(text, map.column)?)), None),
+            CellForm::Coded => (Some(Value::Coded(text.to_owned())), None),
+            CellForm::Listed(values) => {
+                let mapped = listed(values, text, map.column)?;
+                (Some(mapped.value.clone()), mapped.comparator)
+            }
+        }))
+    }
+
+    /// The person and the place of the row among theirs; `None` where the mapping orders no rows.
+    pub(super) fn order(&self) -> Result<Option<(&'a str, i64)>, Fault> {
+        let Some(RowOrder { group, by }) = self.mapping.earlier_rows else { return Ok(None) };
+        let order = self.required(by)?.parse().ok();
+        let reason = "not a whole number that rows can be ordered by";
+        Ok(Some((self.id(group)?, order.ok_or(Fault { column: by, reason })?)))
+    }
+
+    fn earlier_rows(&self) -> Result<Option<f64>, Fault> {
+        let order = self.order()?;
+        Ok(order.map(|(group, order)| self.earlier.before(group, order) as f64))
     }
 
     /// The code of an event; `None` when a cell it is made of is missing.

@@ -25,6 +25,7 @@ pub struct StayTable {
     pub(super) anchor: Anchor,
     pub(super) subject_id: ColumnRef,
     pub(super) group: Option<ColumnRef>,
+    pub(super) earlier_rows: Option<RowOrder>,
     pub(super) birth: Option<Birth>,
     pub(super) sex: Option<CodedColumn<Sex>>,
     pub(super) exclusions: Vec<Exclusion>,
@@ -41,6 +42,13 @@ pub struct StayTable {
 pub(super) enum Anchor {
     Fixed(Time),
     Column(ColumnRef),
+}
+
+/// What the rows of one person are told by, and ordered by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct RowOrder {
+    pub group: ColumnRef,
+    pub by: ColumnRef,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,7 +96,7 @@ pub(super) struct Earlier {
 pub(super) struct EventTemplate {
     pub kind: EventKind,
     pub code: CodeTemplate,
-    pub value: Option<ValueColumn>,
+    pub value: Option<ValueFrom>,
     pub unit: Option<String>,
     pub rank: Option<u32>,
     pub time: EventTime,
@@ -104,6 +112,14 @@ pub(super) enum CodeTemplate {
 pub(super) enum CodePart {
     Text(String),
     Cell(ColumnRef),
+}
+
+/// Where an event takes its value from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ValueFrom {
+    Column(ValueColumn),
+    /// The count of earlier rows of the same person.
+    EarlierRows,
 }
 
 /// The column an event takes its value from. A missing cell means that there is no event.
@@ -148,8 +164,10 @@ pub(super) struct AuditColumns {
 }
 
 impl StayTable {
-    /// Whether a file may lack the column.
-    pub(super) fn is_optional(&self, column: ColumnRef) -> bool {
-        self.label.as_ref().is_some_and(|label| label.column_optional && label.column == column)
+    /// Whether a file may lack the column at a place in `columns`.
+    pub(super) fn optional(&self) -> impl Fn(usize) -> bool {
+        let optional = self.label.as_ref().filter(|label| label.column_optional);
+        let optional = optional.map(|label| label.column.0);
+        move |place| optional == Some(place)
     }
 }

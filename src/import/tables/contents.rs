@@ -254,7 +254,7 @@ fn event(row: &Row<'_>, map: &EventMap, made: &mut Made) -> Result<(), Fault> {
         end_time: end.and_then(Moment::latest).filter(|end| Some(*end) >= time),
         recorded_time: recorded.filter(|recorded| time.is_none_or(|time| *recorded >= time)),
         time_precision: start.map(|start| start.precision).unwrap_or_default(),
-        code,
+        code: code.into(),
         value: None,
         comparator: None,
         unit: None,

@@ -5,9 +5,11 @@
 //! for summing gradients. The row form leaves out each input's most frequent bin, whose sum is what
 //! the others leave of the node's: a row of flags and counts holds few entries.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::super::{ModelError, check_rows, renumbered};
+use super::super::{ModelError, check_rows};
 use super::sums::Sum;
 use crate::SMALL_CELL_PATIENTS;
 use crate::feature::Matrix;
@@ -16,6 +18,8 @@ use crate::feature::Matrix;
 const BINS_MAX: usize = 255;
 /// Cells of a block: the sums of a block should stay in the processor's nearest caches.
 const BLOCK_CELLS: usize = 4096;
+/// Rows that one thread packs at a time.
+const CHUNK: usize = 8192;
 /// How often bins are merged by the sum of their patients before it is done the sure way.
 const SUMMED_PASSES: usize = 4;
 
@@ -51,7 +55,7 @@ impl Bins {
 /// that it counts in, without those of the skipped codes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Block {
-    pub(super) inputs: std::ops::Range<usize>,
+    pub(super) inputs: Range<usize>,
     pub(super) starts: Vec<u32>,
     pub(super) entries: Vec<u16>,
 }
@@ -177,7 +181,7 @@ impl Binned {
     }
 
     /// The first cell of a block and the end of its cells.
-    pub(super) fn span(&self, block: &Block) -> std::ops::Range<usize> {
+    pub(super) fn span(&self, block: &Block) -> Range<usize> {
         let first = self.bins[block.inputs.start].first_cell;
         let last = &self.bins[block.inputs.end - 1];
         first..last.first_cell + last.cells()
@@ -186,9 +190,8 @@ impl Binned {
 
 /// Places of `rows` with their patients, the rows of a patient together.
 fn by_patient(rows: &[usize], patients: &[u32]) -> Vec<(u32, u32)> {
-    let (numbers, _) = renumbered(rows.iter().map(|row| patients[*row]));
-    let mut order: Vec<(u32, u32)> = numbers.into_iter().zip(0..).collect();
-    order.sort_unstable();
+    let mut order: Vec<(u32, u32)> = rows.iter().map(|row| patients[*row]).zip(0..).collect();
+    order.par_sort_unstable();
     order
 }
 
@@ -255,11 +258,11 @@ fn between(low: f32, high: f32) -> f32 {
 
 /// How many patients each bin holds, missing values left out.
 fn patients_of(codes: &[u8], order: &[(u32, u32)], bins: usize) -> Vec<usize> {
-    let (mut counts, mut last) = ([0usize; 256], [u32::MAX; 256]);
+    let (mut counts, mut last) = ([0usize; 256], [None; 256]);
     for (patient, place) in order {
         let code = usize::from(codes[*place as usize]);
-        counts[code] += usize::from(last[code] != *patient);
-        last[code] = *patient;
+        counts[code] += usize::from(last[code] != Some(*patient));
+        last[code] = Some(*patient);
     }
     counts[..bins].to_vec()
 }
@@ -288,7 +291,7 @@ fn merged(patients: &[usize], by_sum: bool) -> Option<Vec<usize>> {
 }
 
 /// Which inputs make a block each.
-fn blocks(bins: &[Bins], rows: usize) -> Vec<std::ops::Range<usize>> {
+fn blocks(bins: &[Bins], rows: usize) -> Vec<Range<usize>> {
     let inputs_max = (u32::MAX as usize / rows.max(1)).max(1);
     let (mut blocks, mut start) = (Vec::new(), 0);
     for (input, own) in bins.iter().enumerate() {
@@ -303,9 +306,35 @@ fn blocks(bins: &[Bins], rows: usize) -> Vec<std::ops::Range<usize>> {
 }
 
 /// The row form of some inputs.
-fn packed(bins: &[Bins], inputs: std::ops::Range<usize>, codes: &[u8], rows: usize) -> Block {
-    let columns = || inputs.clone().map(|input| (&bins[input], &codes[input * rows..][..rows]));
-    let mut starts = vec![0u32; rows + 1];
+fn packed(bins: &[Bins], inputs: Range<usize>, codes: &[u8], rows: usize) -> Block {
+    let parts: Vec<Range<usize>> =
+        (0..rows).step_by(CHUNK).map(|from| from..rows.min(from + CHUNK)).collect();
+    let part = |part: Range<usize>| packed_part(bins, inputs.clone(), codes, rows, part);
+    let parts: Vec<(Vec<u32>, Vec<u16>)> = parts.into_par_iter().map(part).collect();
+    let mut starts = Vec::with_capacity(rows + 1);
+    let mut total = 0;
+    for (own, entries) in &parts {
+        starts.extend(own.iter().map(|start| total + start));
+        total += entries.len() as u32;
+    }
+    starts.push(total);
+    let entries: Vec<&[u16]> = parts.iter().map(|(_, entries)| entries.as_slice()).collect();
+    Block { inputs, starts, entries: entries.concat() }
+}
+
+/// The starts and the entries of some rows, as if there were no rows before them.
+fn packed_part(
+    bins: &[Bins],
+    inputs: Range<usize>,
+    codes: &[u8],
+    rows: usize,
+    part: Range<usize>,
+) -> (Vec<u32>, Vec<u16>) {
+    let columns = || {
+        let codes = |input: usize| &codes[input * rows..][part.clone()];
+        inputs.clone().map(move |input| (&bins[input], codes(input)))
+    };
+    let mut starts = vec![0u32; part.len() + 1];
     for (own, codes) in columns() {
         for (start, code) in starts[1..].iter_mut().zip(codes) {
             *start += u32::from(*code != own.skipped);
@@ -316,6 +345,7 @@ fn packed(bins: &[Bins], inputs: std::ops::Range<usize>, codes: &[u8], rows: usi
         total += *start;
         *start = total;
     }
+    starts.pop();
     let mut next = starts.clone();
     let mut entries = vec![0u16; total as usize];
     let first = bins[inputs.start].first_cell;
@@ -327,5 +357,8 @@ fn packed(bins: &[Bins], inputs: std::ops::Range<usize>, codes: &[u8], rows: usi
             }
         }
     }
-    Block { inputs, starts, entries }
+    (starts, entries)
 }
+
+#[cfg(test)]
+mod tests;

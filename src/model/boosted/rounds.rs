@@ -2,12 +2,13 @@
 
 use rayon::prelude::*;
 
+use super::super::input::enough_at;
 use super::super::{ModelError, Weights, check_rows, renumbered};
 use super::bins::Binned;
-use super::grow::{Grower, Soil, chosen};
+use super::grow::{Grown, Soil, chosen, grow};
 use super::split::Rules;
-use super::sums::{Sum, Units};
-use super::tree::{Grown, Tree};
+use super::sums::{Boards, Sum, Units};
+use super::tree::Tree;
 use super::{BoostedParams, Stopping};
 
 /// The range in which the sum of the weights has to be, far inside what f64 can hold.
@@ -29,7 +30,7 @@ pub(super) struct Data {
     pub(super) rows: Vec<u32>,
     /// Label and weight of every place, at the base margin.
     cases: Vec<Case>,
-    /// Patient of every place, numbered from 0.
+    /// Patient of every place.
     patients: Vec<u32>,
     /// The sum of the weights.
     pub(super) total: f64,
@@ -64,12 +65,10 @@ impl Data {
             let need = params.leaf_rows_min.max(2);
             return Err(ModelError::TooFewRows { have: rows.len(), need });
         }
-        let (patients, _) = renumbered(binned.rows().iter().map(|row| patients[*row]));
-        let mut distinct: Vec<u32> = rows.iter().map(|place| patients[*place as usize]).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() < params.leaf_patients_min {
-            let (have, need) = (distinct.len(), params.leaf_patients_min);
+        let patients: Vec<u32> = binned.rows().iter().map(|row| patients[*row]).collect();
+        let counted = rows.iter().map(|place| patients[*place as usize]);
+        if enough_at(counted.clone(), params.leaf_patients_min).is_none() {
+            let (have, need) = (renumbered(counted).1, params.leaf_patients_min);
             return Err(ModelError::TooFewPatients { have, need });
         }
         let total: f64 = cases.iter().map(|case| case.weight).sum();
@@ -91,15 +90,13 @@ impl Data {
 pub(super) struct State {
     cases: Vec<Case>,
     gradients: Vec<Sum>,
-    /// The places of the round's tree; leaf by leaf once it is grown.
-    rows: Vec<u32>,
-    grower: Grower,
+    boards: Boards,
 }
 
 impl State {
     pub(super) fn new(data: &Data) -> State {
-        let (cases, rows) = (data.cases.clone(), data.rows.clone());
-        State { gradients: vec![Sum::ZERO; cases.len()], cases, rows, grower: Grower::new() }
+        let gradients = vec![Sum::ZERO; data.cases.len()];
+        State { cases: data.cases.clone(), gradients, boards: Boards::default() }
     }
 
     /// Grows the next tree and adds its values to the margins.
@@ -114,7 +111,8 @@ impl State {
         cases.for_each(|(cases, gradients)| differentiate(cases, gradients, rules.units));
         let params = rules.params;
         let mut rng = fastrand::Rng::with_seed(seed);
-        self.draw_rows(data, params, &mut rng);
+        let rows = drawn(data, params, &mut rng);
+        let is_whole = rows.len() == data.rows.len();
         let count = |share: f64, of: usize| ((share * of as f64).round() as usize).clamp(1, of);
         let every: Vec<usize> = (0..binned.inputs()).collect();
         let inputs = match count(params.features_per_tree, every.len()) {
@@ -122,13 +120,33 @@ impl State {
             some => chosen(&mut rng, &every, some),
         };
         let inputs_per_split = count(params.features_per_split, inputs.len());
-        let (gradients, patients) = (&self.gradients[..], &data.patients[..]);
+        let (gradients, patients, boards) = (&self.gradients[..], &data.patients[..], &self.boards);
         let inputs = &inputs[..];
-        let soil = Soil { binned, rules, gradients, patients, inputs, inputs_per_split, seed };
-        let mut tree = self.grower.grow(&soil, &mut self.rows);
-        tree.shrink(params.learning_rate);
-        self.advance(binned, data, &tree);
-        tree
+        let soil =
+            Soil { binned, rules, boards, gradients, patients, inputs, inputs_per_split, seed };
+        let mut grown = grow(&soil, rows);
+        grown.tree.shrink(params.learning_rate);
+        if is_whole {
+            self.advance(&grown);
+        } else {
+            advance_all(&mut self.cases, &grown.tree, binned, |input| binned.codes(input));
+        }
+        grown.tree
+    }
+
+    /// Adds the tree's values to the margins of its own rows.
+    fn advance(&mut self, grown: &Grown) {
+        let parts = self.cases.par_chunks_mut(CHUNK).enumerate();
+        parts.for_each(|(part, cases)| {
+            let (from, to) = (part * CHUNK, part * CHUNK + cases.len());
+            for (node, rows) in &grown.leaves {
+                let value = grown.tree.leaf_value(*node);
+                let first = rows.partition_point(|row| (*row as usize) < from);
+                for row in rows[first..].iter().take_while(|row| (**row as usize) < to) {
+                    cases[*row as usize - from].margin += value;
+                }
+            }
+        });
     }
 
     /// The margin of every place.
@@ -136,39 +154,29 @@ impl State {
     pub(super) fn margins(&self) -> impl Iterator<Item = f64> {
         self.cases.iter().map(|case| case.margin)
     }
+}
 
-    /// The rows of the next tree, in their order.
-    fn draw_rows(&mut self, data: &Data, params: &BoostedParams, rng: &mut fastrand::Rng) {
-        self.rows.clear();
-        if params.rows_share < 1.0 {
-            let is_drawn = |_: &&u32| rng.f64() < params.rows_share;
-            self.rows.extend(data.rows.iter().filter(is_drawn));
-        }
-        if self.rows.is_empty() {
-            self.rows.extend_from_slice(&data.rows);
-        }
+/// The rows of the next tree, in their order.
+fn drawn(data: &Data, params: &BoostedParams, rng: &mut fastrand::Rng) -> Vec<u32> {
+    let mut rows = data.rows.clone();
+    if params.rows_share < 1.0 {
+        rows.retain(|_| rng.f64() < params.rows_share);
     }
+    if rows.is_empty() { data.rows.clone() } else { rows }
+}
 
-    /// Adds the tree's values to the margins: of its own rows leaf by leaf, of others by walking.
-    fn advance(&mut self, binned: &Binned, data: &Data, tree: &Tree) {
-        if self.rows.len() < data.rows.len() {
-            let parts = self.cases.par_chunks_mut(CHUNK).enumerate();
-            parts.for_each(|(part, cases)| {
-                for (place, case) in cases.iter_mut().enumerate() {
-                    let place = part * CHUNK + place;
-                    case.margin += tree.value(binned, |input| binned.codes(input)[place]);
-                }
-            });
-            return;
+/// Adds the tree's value to the margin of every case; `codes` are those of an input, one a case.
+fn advance_all<'c>(
+    cases: &mut [Case],
+    tree: &Tree,
+    binned: &Binned,
+    codes: impl Fn(usize) -> &'c [u8] + Sync,
+) {
+    cases.par_chunks_mut(CHUNK).enumerate().for_each(|(part, cases)| {
+        for (place, case) in cases.iter_mut().enumerate() {
+            case.margin += tree.value(binned, |input| codes(input)[part * CHUNK + place]);
         }
-        for (node, span) in tree.nodes.iter().zip(self.grower.spans()) {
-            if let Grown::Leaf { value, .. } = node {
-                for row in &self.rows[span.clone()] {
-                    self.cases[*row as usize].margin += value;
-                }
-            }
-        }
-    }
+    });
 }
 
 /// Gradient and hessian of the weighted log loss at the margins.
@@ -217,26 +225,20 @@ impl Judge {
 
     /// Adds the next tree and gives the weighted mean log loss with it.
     pub(super) fn add(&mut self, binned: &Binned, tree: &Tree) -> f64 {
-        let codes = &self.codes;
-        let parts = self.cases.par_chunks_mut(CHUNK).enumerate();
+        advance_all(&mut self.cases, tree, binned, |input| &self.codes[input]);
+        let loss = |case: &Case| case.weight * log_loss(case.margin, case.label);
         // The chunks are the same for any number of threads, and so is the order of their sums.
-        let losses: Vec<f64> = parts
-            .map(|(part, cases)| {
-                let mut sum = 0.0;
-                for (place, case) in cases.iter_mut().enumerate() {
-                    let place = part * CHUNK + place;
-                    case.margin += tree.value(binned, |input| codes[input][place]);
-                    sum += case.weight * loss(case);
-                }
-                sum
-            })
-            .collect();
+        let parts = self.cases.par_chunks(CHUNK);
+        let losses: Vec<f64> = parts.map(|cases| cases.iter().map(loss).sum()).collect();
         losses.iter().sum::<f64>() / self.total
     }
 }
 
 /// The log loss at a margin, without a probability that could round to 0 or 1.
-fn loss(case: &Case) -> f64 {
-    let wrong = if case.label { -case.margin } else { case.margin };
+pub(super) fn log_loss(margin: f64, label: bool) -> f64 {
+    let wrong = if label { -margin } else { margin };
     wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! integer: the sums of one side of a split are the node's less the other side's to the last bit,
 //! and the work may be dealt out to any number of threads without a trace in the result.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rayon::prelude::*;
 
 use super::bins::{Binned, Block};
@@ -78,20 +80,54 @@ impl Units {
 type Board = [Sum; 1 << 16];
 
 /// Rows that one thread sums by itself: fewer are not worth waking another thread for.
-const ROWS_ALONE: usize = 4096;
+const ROWS_ALONE: usize = 2048;
 
-/// Where sums are made; kept, because it is large and its untouched part costs nothing.
-pub(super) struct Boards(Vec<Box<[Sum]>>);
+/// The sum over some rows.
+pub(super) fn total(gradients: &[Sum], rows: &[u32]) -> Sum {
+    let of =
+        |rows: &[u32]| rows.iter().fold(Sum::ZERO, |sum, row| sum.plus(gradients[*row as usize]));
+    rows.par_chunks(ROWS_ALONE).map(of).reduce(|| Sum::ZERO, Sum::plus)
+}
+
+/// Where sums are made and kept; lent again and again, as fresh memory costs more than the sums.
+#[derive(Default)]
+pub(super) struct Boards {
+    boards: Mutex<Vec<Vec<Sum>>>,
+    cells: Mutex<Vec<Vec<Sum>>>,
+    rows: Mutex<Vec<Vec<u32>>>,
+}
 
 impl Boards {
-    pub(super) fn new() -> Boards {
-        Boards(Vec::new())
+    /// A list with one sum for each cell; what it holds is old.
+    pub(super) fn cells(&self, binned: &Binned) -> Vec<Sum> {
+        taken(&self.cells).unwrap_or_else(|| vec![Sum::ZERO; binned.cells()])
+    }
+
+    /// Takes a list of `cells` back.
+    pub(super) fn give(&self, cells: Vec<Sum>) {
+        if !cells.is_empty() {
+            held(&self.cells).push(cells);
+        }
+    }
+
+    /// A list with room for `count` rows; what it holds is old.
+    pub(super) fn rows(&self, count: usize) -> Vec<u32> {
+        let mut rows = taken(&self.rows).unwrap_or_default();
+        if rows.len() < count {
+            rows.resize(count, 0);
+        }
+        rows
+    }
+
+    /// Takes lists of `rows` back.
+    pub(super) fn give_rows(&self, lists: [Vec<u32>; 2]) {
+        held(&self.rows).extend(lists);
     }
 
     /// Sums the gradients of `rows` (places of `binned`) for every cell, into `cells`; `total` is
     /// their sum.
     pub(super) fn sum(
-        &mut self,
+        &self,
         binned: &Binned,
         gradients: &[Sum],
         rows: &[u32],
@@ -99,43 +135,55 @@ impl Boards {
         cells: &mut [Sum],
     ) {
         let parts = (rows.len() / ROWS_ALONE).clamp(1, rayon::current_num_threads());
-        let share = rows.len().div_ceil(parts).max(1);
-        let parts = rows.len().div_ceil(share).max(1);
-        while self.0.len() < parts {
-            self.0.push(vec![Sum::ZERO; 1 << 16].into_boxed_slice());
-        }
         for block in binned.blocks() {
-            let span = binned.span(block);
-            let cells = &mut cells[span];
-            let boards = &mut self.0[..parts];
-            if let [board] = boards {
-                add_rows(block, gradients, rows, &mut board[..], cells.len());
-            } else {
-                boards.par_iter_mut().zip(rows.par_chunks(share)).for_each(|(board, rows)| {
-                    add_rows(block, gradients, rows, &mut board[..], cells.len());
-                });
-            }
-            let (first, others) = boards.split_at(1);
-            cells.copy_from_slice(&first[0][..cells.len()]);
-            for board in others {
-                cells.iter_mut().zip(board).for_each(|(cell, more)| *cell = cell.plus(*more));
+            let cells = &mut cells[binned.span(block)];
+            let part = |rows: &[u32]| {
+                // As long as an entry can name: its untouched part costs nothing.
+                let board = taken(&self.boards).unwrap_or_else(|| vec![Sum::ZERO; 1 << 16]);
+                add_rows(block, gradients, rows, board, cells.len())
+            };
+            let boards: Vec<Vec<Sum>> = match parts {
+                1 => vec![part(rows)],
+                _ => rows.par_chunks(rows.len().div_ceil(parts)).map(part).collect(),
+            };
+            cells.fill(Sum::ZERO);
+            for board in boards {
+                cells.iter_mut().zip(&board).for_each(|(cell, more)| *cell = cell.plus(*more));
+                held(&self.boards).push(board);
             }
             binned.fill_skipped(block, cells, total);
         }
     }
 }
 
+fn held<T>(lists: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    // A list that a panic left half written is only ever overwritten.
+    lists.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn taken<T>(lists: &Mutex<Vec<T>>) -> Option<T> {
+    held(lists).pop()
+}
+
 /// Sums the gradients of `rows` for the first `cells` cells of the board.
-fn add_rows(block: &Block, gradients: &[Sum], rows: &[u32], board: &mut [Sum], cells: usize) {
+fn add_rows(
+    block: &Block,
+    gradients: &[Sum],
+    rows: &[u32],
+    mut board: Vec<Sum>,
+    cells: usize,
+) -> Vec<Sum> {
     board[..cells].fill(Sum::ZERO);
-    let Ok(board) = <&mut Board>::try_from(board) else { return };
-    for row in rows {
-        let row = *row as usize;
-        let (from, to) = (block.starts[row] as usize, block.starts[row + 1] as usize);
-        let own = gradients[row];
-        for entry in &block.entries[from..to] {
-            let cell = &mut board[usize::from(*entry)];
-            *cell = cell.plus(own);
+    if let Ok(board) = <&mut Board>::try_from(&mut board[..]) {
+        for row in rows {
+            let row = *row as usize;
+            let (from, to) = (block.starts[row] as usize, block.starts[row + 1] as usize);
+            let own = gradients[row];
+            for entry in &block.entries[from..to] {
+                let cell = &mut board[usize::from(*entry)];
+                *cell = cell.plus(own);
+            }
         }
     }
+    board
 }

@@ -133,7 +133,9 @@ fn whole_weights_are_repeated_rows() {
         assert_eq!(even, fit(&rows, scale));
     }
     let worth = match fit_weighted(&rows, Weights::Each(&times), Scale::Rate) {
-        Calibrator::Platt { rows, .. } | Calibrator::Isotonic { rows, .. } => rows,
+        Calibrator::Platt { rows, .. }
+        | Calibrator::Isotonic { rows, .. }
+        | Calibrator::Recalibrated { rows, .. } => rows,
     };
     assert_eq!(worth, 386, "150 rows each of weights 1, 2, 3: 900 squared by 2100");
 }
@@ -148,4 +150,29 @@ fn damage_is_refused() {
     assert!(of(&[0.0, 1.0], &[0.2, 0.1]).is_err());
     assert!(of(&[0.0, f64::NAN], &[0.1, 0.2]).is_err());
     assert!(of(&[], &[]).is_err());
+}
+
+#[test]
+fn recalibrations_follow_each_other_as_one_and_keep_the_order() {
+    let plain = Calibrator::Isotonic {
+        margins: vec![0.1, 0.4, 0.6],
+        rates: vec![0.05, 0.2, 0.5],
+        rows: 5_000,
+    };
+    let moved = plain.recalibrated(0.7, 1.3, 400);
+    assert!(moved.check().is_ok());
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    for margin in [0.0, 0.2, 0.45, 0.9] {
+        let expected = 0.7 + 1.3 * logit(plain.apply(margin));
+        assert!((logit(moved.apply(margin)) - expected).abs() < 1e-12);
+    }
+    assert_in_order(&moved);
+    let twice = moved.recalibrated(-0.2, 0.5, 300);
+    assert!(twice.check().is_ok(), "one line after another is one line");
+    assert!((logit(twice.apply(0.3)) - (-0.2 + 0.5 * logit(moved.apply(0.3)))).abs() < 1e-12);
+    let falls = plain.recalibrated(0.0, -1.0, 400);
+    let nested =
+        Calibrator::Recalibrated { of: Box::new(moved), slope: 1.0, intercept: 0.0, rows: 400 };
+    let reasons = [falls, nested].map(|wrong| wrong.check().unwrap_err().to_string());
+    assert!(reasons[0].contains("falls") && reasons[1].contains("twice"), "{reasons:?}");
 }

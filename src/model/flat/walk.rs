@@ -29,7 +29,7 @@ pub(super) enum Step {
 }
 
 /// What the walks read of a node: a branch holds the threshold as key, a leaf its number.
-trait Packed: Copy {
+pub(in crate::model) trait Packed: Copy {
     fn packed(left: u32, slot: u32, key: u32) -> Self;
     fn left(self) -> u32;
     fn slot(self) -> u32;
@@ -37,7 +37,7 @@ trait Packed: Copy {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Narrow(u64);
+pub(in crate::model) struct Narrow(u64);
 
 impl Packed for Narrow {
     fn packed(left: u32, slot: u32, key: u32) -> Narrow {
@@ -61,7 +61,7 @@ impl Packed for Narrow {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Wide {
+pub(in crate::model) struct Wide {
     left: u32,
     slot: u32,
     key: u32,
@@ -87,7 +87,7 @@ impl Packed for Wide {
 
 /// All nodes; the wide form is for models whose inputs or nodes the narrow one cannot count.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Steps {
+pub(in crate::model) enum Steps {
     Narrow(Vec<Narrow>),
     Wide(Vec<Wide>),
 }
@@ -124,18 +124,6 @@ impl Steps {
         }
     }
 
-    fn len(&self) -> usize {
-        match self {
-            Steps::Narrow(steps) => steps.len(),
-            Steps::Wide(steps) => steps.len(),
-        }
-    }
-
-    /// How many of the nodes are leaves.
-    pub(super) fn leaves(&self) -> usize {
-        (0..self.len()).filter(|node| matches!(self.at(*node), Step::Leaf { .. })).count()
-    }
-
     /// The node as it was built.
     pub(super) fn at(&self, node: usize) -> Step {
         let (left, slot, key) = match self {
@@ -168,8 +156,7 @@ impl Steps {
                 sum_one(steps, roots, depths, values, |slot| keys[slot as usize % SLOTS_MANY])
             }
             Steps::Wide(steps) => {
-                let mut keys = vec![0; 2 * inputs + 1];
-                write_keys(x, inputs, &mut keys);
+                let keys = keys(x, inputs);
                 sum_one(steps, roots, depths, values, |slot| keys[slot as usize])
             }
         }
@@ -219,7 +206,14 @@ fn value_of(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key ^ 0x8000_0000 } else { !key })
 }
 
-/// The slots of a row; those beyond its inputs stay 0.
+/// The slots of a row, those beyond its inputs 0.
+pub(super) fn keys(x: &[f32], inputs: usize) -> Vec<u32> {
+    let mut keys = vec![0; 2 * inputs + 1];
+    write_keys(x, inputs, &mut keys);
+    keys
+}
+
+/// As `keys`, in a buffer whose size is known beforehand.
 #[inline(always)]
 fn keys_of<const SLOTS: usize>(x: &[f32], inputs: usize) -> [u32; SLOTS] {
     let mut keys = [0; SLOTS];

@@ -45,3 +45,6 @@ impl Rows<'_> {
         Weights::from(&self.weights)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,8 @@ pub(super) fn codes(cohort: &Cohort<'_>, rows: &Rows, watch: &Watch) -> (usize, 
         }
     }
     let reading = Reading::of(cohort);
-    let mut each: Vec<(&Code, Vec<u32>)> = codes.into_iter().zip(members).collect();
+    let codes = codes.into_iter().map(|code| &**code);
+    let mut each: Vec<(&Code, Vec<u32>)> = codes.zip(members).collect();
     each.sort_unstable_by_key(|(code, _)| *code);
     let mut found = Found::default();
     let mut tried = 0;
@@ -108,21 +109,28 @@ fn share(rows: &Rows, members: &[u32], label: bool) -> f64 {
 struct Reading {
     concepts: BTreeSet<ConceptId>,
     diagnoses: bool,
+    /// Procedures or drugs, whose codes have no categories.
+    others: bool,
 }
 
 impl Reading {
     fn of(cohort: &Cohort<'_>) -> Reading {
         let features = cohort.task().spec().features();
-        let of_diagnoses = |source: &Source| matches!(source, Source::Learned { of, .. } if *of != LearnedFrom::Service);
+        let learned = |from: &[LearnedFrom]| {
+            features.iter().any(|feature| {
+                matches!(feature.source, Source::Learned { of, .. } if from.contains(&of))
+            })
+        };
         Reading {
             concepts: features.iter().flat_map(|feature| feature.concepts()).collect(),
-            diagnoses: features.iter().any(|feature| of_diagnoses(&feature.source)),
+            diagnoses: learned(&[LearnedFrom::DiagnosisCategory, LearnedFrom::PrincipalCategory]),
+            others: learned(&[LearnedFrom::Procedure, LearnedFrom::Drug]),
         }
     }
 
     fn reads(&self, cohort: &Cohort<'_>, code: &Code) -> bool {
         let mut concepts = cohort.concepts().concepts_of(code).into_iter();
-        (self.diagnoses && code.icd_category().is_some())
-            || concepts.any(|concept| self.concepts.contains(&concept))
+        let of_learned = if code.icd_category().is_some() { self.diagnoses } else { self.others };
+        of_learned || concepts.any(|concept| self.concepts.contains(&concept))
     }
 }

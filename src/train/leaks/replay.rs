@@ -15,17 +15,42 @@ const HALVINGS_MAX: u64 = 20;
 /// Replays a share of the index times that come by. The first are all replayed, then every second,
 /// every fourth and so on, by a hash of patient and time: some 1,200 of 100,000. It holds names of
 /// columns and nothing of any patient.
-#[derive(Debug, Clone, Default)]
+///
+/// In each of several parts of a cohort the share is halved so much earlier, that all together replay
+/// about as many.
+#[derive(Debug, Clone)]
 pub(super) struct Replay {
+    /// How many are replayed before each halving, and how often the share is halved from the first.
+    round: u64,
+    halved: u64,
     pub replayed: u64,
     /// What came out different: the column and its feature, or a learned feature twice.
     pub changed: BTreeSet<(String, String)>,
 }
 
+impl Default for Replay {
+    fn default() -> Replay {
+        Replay::of_part(1)
+    }
+}
+
 impl Replay {
+    /// For one of so many parts of a cohort.
+    pub(super) fn of_part(parts: usize) -> Replay {
+        let parts = parts.max(1) as u64;
+        let halved = (parts / ROUND).checked_ilog2().map_or(0, u64::from);
+        Replay { round: ROUND.div_ceil(parts), halved, replayed: 0, changed: BTreeSet::new() }
+    }
+
+    /// Adds what was replayed in a part that comes after.
+    pub(super) fn join(&mut self, later: Replay) {
+        self.replayed += later.replayed;
+        self.changed.extend(later.changed);
+    }
+
     /// Whether the index time is one to replay.
     pub(super) fn is_due(&self, group: &str, index_time: Time) -> bool {
-        let halvings = (self.replayed / ROUND).min(HALVINGS_MAX);
+        let halvings = (self.halved + self.replayed / self.round).min(HALVINGS_MAX);
         let key = format!("{group}/{}", index_time.micros());
         part_of("leaks", &key, 1 << halvings) == 0
     }

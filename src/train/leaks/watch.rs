@@ -1,6 +1,9 @@
 //! What a cohort notes for the leak check while the records go by: they are not kept.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::replay::Replay;
 use crate::feature::Facts;
@@ -29,13 +32,13 @@ pub(in super::super) struct Watch {
 /// The different codes that were met.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Codes {
-    numbers: HashMap<Code, u32>,
+    numbers: HashMap<Arc<Code>, u32, RandomState>,
     /// Whether there were more than can be told apart.
     pub overflowed: bool,
 }
 
 impl Codes {
-    fn number(&mut self, code: &Code) -> Option<u32> {
+    fn number(&mut self, code: &Arc<Code>) -> Option<u32> {
         if let Some(number) = self.numbers.get(code) {
             return Some(*number);
         }
@@ -44,13 +47,13 @@ impl Codes {
             self.overflowed = true;
             return None;
         }
-        self.numbers.insert(code.clone(), number as u32);
+        self.numbers.insert(Arc::clone(code), number as u32);
         Some(number as u32)
     }
 
     /// All codes by their numbers.
-    pub(super) fn by_number(&self) -> Vec<&Code> {
-        let mut all: Vec<(&u32, &Code)> =
+    pub(super) fn by_number(&self) -> Vec<&Arc<Code>> {
+        let mut all: Vec<(&u32, &Arc<Code>)> =
             self.numbers.iter().map(|(code, number)| (number, code)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, code)| code).collect()
@@ -75,6 +78,27 @@ pub(in super::super) struct Seen<'s, 'h> {
 }
 
 impl Watch {
+    /// The watch of one of so many parts of a cohort.
+    pub(in super::super) fn of_part(parts: usize) -> Watch {
+        Watch { replay: Replay::of_part(parts), ..Watch::default() }
+    }
+
+    /// Adds the notes of index times that come after.
+    pub(in super::super) fn join(&mut self, later: Watch) {
+        let Watch { codes, fresh, replay, stamps } = later;
+        self.codes.overflowed |= codes.overflowed;
+        let numbers: Vec<Option<u32>> =
+            codes.by_number().into_iter().map(|code| self.codes.number(code)).collect();
+        let number = |before: &u32| numbers.get(*before as usize).copied().flatten();
+        self.fresh.extend(fresh.iter().map(|codes| codes.iter().filter_map(number).collect()));
+        self.replay.join(replay);
+        for (kind, Stamps { all, last_hour }) in stamps {
+            let known = self.stamps.entry(kind).or_default();
+            known.all.join(all);
+            known.last_hour.join(last_hour);
+        }
+    }
+
     /// Notes one index time that belongs to the cohort.
     pub(in super::super) fn see(
         &mut self,

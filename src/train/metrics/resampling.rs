@@ -14,7 +14,7 @@ use crate::model::Weights;
 /// Draws behind the intervals of the figures of a whole.
 pub(in crate::train) const DRAWS: u64 = 1000;
 /// Draws behind the intervals of many figures of many groups.
-pub(in crate::train) const DRAWS_OF_GROUPS: u64 = 500;
+pub(in crate::train) const DRAWS_OF_GROUPS: u64 = 300;
 
 /// Patients renumbered from 0, and how many there are.
 pub(super) fn numbered(patients: &[u32]) -> (Vec<u32>, usize) {
@@ -78,12 +78,15 @@ impl Resampling {
         width: usize,
         add: impl Fn(usize, &mut [f64]),
     ) -> PatientSums {
-        let mut each = vec![0.0; width * self.distinct];
-        for (row, patient) in self.patients.iter().enumerate() {
-            let from = *patient as usize * width;
+        let (patients, distinct) = numbered(&self.patients);
+        let mut each = vec![0.0; width * distinct];
+        let mut named = vec![0; distinct];
+        for (row, (place, patient)) in patients.iter().zip(&self.patients).enumerate() {
+            let from = *place as usize * width;
             add(row, &mut each[from..from + width]);
+            named[*place as usize] = *patient;
         }
-        PatientSums { width, each }
+        PatientSums { width, patients: named, each }
     }
 
     /// The figures of all patients, each counted once, and of `draws` draws. `figures` is told how
@@ -123,6 +126,8 @@ impl Resampled {
 /// Some numbers of each patient, whose sums over a draw are wanted.
 pub(in crate::train) struct PatientSums {
     width: usize,
+    /// Those who have a row.
+    patients: Vec<u32>,
     each: Vec<f64>,
 }
 
@@ -130,8 +135,8 @@ impl PatientSums {
     /// The sums over a draw.
     pub(in crate::train) fn drawn(&self, times: &[u32]) -> Vec<f64> {
         let mut sums = vec![0.0; self.width];
-        for (each, times) in self.each.chunks_exact(self.width.max(1)).zip(times) {
-            let times = f64::from(*times);
+        for (each, patient) in self.each.chunks_exact(self.width.max(1)).zip(&self.patients) {
+            let times = f64::from(times[*patient as usize]);
             sums.iter_mut().zip(each).for_each(|(sum, value)| *sum += times * value);
         }
         sums

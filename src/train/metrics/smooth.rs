@@ -32,6 +32,8 @@ pub struct CalibrationPoint {
 /// The columns of a restricted cubic spline.
 struct Spline {
     knots: Vec<f64>,
+    /// Whether all values are the same: there is but an intercept then.
+    is_flat: bool,
 }
 
 impl Spline {
@@ -40,16 +42,17 @@ impl Spline {
         let quantiles = Quantiles::of(&values, weights);
         let mut knots: Vec<f64> = KNOTS.iter().map(|share| quantiles.at(*share)).collect();
         knots.dedup();
-        Spline { knots }
+        let is_flat = values.windows(2).all(|pair| pair[0] == pair[1]);
+        Spline { knots, is_flat }
     }
 
     /// Intercept, the value itself, and a column for each knot but the last two.
     fn width(&self) -> usize {
-        2 + self.knots.len().saturating_sub(2)
+        if self.is_flat { 1 } else { 2 + self.knots.len().saturating_sub(2) }
     }
 
     fn write(&self, x: f64, out: &mut Vec<f64>) {
-        out.extend([1.0, x]);
+        out.extend([1.0, x].into_iter().take(self.width()));
         let [first, .., before, last] = self.knots.as_slice() else { return };
         let cube = |knot: &f64| (x - knot).max(0.0).powi(3);
         let (scale, span) = ((last - first).powi(2), last - before);

@@ -29,15 +29,15 @@ const TREES: usize = 100;
 const LEAF_ROWS_MIN: usize = 20;
 /// Penalties as shares of the summed weight of the rows, so that a small export is held back as
 /// strongly as a large one.
-const ALPHA_SHARES: [f64; 4] = [0.005, 0.0005, 0.02, 0.0001];
+const ALPHA_SHARES: [f64; 3] = [0.02, 0.005, 0.0005];
 /// The depths of forests.
 const DEPTHS: [u16; 2] = [12, 20];
 /// The first setting of the booster, and the ones around it that cross-validation on Diabetes-130
 /// and on simulated populations told apart from it.
-const LEAVES: [usize; 3] = [16, 8, 31];
-const LEAF_ROWS: [usize; 3] = [100, 40, 250];
+const LEAVES: [usize; 3] = [8, 16, 31];
+const LEAF_ROWS: [usize; 3] = [40, 100, 250];
 const FEATURES_SHARES: [f64; 3] = [0.3, 0.6, 1.0];
-const L2S: [f64; 3] = [5.0, 1.0, 20.0];
+const L2S: [f64; 3] = [20.0, 5.0, 1.0];
 const LEARNING_RATE: f64 = 0.05;
 /// More rounds than any cohort so far has had use for.
 pub(super) const ROUNDS_MAX: usize = 800;

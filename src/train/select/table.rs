@@ -1,6 +1,6 @@
 //! The rows that are learned from, and how they are laid out as inputs.
 
-use crate::feature::{Matrix, Spec, TrainingRow, Vocabulary};
+use crate::feature::{Matrix, RiskWith, Spec, TrainingRow, Vocabulary};
 use crate::model::{Binned, Gaps, InputSpec, Member, ModelError, Monotone, Weights};
 use crate::train::Sample;
 
@@ -74,7 +74,16 @@ impl Table<'_> {
         let groups: Vec<u32> = columns.iter().map(|column| column.feature as u32).collect();
         let input = InputSpec::fit(&matrix, rows, &self.patients, &groups)?;
         let inputs = inputs_of(&matrix, &input);
-        let constraints = vec![Monotone::None; input.kept.len()];
+        let risk = |column: &crate::model::Column| {
+            let feature = columns.get(column.index)?.feature;
+            spec.features().get(feature)?.risk
+        };
+        let constraint = |column| match risk(column) {
+            None => Monotone::None,
+            Some(RiskWith::Rises) => Monotone::Rises,
+            Some(RiskWith::Falls) => Monotone::Falls,
+        };
+        let constraints = input.kept.iter().map(constraint).collect();
         Ok(Layout { vocabulary, matrix, input, inputs, constraints })
     }
 

@@ -64,9 +64,9 @@ fn mimic_reads_whole_with_the_known_readmissions() {
 type Rows = BTreeMap<(i64, Time), bool>;
 
 fn rows(labels: &Path, subjects: &[Subject]) -> Rows {
-    let mut labels = Labels::read(labels).unwrap();
+    let labels = Labels::read(labels).unwrap();
     let each = |subject: &Subject| {
-        let taken = labels.take(subject);
+        let taken = labels.of(subject);
         let row = |label: prodrome::import::Label| {
             ((subject.subject_id, label.prediction_time), label.boolean_value)
         };

@@ -51,10 +51,10 @@ fn whole(folder: &Path, task: &Task, concepts: &ConceptSet) -> Said {
 /// The labels by what they depend on, file by file.
 fn narrow(folder: &Path, task: &Task, concepts: &ConceptSet) -> Said {
     let wanted = Wanted::for_labels(task, concepts);
-    let begin = || Roll::new(task, concepts);
+    let begin = |_| Roll::new(task, concepts);
     let read = Export::new(folder).fold(&Meter::default(), &wanted, begin, add);
     let (parts, counts) = read.unwrap();
-    let mut roll = begin();
+    let mut roll = begin(1);
     parts.into_iter().for_each(|part| roll.join(part));
     roll.finish();
     (roll.rows().to_vec(), roll.attrition(), counts)
@@ -113,7 +113,7 @@ fn files_come_back_in_their_order_whatever_the_number_of_threads() {
         let read = Export::new(folder.path()).fold(
             &Meter::default(),
             &Wanted::everything(),
-            Vec::new,
+            |_| Vec::new(),
             |part: &mut Vec<i64>, subject| {
                 part.push(subject.subject_id);
                 Received::Used
@@ -139,7 +139,7 @@ fn a_subject_in_two_files_ends_the_run_in_either_way_of_reading() {
     let export = Export::new(folder.path());
     let whole = export.read(&Meter::default(), |_| Received::Used).unwrap_err().to_string();
     let each = |_: &mut (), _| Received::Used;
-    let folded = export.fold(&Meter::default(), &Wanted::everything(), || (), each);
+    let folded = export.fold(&Meter::default(), &Wanted::everything(), |_| (), each);
     assert_eq!(folded.unwrap_err().to_string(), whole);
     assert!(whole.contains("data/1.parquet") && whole.contains("15"), "{whole}");
 }

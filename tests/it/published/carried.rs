@@ -129,7 +129,7 @@ async fn the_answer_over_grpc_holds_the_published_scores() {
     let models = tempfile::tempdir().unwrap();
     let files = bundle_files("\"lace\", \"framingham_hypertension_4y\", \"egfr_ckd_epi_2021\"");
     registry::publish(models.path(), "readmit30_diabetes", "1", &files).unwrap();
-    registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable).unwrap();
+    registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).unwrap();
     let service = Arc::new(Service::new(registry::load(models.path(), &[], false).unwrap()));
     assert_eq!(service.registry().served().len(), 1, "{:?}", service.registry().refused());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
