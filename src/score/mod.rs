@@ -149,6 +149,7 @@ mod tests {
             event
         };
         Record {
+            patient_id: "p".into(),
             birth_date: PartialDate::parse("1951-07-08"),
             encounters: vec![stay],
             events: vec![
@@ -183,6 +184,7 @@ mod tests {
         };
         let whole = with(&|_| {});
         assert!(!whole.explanation_failed && !whole.reasons.is_empty());
+        whole.reasons.iter().for_each(|r| {});
         let breaks: [&dyn Fn(&mut Explanation); 4] = [
             &|e| e.contributions[0] += 2e-6,
             &|e| e.baseline = f64::NAN,
