@@ -184,7 +184,6 @@ mod tests {
         };
         let whole = with(&|_| {});
         assert!(!whole.explanation_failed && !whole.reasons.is_empty());
-        whole.reasons.iter().for_each(|r| {});
         let breaks: [&dyn Fn(&mut Explanation); 4] = [
             &|e| e.contributions[0] += 2e-6,
             &|e| e.baseline = f64::NAN,
