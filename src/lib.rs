@@ -18,11 +18,12 @@
 //! 4. `task`: who is scored, when, for what outcome; a TOML file, checked once
 //! 5. `model`: fitting, storing, evaluating and explaining models; knows linfa and smartcore
 //! 6. `bundle`: everything needed to score one task, sealed and checked
-//! 7. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
+//! 7. `page`: documents with tables and plots, as HTML or Markdown; stands on no other room
+//! 8. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
 //!    which the risks are known
-//! 8. `import` and `registry`: the rooms with files
-//! 9. `service` and `command`: the use cases of the server and of the trainer
-//! 10. `rpc` and `telemetry`: gRPC and logs, thin
+//! 9. `import` and `registry`: the rooms with files
+//! 10. `service` and `command`: the use cases of the server and of the trainer
+//! 11. `rpc` and `telemetry`: gRPC and logs, thin
 //!
 //! Imports point down only, and never sideways inside a rank; `tests/it/tidy.rs` holds this.
 //!

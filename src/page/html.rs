@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use askama::Template;
 
-use super::{Block, Drawing, Figure, Page, Row};
+use super::{Block, Drawing, Figure, Page, Row, Table};
 
 #[derive(Template)]
 #[template(path = "page.html")]

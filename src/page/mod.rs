@@ -159,6 +159,11 @@ impl Table {
         self.rows.push(Row::Group(title.into()));
     }
 
+    /// Whether a cell is a word that may be broken anywhere, as a digest may.
+    fn is_long(cell: &str) -> bool {
+        cell.len() > 40 && !cell.contains(' ')
+    }
+
     /// Whether the column at `place` holds numbers.
     fn is_number(&self, place: &usize) -> bool {
         self.columns.get(*place).is_some_and(|column| column.is_number)

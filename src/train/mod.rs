@@ -2,8 +2,9 @@
 //!
 //! `Cohort` gathers the samples and says who was left out and why; `fit` chooses, fits and
 //! calibrates on the development patients and judges once on the held-out ones; `Evaluation` judges
-//! a finished bundle on any cohort. `leaks` looks for features that know what came later. `Survey` says beforehand what records hold and what cohort each
-//! task would find in them.
+//! a finished bundle on any cohort, and `Account` tells people of either. `leaks` looks for features
+//! that know what came later. `Survey` says beforehand what records hold and what cohort each task
+//! would find in them.
 
 mod account;
 mod assemble;

@@ -27,6 +27,7 @@ mod properties;
 mod published;
 mod reasons;
 mod recalibrate;
+mod report;
 mod rpc;
 mod scoring;
 mod shap;

@@ -78,22 +78,24 @@ impl Axis {
             Shows::Number => (value, step, ""),
         };
         let digits = (-(step.log10() + 1e-9).floor()).clamp(0.0, 6.0) as usize;
-        let text = format!("{value:.digits$}");
-        // Minus nothing is nothing.
-        let is_zero = text.chars().all(|character| !('1'..='9').contains(&character));
-        let text = if is_zero { text.trim_start_matches('-') } else { text.as_str() };
-        format!("{}{unit}", text.replace('-', "\u{2212}"))
+        format!("{}{unit}", signed(&format!("{value:.digits$}")))
     }
 
     /// A figure of this axis in words.
     pub(super) fn figure(&self, value: f64) -> String {
-        match self.shows {
+        signed(&match self.shows {
             Shows::Percent => format!("{:.1}%", 100.0 * value),
             Shows::Number if value.abs() < 0.1 && value != 0.0 => format!("{value:.4}"),
             Shows::Number => format!("{value:.2}"),
-        }
-        .replace('-', "\u{2212}")
+        })
     }
+}
+
+/// A number with a minus sign where it has one: minus nothing is nothing.
+fn signed(text: &str) -> String {
+    let is_zero = text.chars().all(|character| !('1'..='9').contains(&character));
+    let text = if is_zero { text.trim_start_matches('-') } else { text };
+    text.replace('-', "\u{2212}")
 }
 
 /// An even step (1, 2 or 5 times a power of ten) that goes about `count` times into `span`.

@@ -21,7 +21,14 @@ pub(super) fn section(account: &Account<'_>) -> Section {
     let is_within = |step: &String| WITHIN.contains(&step.as_str()) || parts.contains(&step);
     let left = lines.iter().filter(|line| !is_within(&line.step));
     let left = left.filter(|line| line.count != Shown::Exactly(0));
-    let aside: Vec<String> = left.map(|line| format!("{}: {}", line.text, line.count)).collect();
+    let left = left.map(|line| {
+        let why = line.text.strip_prefix("left out: ").unwrap_or(&line.text);
+        format!("\u{2013} {why}: {}", line.count)
+    });
+    let mut aside: Vec<String> = left.collect();
+    if !aside.is_empty() {
+        aside.insert(0, "Left out:".to_owned());
+    }
     let attrition = account.attrition;
     let mut steps = vec![
         FlowStep { lines: vec![format!("Index times: {}", attrition.index_times)], aside },
@@ -45,7 +52,8 @@ pub(super) fn section(account: &Account<'_>) -> Section {
         "Who was left out, and why. An index time is a moment at which a patient could have been \
          scored; one patient may have several.",
     )]);
-    let mut table = Table::new("The same in numbers.", &["Step"], &["Index times"]);
+    let mut table =
+        Table::new("From all index times to the cohort, in numbers.", &["Step"], &["Index times"]);
     for line in &lines {
         // Patients are no index times.
         let unit = if line.step == "patients" { " (patients)" } else { "" };

@@ -3,7 +3,7 @@
 use super::Account;
 use super::words::{number_of, or_not_shown, percent, percent_of};
 use crate::page::{Axis, Extent, Figure, Ink, Mark, Panel, Section, Shows, Strip, Strips, Table};
-use crate::train::judgement::Subgroup;
+use crate::train::judgement::{Gap, Subgroup};
 use crate::train::metrics::Estimate;
 
 /// A figure with more rows would be longer than a page.
@@ -25,11 +25,28 @@ pub(super) fn section(account: &Account<'_>) -> Section {
          fewer than 11 with or without the outcome stand; counts are to the nearest ten. Where many \
          groups are looked at, one in twenty intervals misses its line by chance alone.",
     );
-    section.figures(forests(groups));
     section.table(figures(groups));
-    section.table(flagging(groups));
-    section.table(gaps(groups));
+    section.figures(forests(&with(groups, |of| {
+        of.observed_over_expected.is_some() || of.auroc.is_some()
+    })));
+    let flagged =
+        with(groups, |of| [of.flagged, of.ppv, of.sensitivity].iter().any(Option::is_some));
+    let apart = with(groups, |of| {
+        let Gap { auroc, observed_over_expected, flagged, ppv, sensitivity, .. } = of.gap;
+        [auroc, observed_over_expected, flagged, ppv, sensitivity].iter().any(Option::is_some)
+    });
+    if [&flagged, &apart].iter().any(|told| told.len() < groups.len()) {
+        section
+            .text("Groups of which none of its figures can be shown are left out of what follows.");
+    }
+    section.table(flagging(&flagged));
+    section.table(gaps(&apart));
     section
+}
+
+/// The groups of which something can be told.
+fn with(groups: &[Subgroup], told: impl Fn(&Subgroup) -> bool) -> Vec<Subgroup> {
+    groups.iter().filter(|group| told(group)).cloned().collect()
 }
 
 /// The groups attribute by attribute.
@@ -39,6 +56,9 @@ fn by_attribute(groups: &[Subgroup]) -> impl Iterator<Item = (&'static str, &[Su
 }
 
 fn forests(groups: &[Subgroup]) -> Vec<Figure> {
+    if groups.is_empty() {
+        return Vec::new();
+    }
     let panels = panels(groups);
     let mut figures: Vec<Vec<Strip>> = vec![Vec::new()];
     for (attribute, chunk) in by_attribute(groups) {
@@ -62,7 +82,7 @@ fn forests(groups: &[Subgroup]) -> Vec<Figure> {
             title: "Figures by group".to_owned(),
             description:
                 "Observed over expected outcomes and AUROC of each group with 95% intervals; \
-                          the tables below have the same figures."
+                          the table above has the same figures."
                     .to_owned(),
             panels: panels.clone(),
             rows,

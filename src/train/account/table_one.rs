@@ -1,7 +1,8 @@
 //! Table 1: what the patients were like.
 
 use super::Account;
-use super::words::{NOT_SHOWN, or_not_shown, percent, spaced};
+use super::words::{NOT_SHOWN, fixed, or_not_shown, percent, spaced};
+use crate::feature::Source;
 use crate::page::{Section, Table};
 use crate::train::judgement::{Described, Description, Summary};
 
@@ -33,8 +34,8 @@ pub(super) fn section(account: &Account<'_>) -> Section {
         ));
     }
     match description.development_rows {
-        Some(_) => of_both(&mut section, description, &kept),
-        None => of_judged(&mut section, description, &kept),
+        Some(_) => of_both(&mut section, account, description, &kept),
+        None => of_judged(&mut section, account, description, &kept),
     }
     section
 }
@@ -53,7 +54,12 @@ fn kept<'a>(account: &Account<'_>, description: &'a Description) -> Vec<&'a Desc
     order.into_iter().filter_map(|(place, _)| description.columns.get(place)).collect()
 }
 
-fn of_both(section: &mut Section, description: &Description, kept: &[&Described]) {
+fn of_both(
+    section: &mut Section,
+    account: &Account<'_>,
+    description: &Description,
+    kept: &[&Described],
+) {
     let title = |what: &str, rows: Option<usize>| match rows {
         Some(rows) => format!("{what} (n = {rows})"),
         None => what.to_owned(),
@@ -68,7 +74,7 @@ fn of_both(section: &mut Section, description: &Description, kept: &[&Described]
     let mut table = Table::new(caption(has_judged), &["Characteristic"], &titles);
     for column in kept {
         let mut cells = vec![
-            name(column),
+            name(account, column),
             told(column.development.as_ref()),
             told(column.development_with_outcome.as_ref()),
             told(column.development_without_outcome.as_ref()),
@@ -94,13 +100,18 @@ fn caption(has_judged: bool) -> String {
     }
 }
 
-fn of_judged(section: &mut Section, description: &Description, kept: &[&Described]) {
+fn of_judged(
+    section: &mut Section,
+    account: &Account<'_>,
+    description: &Description,
+    kept: &[&Described],
+) {
     let all = description.judged_rows.map_or("All".to_owned(), |rows| format!("All (n = {rows})"));
     let titles = [all.as_str(), "with the outcome", "without it", "Missing"];
     let mut table = Table::new(caption(false), &["Characteristic"], &titles);
     for column in kept {
         table.row([
-            name(column),
+            name(account, column),
             told(column.judged.as_ref()),
             told(column.judged_with_outcome.as_ref()),
             told(column.judged_without_outcome.as_ref()),
@@ -110,7 +121,12 @@ fn of_judged(section: &mut Section, description: &Description, kept: &[&Describe
     section.table(table);
 }
 
-fn name(column: &Described) -> String {
+fn name(account: &Account<'_>, column: &Described) -> String {
+    let mut features = account.task.spec().features().iter();
+    let feature = features.find(|feature| feature.name == column.feature);
+    if feature.is_some_and(|feature| matches!(feature.source, Source::Sex)) {
+        return "sex: female".to_owned();
+    }
     let unit = column.unit.as_ref().map_or(String::new(), |unit| format!(" ({unit})"));
     format!("{}{unit}", spaced(&column.column))
 }
@@ -152,5 +168,5 @@ fn number(value: f64) -> String {
 
 fn difference(value: Option<f64>) -> String {
     let mark = |value: f64| if value.abs() > DIFFERENCE_MARKED { " *" } else { "" };
-    or_not_shown(value.map(|value| format!("{value:.2}{}", mark(value))))
+    or_not_shown(value.map(|value| format!("{}{}", fixed(value, 2), mark(value))))
 }

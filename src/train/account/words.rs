@@ -28,14 +28,21 @@ pub(super) fn number_of(estimate: Option<Estimate>, digits: usize) -> String {
     estimate.map_or_else(|| NOT_SHOWN.to_owned(), told)
 }
 
+/// A number with so many digits; minus nothing is nothing.
+pub(super) fn fixed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let is_zero = text.chars().all(|character| !('1'..='9').contains(&character));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+}
+
 /// A figure with its interval.
 pub(super) fn with_interval(value: f64, interval: [f64; 2], digits: usize) -> String {
-    format!("{value:.digits$} ({})", interval_of(interval, digits))
+    format!("{} ({})", fixed(value, digits), interval_of(interval, digits))
 }
 
 /// The ends of an interval.
 pub(super) fn interval_of([low, high]: [f64; 2], digits: usize) -> String {
-    format!("{low:.digits$} to {high:.digits$}")
+    format!("{} to {}", fixed(low, digits), fixed(high, digits))
 }
 
 /// A figure that may not be there.
@@ -115,5 +122,6 @@ mod tests {
         let share = Estimate { value: 0.1131, interval: [0.1, 0.125] };
         assert_eq!(percent_of(Some(share)), "11.3% (10.0 to 12.5)");
         assert_eq!(number_of(None, 2), NOT_SHOWN);
+        assert_eq!([fixed(-0.001, 2), fixed(-0.01, 2)], ["0.00", "-0.01"]);
     }
 }
