@@ -149,6 +149,7 @@ mod tests {
             event
         };
         Record {
+            patient_id: "p".into(),
             birth_date: PartialDate::parse("1951-07-08"),
             encounters: vec![stay],
             events: vec![

@@ -9,13 +9,14 @@ const LISTED_MAX: usize = 5;
 /// The sentence of a theme: what was found, and how it goes with the risk in the cohort that the
 /// model was developed on. `texts` has at least one text, those with the largest shares first.
 pub(super) fn sentence(theme: &str, texts: &[String], contribution: f64) -> String {
-    let mut listed: Vec<&str> = texts.iter().take(LISTED_MAX).map(String::as_str).collect();
-    let more = texts.len() - listed.len();
-    let rest = format!("and {more} more");
-    if more > 0 {
-        listed.push(&rest);
-    }
     let about = if texts.len() > 1 { format!("{theme}: ") } else { String::new() };
+    // The words of a feature may begin with its theme themselves.
+    let short = |text: &String| text.strip_prefix(&about).unwrap_or(text).to_owned();
+    let mut listed: Vec<String> = texts.iter().take(LISTED_MAX).map(short).collect();
+    let more = texts.len() - listed.len();
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
     let direction = if contribution > 0.0 { "higher" } else { "lower" };
     format!("{about}{} (associated with a {direction} risk)", listed.join("; "))
 }
@@ -146,6 +147,9 @@ mod tests {
         let all = super::sentence("theme", &texts, 0.2);
         let parts = "part 1; part 2; part 3; part 4; part 5; and 2 more";
         assert_eq!(all, format!("theme: {parts} (associated with a higher risk)"));
+        let named = ["theme: one".to_owned(), "two".to_owned()];
+        let once = super::sentence("theme", &named, 0.2);
+        assert_eq!(once, "theme: one; two (associated with a higher risk)");
     }
 
     #[test]

@@ -141,8 +141,8 @@ fn a_published_score_is_tried_and_wins_only_where_it_is_best() {
         } else {
             assert!(metrics.auroc < 0.6 && !is_chosen);
         }
-        let card = String::from_utf8(fitted.files["card.md"].clone()).unwrap();
-        assert!(card.contains("| published | held-out patients | "), "{card}");
+        let page = String::from_utf8(fitted.files["report.html"].clone()).unwrap();
+        assert!(page.contains("recalibrated published score"));
         assert_eq!(fitted.files.contains_key("published.json"), is_chosen);
     }
 }

@@ -196,10 +196,10 @@ fn weights_are_repeated_rows_and_weight_0_is_no_row() {
     let weights: Vec<f64> = (0..800).map(|row| f64::from(row % 3)).collect();
     let mut repeated = Matrix::with_capacity(2, 800);
     let (mut again, mut patients) = (Vec::new(), Vec::new());
-    for row in 0..800 {
+    for (row, label) in labels.iter().enumerate() {
         for _ in 0..row % 3 {
             repeated.push(&matrix.row(row)[..2]);
-            again.push(labels[row]);
+            again.push(*label);
             patients.push(row as u32);
         }
     }

@@ -9,9 +9,7 @@ const LOG_ODDS_MAX: f64 = 1e6;
 /// Checks where a sum starts.
 pub(super) fn check_combine(combine: Combine) -> Result<(), ModelError> {
     match combine {
-        Combine::Sum { base } if !(base.abs() <= LOG_ODDS_MAX) => {
-            Err(bad("a base that is no log-odds"))
-        }
+        Combine::Sum { base } if !is_log_odds(base) => Err(bad("a base that is no log-odds")),
         _ => Ok(()),
     }
 }
@@ -82,9 +80,11 @@ fn checked_depth(tree: &[Node], inputs: usize, combine: Combine) -> Result<u32, 
 fn check_value(value: f64, combine: Combine) -> Result<(), ModelError> {
     match combine {
         Combine::Mean if !(0.0..=1.0).contains(&value) => Err(bad("a leaf value outside 0 to 1")),
-        Combine::Sum { .. } if !(value.abs() <= LOG_ODDS_MAX) => {
-            Err(bad("a leaf value that is no log-odds"))
-        }
+        Combine::Sum { .. } if !is_log_odds(value) => Err(bad("a leaf value that is no log-odds")),
         _ => Ok(()),
     }
+}
+
+fn is_log_odds(value: f64) -> bool {
+    (-LOG_ODDS_MAX..=LOG_ODDS_MAX).contains(&value)
 }

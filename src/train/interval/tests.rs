@@ -36,8 +36,11 @@ fn made(rows: usize, seed: u64) -> Made {
     made
 }
 
+/// The answer, its interval, and the true probability.
+type Scored = (f64, [f64; 2], f64);
+
 /// A cross-fitted, calibrated logistic regression: what it says of `judged`, with the bounds.
-fn scored(development: &Made, judged: &Made) -> Vec<(f64, [f64; 2], f64)> {
+fn scored(development: &Made, judged: &Made) -> Vec<Scored> {
     let Made { inputs, labels, .. } = development;
     let patients: Vec<u32> = (0..ROWS as u32).collect();
     let folds: Vec<u8> = (0..ROWS).map(|row| (row % usize::from(FOLDS)) as u8).collect();
@@ -81,9 +84,8 @@ fn within(fits: u64) -> [u64; 10] {
         let mut scored = scored(&made(ROWS, 1_000 + seed), &judged);
         scored.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (tenth, rows) in scored.chunks(JUDGED / 10).enumerate() {
-            let mean = |of: &dyn Fn(&(f64, [f64; 2], f64)) -> f64| {
-                rows.iter().map(of).sum::<f64>() / rows.len() as f64
-            };
+            let mean =
+                |of: &dyn Fn(&Scored) -> f64| rows.iter().map(of).sum::<f64>() / rows.len() as f64;
             let truth = mean(&|row| row.2);
             let holds = mean(&|row| row.1[0]) <= truth && truth <= mean(&|row| row.1[1]);
             within[tenth] += u64::from(holds);

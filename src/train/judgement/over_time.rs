@@ -27,9 +27,9 @@ pub enum OverTime {
         /// period with too few patients with or without the outcome is taken together with the next.
         periods: Vec<PeriodFigures>,
         /// All periods but the last quarter of the index times, as near as whole periods come to it.
-        earlier: PeriodFigures,
+        earlier: Box<PeriodFigures>,
         /// The rest: what the model does after its time, as far as one set of patients can show it.
-        later: PeriodFigures,
+        later: Box<PeriodFigures>,
     },
 }
 
@@ -77,6 +77,7 @@ pub(in crate::train) fn over_time(rows: &Rows<'_>, seed: u64) -> OverTime {
     let halves = parted.map(|[earlier, later]| [figures(&earlier), figures(&later)]);
     match (told, halves) {
         (Some(periods), Some([Some(earlier), Some(later)])) => {
+            let (earlier, later) = (Box::new(earlier), Box::new(later));
             OverTime::Judged { periods, earlier, later }
         }
         _ => skipped("too few patients with or without the outcome to tell two periods apart"),

@@ -80,7 +80,7 @@ fn no_subtraction_gives_a_small_group_back() {
     let group = |number: usize| match number {
         0..8 => "few",
         8..28 => "some",
-        _ if number % 2 == 0 => "even",
+        _ if number.is_multiple_of(2) => "even",
         _ => "odd",
     };
     let made = Made::of(2_000, 12, |number, sample| {
