@@ -13,16 +13,16 @@ fn refusal(files: &Files) -> BundleError {
 }
 
 #[test]
-fn the_shipped_bundle_opens_and_holds_both_families_with_their_figures() {
+fn the_shipped_bundle_opens_and_holds_what_is_in_use_with_its_figures() {
     let bundle = Bundle::open(&shipped_files()).unwrap();
     let families: Vec<String> =
         bundle.manifest().members.iter().map(|member| member.family.to_string()).collect();
-    assert!(families.contains(&"logistic".to_owned()) && families.contains(&"forest".to_owned()));
-    assert!(bundle.manifest().members.iter().all(|member| member.held_out.is_some()));
-    let card = String::from_utf8(shipped_files()["card.md"].clone()).unwrap();
-    for member in &bundle.manifest().members {
-        let auroc = format!("{:.4}", member.held_out.unwrap().auroc);
-        assert!(card.contains(&auroc), "the card's figures come from the run");
+    assert_eq!(families, ["boosted"]);
+    assert!(bundle.manifest().members.iter().all(|member| member.weight > 0.0));
+    let auroc = format!("{:.3}", bundle.manifest().held_out.unwrap().auroc);
+    for file in ["card.md", "report.html"] {
+        let text = String::from_utf8(shipped_files()[file].clone()).unwrap();
+        assert!(text.contains(&auroc), "the figures of {file} come from the run");
     }
 }
 
@@ -107,14 +107,14 @@ fn a_refused_bundle_is_named_and_the_registry_lives() {
         registry::publish(models.path(), "readmit30_diabetes", "1", &shipped_files()).unwrap();
     registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).unwrap();
     assert_eq!(registry::load(models.path(), &[], false).unwrap().served().len(), 1);
-    std::fs::write(version.join("forest.bin"), b"nothing").unwrap();
+    std::fs::write(version.join("boosted.bin"), b"nothing").unwrap();
     assert!(
         registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).is_err()
     );
     let registry = registry::load(models.path(), &[], false).unwrap();
     assert_eq!((registry.served().len(), registry.refused().len()), (0, 1));
     let reason = registry.refused()[0].error.to_string();
-    assert!(reason.contains("forest.bin is not the one the manifest names"), "{reason}");
+    assert!(reason.contains("boosted.bin is not the one the manifest names"), "{reason}");
 }
 
 #[test]

@@ -193,8 +193,15 @@ fn one_hour_after_the_discharge_the_score_differs_by_named_features_only() {
         late(EventKind::DrugOrder, "RXNORM//6809", None),
     ];
     let changed = features_changed_by_discharge(&open, now, end, &arrived);
-    let by_arrival =
-        ["stay_diagnoses", "diagnosis", "stay_medications", "drug", "code", "insulin_change"];
+    let by_arrival = [
+        "stay_diagnoses",
+        "diagnosis",
+        "diagnosis_groups",
+        "stay_medications",
+        "drug",
+        "code",
+        "insulin_change",
+    ];
     let allowed = &set(&by_arrival) | &set(&["discharge_disposition"]);
     assert!(changed.is_subset(&allowed), "{changed:?}");
     for named in ["discharge_disposition", "stay_diagnoses", "stay_medications", "drug"] {

@@ -37,11 +37,11 @@ fn chosen(report: &Report) -> String {
     match report.chosen {
         Contender::Blend => format!(
             "{families}. In use is a {who}: the average of the calibrated log-odds of several \
-             families, which beat the best of them alone by more than two standard errors of \
+             families, which beat the best of them alone by more than three standard errors of \
              cross-validated log loss."
         ),
         Contender::Family(_) => format!(
-            "{families}. In use is {}: the simplest of those within two standard errors of the lowest \
+            "{families}. In use is {}: the simplest of those within three standard errors of the lowest \
              cross-validated log loss, which no blend beat by more than that.",
             with_article(who)
         ),
