@@ -242,7 +242,8 @@ impl Place<'_> {
             1.0 => to,
             share => (from.0 + share * dx, from.1 + share * dy),
         };
-        (begin <= end).then(|| (at(begin), at(end)))
+        // What only touches a side is no line.
+        (begin < end).then(|| (at(begin), at(end)))
     }
 }
 
