@@ -6,7 +6,8 @@ use super::svg::{self, Anchor, TEXT};
 
 /// Left of the frame, in units of the drawing: ticks and the label.
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 16.0;
+/// Right of it: half of the last tick's text.
+const RIGHT: f64 = 26.0;
 /// Below the frame: ticks and the label.
 const BOTTOM: f64 = 44.0;
 /// Height of a row of the legend.
