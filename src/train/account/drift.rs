@@ -16,12 +16,12 @@ pub(super) fn section(account: &Account<'_>) -> Section {
     match (account.occasion, account.evaluation.and_then(|of| of.drift.as_ref())) {
         (Occasion::Fit(_), _) => section.text(match account.manifest.drift_reference {
             Some(_) => {
-                "The held-out patients come from the same records. The version keeps coarse shares of \
+                "Patients who are held out come from the same records. The version keeps coarse shares of \
                  every column and of the score (never fewer than eleven patients), against which later \
                  patients are held by an evaluation and by the service."
             }
             None => {
-                "The held-out patients come from the same records. This version keeps no reference \
+                "Patients who are held out come from the same records. This version keeps no reference \
                  that later patients could be held against."
             }
         }),
