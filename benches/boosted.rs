@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use prodrome::feature::Matrix;
-use prodrome::model::{Binned, Boosted, BoostedParams, Monotone, Weights, fit_boosted};
+use prodrome::model::{Binned, Boosted, BoostedParams, Weights, fit_boosted};
 use rayon::ThreadPoolBuilder;
 
 #[global_allocator]
@@ -68,7 +68,7 @@ fn fit(table: &Table) -> Boosted {
     let (rows, columns): (Vec<usize>, Vec<usize>) =
         ((0..table.x.rows()).collect(), (0..table.x.columns()).collect());
     let binned = Binned::new(&table.x, &columns, &rows, &table.patients).unwrap();
-    let free = vec![Monotone::None; columns.len()];
+    let free = vec![None; columns.len()];
     let params = BoostedParams::default();
     fit_boosted(&binned, &table.y, &table.patients, Weights::Even, &free, &params, 1, None).unwrap()
 }

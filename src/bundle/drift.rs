@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::SMALL_CELL_PATIENTS;
+use crate::model::enough_at;
 
 /// No column is told apart in more bands.
 const BANDS_MAX: usize = 10;
@@ -53,12 +54,12 @@ impl Bands {
             }
             !value.is_nan()
         });
-        if distinct(rows.iter().map(|(_, patient)| *patient)) < SMALL_CELL_PATIENTS {
+        if !enough(rows.iter().map(|(_, patient)| *patient)) {
             return Bands { from: Vec::new(), missing: 1.0, shares: Vec::new() };
         }
-        let missing = match distinct(without.iter().copied()) {
-            few if few < SMALL_CELL_PATIENTS => 0.0,
-            _ => without.len() as f64 / all,
+        let missing = match enough(without.iter().copied()) {
+            true => without.len() as f64 / all,
+            false => 0.0,
         };
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
         let starts = starts(&rows);
@@ -128,7 +129,7 @@ fn starts(rows: &[(f32, u32)]) -> Vec<usize> {
         let start = starts.last().copied().unwrap_or(0);
         let stands = |rows: Option<&[(f32, u32)]>| {
             let patients = rows.unwrap_or_default().iter().map(|(_, patient)| *patient);
-            distinct(patients) >= SMALL_CELL_PATIENTS
+            enough(patients)
         };
         if at - start >= size && stands(rows.get(start..at)) && stands(rows.get(at..)) {
             starts.push(at);
@@ -138,18 +139,9 @@ fn starts(rows: &[(f32, u32)]) -> Vec<usize> {
     starts
 }
 
-/// How many patients there are; no more than enough are counted.
-fn distinct(patients: impl Iterator<Item = u32>) -> usize {
-    let mut met = Vec::with_capacity(SMALL_CELL_PATIENTS);
-    for patient in patients {
-        if !met.contains(&patient) {
-            met.push(patient);
-        }
-        if met.len() == SMALL_CELL_PATIENTS {
-            break;
-        }
-    }
-    met.len()
+/// Whether enough distinct patients are among these.
+fn enough(patients: impl Iterator<Item = u32>) -> bool {
+    enough_at(patients, SMALL_CELL_PATIENTS).is_some()
 }
 
 #[cfg(test)]

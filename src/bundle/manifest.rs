@@ -108,6 +108,11 @@ impl Manifest {
         self.development.as_ref().is_some_and(|of| of.synthetic_training_data)
             || self.recalibrated.as_ref().is_some_and(|of| of.synthetic_training_data)
     }
+
+    /// All tiers but the lowest, which takes everybody: its cut flags nobody apart.
+    pub fn upper_tiers(&self) -> &[TierCut] {
+        self.tiers.split_last().map_or(&[], |(_, upper)| upper)
+    }
 }
 
 /// One column of the row that models read.

@@ -4,6 +4,7 @@
 //! (coverage), what is missing (inputs), and what lies outside all that the fit has seen (novelty).
 //! The worst of them gives the grade.
 
+use super::manifest::Manifest;
 use super::open::Bundle;
 use crate::feature::{Feature, Source, Window};
 use crate::record::View;
@@ -95,7 +96,7 @@ impl Bundle {
             });
         }
         if let Some(usual) = self.manifest().novelty_usual {
-            let novel = self.novelty(row);
+            let novel = self.manifest().novelty(row);
             // Beyond what is usual a row is unusual at least, however little weight it carries.
             let grade = match Sufficiency::of_lacking(novel, usual) {
                 Sufficiency::A if novel > usual => Sufficiency::B,
@@ -133,11 +134,27 @@ impl Bundle {
         before.sum()
     }
 
+    /// The features outside the usual, in the order of the task.
+    fn novel_features(&self, row: &[f32]) -> Vec<&str> {
+        let features = self.task().spec().features();
+        let columns = self
+            .manifest()
+            .novel_columns(row)
+            .filter_map(|place| self.manifest().columns.get(place));
+        let mut named: Vec<&str> = columns
+            .filter_map(|column| features.get(column.feature))
+            .map(|feature| feature.name.as_str())
+            .collect();
+        named.dedup();
+        named
+    }
+}
+
+impl Manifest {
     /// The share of the model's weight whose columns lie outside what all but a few of the
     /// development rows hold (the bounds of the inputs: the middle 99%).
     pub fn novelty(&self, row: &[f32]) -> f64 {
-        let columns = &self.manifest().columns;
-        let weight = |column: usize| columns.get(column).map_or(0.0, |column| column.weight);
+        let weight = |column: usize| self.columns.get(column).map_or(0.0, |column| column.weight);
         self.novel_columns(row).map(weight).sum()
     }
 
@@ -146,20 +163,7 @@ impl Bundle {
             let value = row.get(column.index).copied().unwrap_or(f32::NAN);
             value < column.clip_low || value > column.clip_high
         };
-        self.input().kept.iter().filter(outside).map(|column| column.index)
-    }
-
-    /// The features outside the usual, in the order of the task.
-    fn novel_features(&self, row: &[f32]) -> Vec<&str> {
-        let features = self.task().spec().features();
-        let columns =
-            self.novel_columns(row).filter_map(|place| self.manifest().columns.get(place));
-        let mut named: Vec<&str> = columns
-            .filter_map(|column| features.get(column.feature))
-            .map(|feature| feature.name.as_str())
-            .collect();
-        named.dedup();
-        named
+        self.input.kept.iter().filter(outside).map(|column| column.index)
     }
 }
 

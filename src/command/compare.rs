@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::evaluate::held_out;
 use super::records::{self, Source};
-use super::{CommandError, io_error, score};
+use super::{CommandError, io_error, score, write_json};
 use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received, Wanted};
 use crate::record::{Histories, RecordError, Time};
@@ -186,10 +186,7 @@ pub fn compare(request: &CompareRequest, meter: &Meter) -> Result<Compared, Comm
         net_benefit,
         reclassification,
     };
-    let path = request.out.join("comparison.json");
-    let text = serde_json::to_string_pretty(&compared)
-        .map_err(|error| CommandError::Json(error.to_string()))?;
-    std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
+    write_json(&request.out.join("comparison.json"), &compared)?;
     Ok(compared)
 }
 

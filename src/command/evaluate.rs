@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use super::score::{histories, rows};
-use super::{CommandError, io_error};
+use super::{CommandError, io_error, write_json};
 use crate::bundle::{Bundle, REPORT};
 use crate::import::{Counts, Export, Meter, Received, Wanted};
 use crate::record::{Histories, Time};
@@ -161,10 +161,7 @@ pub(super) fn judged(
         attrition: replayed.cohort.attrition().shown(),
         evaluation,
     };
-    let path = request.out.join("metrics.json");
-    let text = serde_json::to_string_pretty(&evaluated)
-        .map_err(|error| CommandError::Json(error.to_string()))?;
-    std::fs::write(&path, text + "\n").map_err(io_error(&path))?;
+    write_json(&request.out.join("metrics.json"), &evaluated)?;
     let source = records::source_params(export);
     let Evaluated { attrition, evaluation, .. } = &evaluated;
     let account =

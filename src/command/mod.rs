@@ -122,6 +122,13 @@ fn lines(each: &[String]) -> String {
     each.iter().map(|line| format!("\n- {line}")).collect()
 }
 
+/// Writes a value as readable JSON.
+fn write_json(path: &std::path::Path, value: &impl serde::Serialize) -> Result<(), CommandError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| CommandError::Json(error.to_string()))?;
+    std::fs::write(path, text + "\n").map_err(io_error(path))
+}
+
 fn io_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> CommandError {
     let path = path.to_owned();
     move |source| CommandError::Io { path, source }

@@ -23,22 +23,9 @@ impl Presence<'_> {
     }
 }
 
-/// Whether the entry is an order, a dispensing or a gift of a drug.
-pub(super) fn is_drug(entry: &Entry) -> bool {
-    matches!(entry.kind, EventKind::DrugOrder | EventKind::DrugDispensed | EventKind::DrugGiven)
-}
-
 /// Whether the entry is a diagnosis, and with `principal` one of rank 1.
 pub(super) fn is_diagnosis(entry: &Entry, principal: bool) -> bool {
     entry.kind == EventKind::Diagnosis && (!principal || entry.rank == Some(1))
-}
-
-fn of_any<'h>(
-    scene: &Scene<'_, 'h>,
-    concepts: &[ConceptId],
-    window: Window,
-) -> impl Iterator<Item = &'h Entry> {
-    scene.of_any(concepts, window)
 }
 
 /// How many events of the concepts there are in the window.
@@ -49,7 +36,7 @@ pub(super) fn count(
     sink: &mut Sink<'_>,
 ) {
     let facts: Vec<Evidence> =
-        of_any(scene, concepts, window).map(|entry| scene.view.evidence(entry)).collect();
+        scene.of_any(concepts, window).map(|entry| scene.view.evidence(entry)).collect();
     sink.column(facts.len() as f64, facts);
 }
 
@@ -60,7 +47,7 @@ pub(super) fn days_since(
     window: Window,
     sink: &mut Sink<'_>,
 ) {
-    let latest = of_any(scene, concepts, window).last();
+    let latest = scene.of_any(concepts, window).last();
     // A day-precise event of the index day counts from its noon, which may lie ahead.
     let days = latest.map(|entry| scene.view.index_time().days_since(entry.time).max(0.0));
     sink.column(days.unwrap_or(f64::NAN), latest.map(|entry| scene.view.evidence(entry)));
@@ -143,7 +130,7 @@ pub(super) fn drug_changes(
         return;
     }
     let taken: Vec<&Entry> =
-        of_any(scene, concepts, Window::Days(all_days)).filter(|entry| is_drug(entry)).collect();
+        scene.of_any(concepts, Window::Days(all_days)).filter(|e| e.kind.is_drug()).collect();
     let mut changed = 0_usize;
     let mut facts = Vec::new();
     for concept in concepts {
@@ -173,7 +160,7 @@ pub(super) fn coded_count(
 ) {
     let mut codes: HashSet<&Code> = HashSet::new();
     let mut facts = Vec::new();
-    for entry in of_any(scene, concepts, window) {
+    for entry in scene.of_any(concepts, window) {
         if entry.coded.as_deref() == Some(coded) && codes.insert(&entry.code) {
             facts.push(scene.view.evidence(entry));
         }
@@ -189,7 +176,7 @@ pub(super) fn coded_levels(
     levels: &[String],
     sink: &mut Sink<'_>,
 ) {
-    let found: Vec<&Entry> = of_any(scene, &[concept], window).collect();
+    let found: Vec<&Entry> = scene.of_any(&[concept], window).collect();
     for level in levels {
         let facts: Vec<Evidence> = found
             .iter()

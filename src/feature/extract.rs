@@ -151,7 +151,7 @@ fn is_learned_from(entry: &Entry, of: LearnedFrom) -> bool {
         LearnedFrom::DiagnosisCategory => condition::is_diagnosis(entry, false),
         LearnedFrom::PrincipalCategory => condition::is_diagnosis(entry, true),
         LearnedFrom::Procedure => entry.kind == EventKind::Procedure,
-        LearnedFrom::Drug => condition::is_drug(entry),
+        LearnedFrom::Drug => entry.kind.is_drug(),
         LearnedFrom::Service => false,
     }
 }

@@ -40,7 +40,7 @@ fn by_source(source: &Source) -> Option<&'static str> {
         Source::DistinctCodes { kinds, .. } => Some(match kinds.first() {
             Some(EventKind::Diagnosis | EventKind::Problem) => DIAGNOSES,
             Some(EventKind::Procedure) => PROCEDURES,
-            Some(EventKind::DrugOrder | EventKind::DrugDispensed | EventKind::DrugGiven) => DRUGS,
+            Some(kind) if kind.is_drug() => DRUGS,
             _ => OTHER,
         }),
         Source::Events { .. }

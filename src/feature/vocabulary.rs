@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::matrix::Matrix;
 use super::scene::Facts;
 use super::spec::{Column, Source, Spec};
 
@@ -92,6 +93,17 @@ impl Vocabulary {
             );
         }
         columns
+    }
+
+    /// The rows of all `facts`, of `columns` columns.
+    pub fn matrix<'f>(
+        &self,
+        columns: usize,
+        facts: impl ExactSizeIterator<Item = &'f Facts>,
+    ) -> Matrix {
+        let mut matrix = Matrix::with_capacity(columns, facts.len());
+        facts.for_each(|facts| matrix.push(&self.row(facts)));
+        matrix
     }
 
     /// The row of `facts`: its fixed values, then a 0/1 for each learned token.

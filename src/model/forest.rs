@@ -78,7 +78,7 @@ pub fn fit(
         return Err(ModelError::TooFewPatients { have: distinct, need: params.leaf_patients_min });
     }
     let (x, y) = (columns_of(inputs, rows)?, rates_of(rows, labels));
-    let weights = if counts.is_even(rows) { None } else { counts.of_rows(rows) };
+    let weights = counts.uneven(rows);
     let data = Data { x, y, weights, patients, distinct };
     let blocks: Vec<Vec<Vec<Node>>> = (0..params.trees.div_ceil(BLOCK))
         .into_par_iter()

@@ -158,7 +158,7 @@ impl InputSpec {
 }
 
 /// Where, in the given order, the row is at which `need` distinct patients have been met.
-pub(super) fn enough_at(patients: impl Iterator<Item = u32>, need: usize) -> Option<usize> {
+pub(crate) fn enough_at(patients: impl Iterator<Item = u32>, need: usize) -> Option<usize> {
     let mut seen = Vec::with_capacity(need.min(SMALL_CELL_PATIENTS));
     for (place, patient) in patients.enumerate() {
         if !seen.contains(&patient) {

@@ -15,3 +15,9 @@ pub fn logit(probability: f64) -> f64 {
 pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
+
+/// The negative log-likelihood (natural logarithm) of an outcome under log-odds, without a probability
+/// that could round to 0 or 1.
+pub fn log_loss_at(log_odds: f64, event: bool) -> f64 {
+    softplus(if event { -log_odds } else { log_odds })
+}

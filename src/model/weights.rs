@@ -42,6 +42,11 @@ impl Weights<'_> {
         }
     }
 
+    /// The weights of `rows`, in their order; `None` where each of them counts exactly once.
+    pub fn uneven(self, rows: &[usize]) -> Option<Vec<f64>> {
+        if self.is_even(rows) { None } else { self.of_rows(rows) }
+    }
+
     /// The sum of the weights of `rows`.
     pub fn sum(self, rows: &[usize]) -> f64 {
         match self {

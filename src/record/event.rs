@@ -22,6 +22,13 @@ pub enum EventKind {
     Other,
 }
 
+impl EventKind {
+    /// Whether it is an order, a dispensing or a gift of a drug.
+    pub fn is_drug(self) -> bool {
+        matches!(self, EventKind::DrugOrder | EventKind::DrugDispensed | EventKind::DrugGiven)
+    }
+}
+
 /// How exactly the time of an event is known.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -32,6 +39,13 @@ pub enum TimePrecision {
     Day,
     Month,
     Year,
+}
+
+impl TimePrecision {
+    /// Whether at least the day is known.
+    pub fn is_dated(self) -> bool {
+        matches!(self, TimePrecision::Instant | TimePrecision::Day)
+    }
 }
 
 /// A value beside the code.

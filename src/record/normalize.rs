@@ -49,7 +49,7 @@ impl Entry {
 
     /// Whether at least the day on which it happened is known.
     pub fn is_dated(&self) -> bool {
-        matches!(self.precision, TimePrecision::Instant | TimePrecision::Day)
+        self.precision.is_dated()
     }
 
     /// The place of its encounter in the history: the same for all events of one encounter.
@@ -165,8 +165,7 @@ pub(super) fn entry(
         return drop(IssueKind::NoTime, "time");
     };
     let EventTimes { earliest: _, time, recorded, known } = times;
-    let exact = matches!(event.time_precision, TimePrecision::Instant | TimePrecision::Day);
-    let happened = exact.then_some(time);
+    let happened = event.time_precision.is_dated().then_some(time);
     let dated = match event.kind {
         EventKind::Diagnosis | EventKind::Problem => recorded.map(|r| r.max(time)).or(happened),
         _ => happened,

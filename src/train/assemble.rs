@@ -166,7 +166,7 @@ pub(super) fn finish(
     for (column, weight) in manifest.columns.iter_mut().zip(weights) {
         column.weight = weight;
     }
-    manifest.novelty_usual = Some(novelty_usual(parts, &manifest, &files)?);
+    manifest.novelty_usual = Some(novelty_usual(parts, &manifest));
     let seed = parts.params.seed;
     manifest.golden = golden_rows(&manifest.input, manifest.columns.len(), GOLDEN_ROWS, seed)
         .into_iter()
@@ -186,12 +186,10 @@ pub(super) fn finish(
 
 /// The share of the weight that lies outside the usual range in all but the most unusual rows: the
 /// 99.5th percentile, or as far out as enough patients are.
-fn novelty_usual(parts: &Parts<'_>, manifest: &Manifest, files: &Files) -> Result<f64, TrainError> {
-    // The shares lean on the column weights, which the draft does not have.
-    let bundle = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
+fn novelty_usual(parts: &Parts<'_>, manifest: &Manifest) -> f64 {
     let rows = 0..parts.layout.matrix.rows();
     let mut shares: Vec<(f64, u32)> = rows
-        .map(|row| (bundle.novelty(parts.layout.matrix.row(row)), parts.table.patients[row]))
+        .map(|row| (manifest.novelty(parts.layout.matrix.row(row)), parts.table.patients[row]))
         .collect();
     shares.sort_by(|a, b| b.0.total_cmp(&a.0));
     let beyond = (NOVEL_SHARE * shares.len() as f64) as usize;
@@ -200,7 +198,7 @@ fn novelty_usual(parts: &Parts<'_>, manifest: &Manifest, files: &Files) -> Resul
         seen.insert(*patient);
         *place >= beyond && seen.len() >= crate::SMALL_CELL_PATIENTS
     });
-    Ok(usual.map_or(0.0, |(_, (share, _))| *share))
+    usual.map_or(0.0, |(_, (share, _))| *share)
 }
 
 /// Each column's share of the mean absolute contribution, over a sample of development rows.

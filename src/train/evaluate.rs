@@ -115,8 +115,7 @@ fn judged(
     let Rows { p, y, patients, .. } = rows;
     let weights = rows.weights();
     let metrics = Metrics::of(p, y, patients, weights, BOOTSTRAP_SEED)?;
-    // The lowest tier takes everybody: its cut flags nobody apart.
-    let upper = bundle.manifest().tiers.split_last().map_or(&[][..], |(_, upper)| upper);
+    let upper = bundle.manifest().upper_tiers();
     let cuts: Vec<f64> = upper.iter().map(|cut| cut.from).collect();
     let lines = metrics::threshold_table(p, y, patients, weights, &cuts, BOOTSTRAP_SEED);
     let curve = metrics::curve(p, y, patients, weights, &cuts);
@@ -147,9 +146,8 @@ fn laid_out<'a>(bundle: &Bundle, predicted: &[Predicted<'a>]) -> (Rows<'a>, Matr
         patients: predicted.iter().map(|one| one.patient).collect(),
         weights: weights(predicted.iter()),
     };
-    let mut matrix = Matrix::with_capacity(bundle.columns().len(), predicted.len());
-    let vocabulary = &bundle.manifest().vocabulary;
-    predicted.iter().for_each(|one| matrix.push(&vocabulary.row(&one.sample.facts)));
+    let facts = predicted.iter().map(|one| &one.sample.facts);
+    let matrix = bundle.manifest().vocabulary.matrix(bundle.columns().len(), facts);
     (rows, matrix)
 }
 

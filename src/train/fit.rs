@@ -25,6 +25,7 @@ use crate::model::{Family, InputSpec, Weights};
 
 /// How many parts the development patients are cross-validated in.
 const FOLDS: u8 = 4;
+
 /// Fits and judges models of the cohort's task.
 ///
 /// # Errors
@@ -58,8 +59,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
     let chosen = choose(&table, &finalists);
 
     pace.step("judging");
-    let mut matrix = Matrix::with_capacity(columns.len(), cohort.samples().len());
-    cohort.samples().iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
+    let matrix = layout.vocabulary.matrix(columns.len(), cohort.samples().iter().map(|s| &s.facts));
     let rows: Vec<usize> = (0..held_out.len()).filter(|row| held_out[*row]).collect();
     let rows = follow_up.weights().counted(rows);
     let judging = Judging { judged: &judged, rows: &rows, matrix: &matrix, layout: &layout };
@@ -123,11 +123,10 @@ fn table<'a>(judged: &Judged<'a>, held_out: &[bool]) -> Table<'a> {
     let development = (0..held_out.len()).filter(|row| !held_out[*row]);
     let rows = judged.follow_up.weights().counted(development);
     let samples: Vec<&Sample> = rows.iter().map(|row| &judged.cohort.samples()[*row]).collect();
-    let even = judged.follow_up.weights().is_even(&rows);
     Table {
         labels: samples.iter().map(|sample| sample.boolean_value).collect(),
         patients: rows.iter().map(|row| judged.patients[*row]).collect(),
-        weights: if even { None } else { judged.follow_up.weights().of_rows(&rows) },
+        weights: judged.follow_up.weights().uneven(&rows),
         folds: samples.iter().map(|sample| fold(&sample.group)).collect(),
         folds_count: FOLDS,
         samples,

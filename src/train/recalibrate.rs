@@ -13,7 +13,7 @@ use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::evaluate::{BOOTSTRAP_SEED, Evaluation, Predicted, evaluation};
 use super::interval::interval;
-use super::judgement::drift_reference;
+use super::judgement::{Rows, drift_reference};
 use super::metrics::{
     Metrics, calibration_in_the_large, calibration_line, enough, log_odds, paired,
 };
@@ -22,8 +22,7 @@ use super::small_cell::Count;
 use super::split::HeldOut;
 use super::versus::Beside;
 use crate::bundle::{Bundle, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
-use crate::feature::Matrix;
-use crate::model::{Weights, sigmoid};
+use crate::model::sigmoid;
 
 /// With fewer outcomes the level alone is moved: a slope would follow chance (Steyerberg 2019, ch. 20).
 const SLOPE_EVENTS_MIN: usize = 100;
@@ -79,15 +78,6 @@ pub struct RecalibratedVersion {
     pub report: RecalibrationReport,
 }
 
-/// Some rows of a cohort with what the old version says of them.
-struct Part<'a> {
-    samples: Vec<&'a Sample>,
-    p: Vec<f64>,
-    y: Vec<bool>,
-    patients: Vec<u32>,
-    weights: Option<Vec<f64>>,
-}
-
 /// Recalibrates `bundle`, whose files are `files`, on the samples of `cohort`, given the probability
 /// it gave each (`None` for one without enough data, which is left out).
 ///
@@ -104,14 +94,14 @@ pub fn recalibrate(
     let held_out: Vec<bool> = cohort.samples().iter().map(holds).collect();
     let learns: Vec<bool> = held_out.iter().map(|held| !held).collect();
     let follow_up = FollowUp::of(cohort, &learns);
-    let part = |held: bool| Part::of(cohort, &follow_up, &probability, |row| held_out[row] == held);
+    let part = |held: bool| part(cohort, &follow_up, &probability, |row| held_out[row] == held);
     let (own, judged) = (part(false), part(true));
-    let recalibrated = own.recalibration(bundle, params)?;
+    let recalibrated = recalibration(&own, bundle, params)?;
     let parent_card = files.get(CARD).map(|card| String::from_utf8_lossy(card).into_owned());
     let mut files = files.clone();
     // Written of the parent, and not true of this version.
     files.retain(|name, _| ![METRICS, CARD, MANIFEST, "report.html"].contains(&name.as_str()));
-    let mut manifest = own.moved(bundle, &recalibrated, &params.version);
+    let mut manifest = moved(&own, bundle, &recalibrated, &params.version);
     let draft = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
     for golden in &mut manifest.golden {
         golden.probability = draft.predict(&golden.values()).probability;
@@ -130,22 +120,22 @@ fn report(
     parent: &Bundle,
     draft: &Bundle,
     cohort: &Cohort<'_>,
-    judged: &Part<'_>,
+    judged: &Rows<'_>,
     follow_up: &FollowUp,
     recalibrated: Recalibration,
 ) -> RecalibrationReport {
-    let Part { samples, p, y, patients, weights } = judged;
+    let Rows { samples, p, y, patients, .. } = judged;
+    let weights = judged.weights();
     let each = samples.iter().zip(p).zip(patients.iter().zip(y)).enumerate();
     let predicted: Vec<Predicted<'_>> = each
         .map(|(row, ((sample, _), (patient, _)))| Predicted {
             sample,
             patient: *patient,
             probability: said(draft, sample),
-            weight: Weights::from(weights).of(row),
+            weight: weights.of(row),
         })
         .collect();
     let after: Vec<f64> = predicted.iter().map(|one| one.probability).collect();
-    let weights = Weights::from(weights);
     let comparison = paired(&after, p, y, patients, weights, BOOTSTRAP_SEED);
     RecalibrationReport {
         task: parent.manifest().task.clone(),
@@ -215,92 +205,90 @@ fn said(bundle: &Bundle, sample: &Sample) -> f64 {
     bundle.predict(&bundle.manifest().vocabulary.row(&sample.facts)).probability
 }
 
-impl<'a> Part<'a> {
-    fn of(
-        cohort: &'a Cohort<'_>,
-        follow_up: &FollowUp,
-        probability: impl Fn(&Sample) -> Option<f64>,
-        is_in: impl Fn(usize) -> bool,
-    ) -> Part<'a> {
-        let samples = cohort.samples();
-        let rows = follow_up.weights().counted((0..samples.len()).filter(|row| is_in(*row)));
-        let given = |row: usize| Some((row, probability(&samples[row])?));
-        let (rows, p): (Vec<usize>, Vec<f64>) = rows.into_iter().filter_map(given).unzip();
-        let numbers = cohort.patient_numbers();
-        let even = follow_up.weights().is_even(&rows);
-        Part {
-            samples: rows.iter().map(|row| &samples[*row]).collect(),
-            p,
-            y: rows.iter().map(|row| samples[*row].boolean_value).collect(),
-            patients: rows.iter().map(|row| numbers[*row]).collect(),
-            weights: if even { None } else { follow_up.weights().of_rows(&rows) },
-        }
+/// Some rows of a cohort with what the old version says of them.
+fn part<'a>(
+    cohort: &'a Cohort<'_>,
+    follow_up: &FollowUp,
+    probability: impl Fn(&Sample) -> Option<f64>,
+    is_in: impl Fn(usize) -> bool,
+) -> Rows<'a> {
+    let samples = cohort.samples();
+    let rows = follow_up.weights().counted((0..samples.len()).filter(|row| is_in(*row)));
+    let given = |row: usize| Some((row, probability(&samples[row])?));
+    let (rows, p): (Vec<usize>, Vec<f64>) = rows.into_iter().filter_map(given).unzip();
+    let numbers = cohort.patient_numbers();
+    Rows {
+        samples: rows.iter().map(|row| &samples[*row]).collect(),
+        p,
+        y: rows.iter().map(|row| samples[*row].boolean_value).collect(),
+        patients: rows.iter().map(|row| numbers[*row]).collect(),
+        weights: follow_up.weights().uneven(&rows),
     }
+}
 
-    /// The line of the outcomes on the log-odds of the old probabilities, and what it rests on.
-    fn recalibration(
-        &self,
-        parent: &Bundle,
-        params: &RecalibrateParams,
-    ) -> Result<Recalibration, TrainError> {
-        let Part { samples, p, y, patients, weights } = self;
-        let weights = Weights::from(weights);
-        let events = y.iter().filter(|event| **event).count();
-        let too_few = || {
-            let negatives = Count((y.len() - events) as u64);
-            TrainError::TooFewToRecalibrate { positives: Count(events as u64), negatives }
-        };
-        let of = |with: bool| y.iter().zip(patients).filter(move |(y, _)| **y == with);
-        if [true, false].iter().any(|with| !enough(of(*with).map(|(_, patient)| *patient))) {
-            return Err(too_few());
-        }
-        let line = match events >= SLOPE_EVENTS_MIN {
-            true => calibration_line(p, y, weights),
-            false => calibration_in_the_large(p, y, weights).map(|level| (level, 1.0)),
-        };
-        let (intercept, slope) = line.ok_or_else(too_few)?;
-        if slope <= 0.0 {
-            return Err(TrainError::RanksTheWrongWay);
-        }
-        let mut distinct = patients.clone();
-        distinct.dedup();
-        Ok(Recalibration {
-            parent_version: parent.manifest().version.clone(),
-            parent_digest: parent.digest().to_owned(),
-            source: params.source.title.clone(),
-            years: years(&params.source, samples),
-            index_times: samples.len() as u64,
-            patients: distinct.len() as u64,
-            outcomes: events as u64,
-            held_out_part: params.held_out.to_string(),
-            intercept,
-            slope,
-            synthetic_training_data: params.source.synthetic,
-        })
+/// The line of the outcomes on the log-odds of the old probabilities, and what it rests on.
+fn recalibration(
+    rows: &Rows<'_>,
+    parent: &Bundle,
+    params: &RecalibrateParams,
+) -> Result<Recalibration, TrainError> {
+    let Rows { samples, p, y, patients, .. } = rows;
+    let weights = rows.weights();
+    let events = y.iter().filter(|event| **event).count();
+    let too_few = || {
+        let negatives = Count((y.len() - events) as u64);
+        TrainError::TooFewToRecalibrate { positives: Count(events as u64), negatives }
+    };
+    let of = |with: bool| y.iter().zip(patients).filter(move |(y, _)| **y == with);
+    if [true, false].iter().any(|with| !enough(of(*with).map(|(_, patient)| *patient))) {
+        return Err(too_few());
     }
+    let line = match events >= SLOPE_EVENTS_MIN {
+        true => calibration_line(p, y, weights),
+        false => calibration_in_the_large(p, y, weights).map(|level| (level, 1.0)),
+    };
+    let (intercept, slope) = line.ok_or_else(too_few)?;
+    if slope <= 0.0 {
+        return Err(TrainError::RanksTheWrongWay);
+    }
+    let mut distinct = patients.clone();
+    distinct.dedup();
+    Ok(Recalibration {
+        parent_version: parent.manifest().version.clone(),
+        parent_digest: parent.digest().to_owned(),
+        source: params.source.title.clone(),
+        years: years(&params.source, samples),
+        index_times: samples.len() as u64,
+        patients: distinct.len() as u64,
+        outcomes: events as u64,
+        held_out_part: params.held_out.to_string(),
+        intercept,
+        slope,
+        synthetic_training_data: params.source.synthetic,
+    })
+}
 
-    /// The parent's manifest with all that follows from the new probabilities: calibrators, tiers,
-    /// references and interval. Its golden inputs and figures are still to come.
-    fn moved(&self, parent: &Bundle, by: &Recalibration, version: &str) -> Manifest {
-        let weights = Weights::from(&self.weights);
-        let all: Vec<usize> = (0..self.p.len()).collect();
-        let rows = weights.effective(&all).round().max(1.0) as u64;
-        let mut manifest = parent.manifest().clone();
-        manifest.version = version.to_owned();
-        for member in &mut manifest.members {
-            member.calibrator = member.calibrator.recalibrated(by.intercept, by.slope, rows);
-            member.held_out = None;
-        }
-        let new = |p: &f64| sigmoid(by.intercept + by.slope * log_odds(*p));
-        let p: Vec<f64> = self.p.iter().map(new).collect();
-        manifest.tiers = tier_cuts(parent.task(), &p, weights);
-        manifest.reference = reference(&p, weights);
-        let Part { y, patients, .. } = self;
-        manifest.interval = interval(&p, y, patients, weights, manifest.seed);
-        let mut matrix = Matrix::with_capacity(manifest.columns.len(), self.samples.len());
-        self.samples.iter().for_each(|s| matrix.push(&manifest.vocabulary.row(&s.facts)));
-        manifest.drift_reference = Some(drift_reference(&matrix, patients, &p));
-        manifest.recalibrated = Some(by.clone());
-        manifest
+/// The parent's manifest with all that follows from the new probabilities: calibrators, tiers,
+/// references and interval. Its golden inputs and figures are still to come.
+fn moved(rows: &Rows<'_>, parent: &Bundle, by: &Recalibration, version: &str) -> Manifest {
+    let weights = rows.weights();
+    let all: Vec<usize> = (0..rows.p.len()).collect();
+    let worth = weights.effective(&all).round().max(1.0) as u64;
+    let mut manifest = parent.manifest().clone();
+    manifest.version = version.to_owned();
+    for member in &mut manifest.members {
+        member.calibrator = member.calibrator.recalibrated(by.intercept, by.slope, worth);
+        member.held_out = None;
     }
+    let new = |p: &f64| sigmoid(by.intercept + by.slope * log_odds(*p));
+    let p: Vec<f64> = rows.p.iter().map(new).collect();
+    manifest.tiers = tier_cuts(parent.task(), &p, weights);
+    manifest.reference = reference(&p, weights);
+    let Rows { y, patients, samples, .. } = rows;
+    manifest.interval = interval(&p, y, patients, weights, manifest.seed);
+    let facts = samples.iter().map(|sample| &sample.facts);
+    let matrix = manifest.vocabulary.matrix(manifest.columns.len(), facts);
+    manifest.drift_reference = Some(drift_reference(&matrix, patients, &p));
+    manifest.recalibrated = Some(by.clone());
+    manifest
 }

@@ -98,20 +98,17 @@ impl Pairs {
         let given: Vec<(usize, [f64; 2])> = counted.iter().filter_map(both).collect();
         let rows: Vec<usize> = given.iter().map(|(row, _)| *row).collect();
         let numbers = cohort.patient_numbers();
-        let even = follow_up.weights().is_even(&rows);
         Pairs {
             p: [0, 1].map(|of| given.iter().map(|(_, pair)| pair[of]).collect()),
             y: rows.iter().map(|row| samples[*row].boolean_value).collect(),
             patients: rows.iter().map(|row| numbers[*row]).collect(),
-            weights: if even { None } else { follow_up.weights().of_rows(&rows) },
+            weights: follow_up.weights().uneven(&rows),
         }
     }
 
     fn net_benefit(&self, first: &Bundle) -> Vec<NetBenefit> {
-        // The lowest tier takes everybody: its cut flags nobody apart.
-        let upper = first.manifest().tiers.split_last().map_or(&[][..], |(_, upper)| upper);
         let resampling = Resampling::of(&self.patients, BOOTSTRAP_SEED);
-        let each = upper.iter().map(|tier| {
+        let each = first.manifest().upper_tiers().iter().map(|tier| {
             let benefit = self.benefit_at(tier.from, &resampling);
             let [first, second, difference] = benefit;
             NetBenefit { tier: tier.name.clone(), cut: tier.from, first, second, difference }

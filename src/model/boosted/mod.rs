@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flat::DEEPEST;
 use super::{Combine, FlatTrees, ModelError, Node, Weights};
-use crate::feature::Matrix;
+use crate::feature::{Matrix, RiskWith};
 
 mod bins;
 mod grow;
@@ -25,7 +25,6 @@ mod sums;
 mod tree;
 
 pub use bins::Binned;
-pub use split::Monotone;
 
 use grow::ODD;
 use rounds::{Data, Judge, State};
@@ -188,7 +187,7 @@ pub fn fit(
     labels: &[bool],
     patients: &[u32],
     weights: Weights<'_>,
-    constraints: &[Monotone],
+    constraints: &[Option<RiskWith>],
     params: &BoostedParams,
     seed: u64,
     stop: Option<Stopping<'_>>,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::super::input::enough_at;
-use super::super::{ModelError, Weights, check_rows, renumbered};
+use super::super::{ModelError, Weights, check_rows, log_loss_at, renumbered, sigmoid};
 use super::bins::Binned;
 use super::grow::{Grown, Soil, chosen, grow};
 use super::split::Rules;
@@ -182,7 +182,7 @@ fn advance_all<'c>(
 /// Gradient and hessian of the weighted log loss at the margins.
 fn differentiate(cases: &[Case], gradients: &mut [Sum], units: Units) {
     for (case, gradient) in cases.iter().zip(gradients) {
-        let p = 1.0 / (1.0 + (-case.margin).exp());
+        let p = sigmoid(case.margin);
         let beyond = p - f64::from(u8::from(case.label));
         *gradient = units.of(case.weight * beyond, case.weight * p * (1.0 - p));
     }
@@ -226,18 +226,12 @@ impl Judge {
     /// Adds the next tree and gives the weighted mean log loss with it.
     pub(super) fn add(&mut self, binned: &Binned, tree: &Tree) -> f64 {
         advance_all(&mut self.cases, tree, binned, |input| &self.codes[input]);
-        let loss = |case: &Case| case.weight * log_loss(case.margin, case.label);
+        let loss = |case: &Case| case.weight * log_loss_at(case.margin, case.label);
         // The chunks are the same for any number of threads, and so is the order of their sums.
         let parts = self.cases.par_chunks(CHUNK);
         let losses: Vec<f64> = parts.map(|cases| cases.iter().map(loss).sum()).collect();
         losses.iter().sum::<f64>() / self.total
     }
-}
-
-/// The log loss at a margin, without a probability that could round to 0 or 1.
-pub(super) fn log_loss(margin: f64, label: bool) -> f64 {
-    let wrong = if label { -margin } else { margin };
-    wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@
 //! sides' values are the wrong way round is refused, and half way between them bounds all below.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::BoostedParams;
 use super::bins::Binned;
 use super::sums::{Sum, Units};
+use crate::feature::RiskWith;
 
 /// A leaf may not change the log-odds by more than this before shrinking: a guard against a hessian
 /// near 0, far outside of what data say.
@@ -20,24 +20,11 @@ const GAIN_MIN: f64 = 1e-10;
 /// Cells that one thread searches by itself.
 const CELLS_ALONE: usize = 8192;
 
-/// How the risk may depend on an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Monotone {
-    /// In any way.
-    #[default]
-    None,
-    /// A higher value never lowers the risk.
-    Rises,
-    /// A higher value never raises the risk.
-    Falls,
-}
-
 /// What holds for every split of a fit.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     pub(super) params: &'a BoostedParams,
-    pub(super) constraints: &'a [Monotone],
+    pub(super) constraints: &'a [Option<RiskWith>],
     pub(super) units: Units,
 }
 
@@ -97,9 +84,9 @@ impl Rules<'_> {
         let [mut left, mut right] = [side(split.left), side(right)];
         let middle = (self.value(left.total, outline) + self.value(right.total, outline)) / 2.0;
         match self.constraints[split.input] {
-            Monotone::None => {}
-            Monotone::Rises => (left.high, right.low) = (middle, middle),
-            Monotone::Falls => (left.low, right.high) = (middle, middle),
+            None => {}
+            Some(RiskWith::Rises) => (left.high, right.low) = (middle, middle),
+            Some(RiskWith::Falls) => (left.low, right.high) = (middle, middle),
         }
         [left, right]
     }
@@ -135,7 +122,7 @@ impl Rules<'_> {
         let bins = &binned.bins()[input];
         let own = &cells[bins.first_cell..bins.first_cell + bins.cells()];
         let direction = self.constraints[input];
-        if direction == Monotone::None && !outline.is_bounded() {
+        if direction.is_none() && !outline.is_bounded() {
             self.scan(own, outline, input, |left, right| {
                 Some(left.0 * left.0 / left.1 + right.0 * right.0 / right.1)
             })
@@ -201,16 +188,16 @@ impl Rules<'_> {
 /// The gain of two sides whose values are bound; `None` when they are the wrong way round.
 fn bounded(
     outline: &Outline,
-    direction: Monotone,
+    direction: Option<RiskWith>,
     left: (f64, f64),
     right: (f64, f64),
 ) -> Option<f64> {
     let value = |side: (f64, f64)| (-side.0 / side.1).max(outline.low).min(outline.high);
     let (a, b) = (value(left), value(right));
     let in_order = match direction {
-        Monotone::None => true,
-        Monotone::Rises => a <= b,
-        Monotone::Falls => a >= b,
+        None => true,
+        Some(RiskWith::Rises) => a <= b,
+        Some(RiskWith::Falls) => a >= b,
     };
     let gain = |side: (f64, f64), value: f64| -value * (2.0 * side.0 + side.1 * value);
     in_order.then(|| gain(left, a) + gain(right, b))

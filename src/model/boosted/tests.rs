@@ -8,6 +8,7 @@ use smartcore::tree::decision_tree_regressor::{
 
 use super::*;
 use crate::model::draws;
+use crate::model::log_loss_at;
 
 /// Rows with three inputs: a count, a flag with gaps, and noise with many values; two rows for
 /// every patient. The outcome hangs on the first two and on the gap.
@@ -48,7 +49,7 @@ pub(super) fn fitted(
     let rows: Vec<usize> = (0..matrix.rows()).collect();
     let columns: Vec<usize> = (0..matrix.columns()).collect();
     let binned = Binned::new(matrix, &columns, &rows, patients)?;
-    let free = vec![Monotone::None; columns.len()];
+    let free = vec![None; columns.len()];
     fit(&binned, labels, patients, weights, &free, params, 7, None)
 }
 
@@ -66,7 +67,7 @@ fn stored_trees_say_what_the_trainer_said_on_every_row() {
         let params = BoostedParams { rows_share, features_per_split: 0.7, ..small() };
         let data = Data::new(&binned, &labels, &patients, Weights::Even, &params).unwrap();
         let units = Units::new(data.rows.len(), data.total);
-        let rules = Rules { params: &params, constraints: &[Monotone::None; 3], units };
+        let rules = Rules { params: &params, constraints: &[None; 3], units };
         let mut state = State::new(&data);
         let round = |round| state.round(&binned, &data, rules, round).stored(&binned);
         let trees: Vec<_> = (0..20).map(round).collect();
@@ -174,13 +175,13 @@ fn says_what_scikit_learns_hist_gradient_boosting_says() {
     let binned = Binned::new(&matrix, &[0, 1, 2, 3, 4], &rows, &patients).unwrap();
     let (rounds, leaves, learning_rate) = (30, 8, 0.1);
     let params = BoostedParams { rounds, leaves, learning_rate, ..Default::default() };
-    let free = [Monotone::None; 5];
+    let free = [None; 5];
     let model = fit(&binned, &labels, &patients, Weights::Even, &free, &params, 1, None).unwrap();
     let trees = model.trees(30).unwrap();
     let own: Vec<f64> = (0..2000).map(|row| trees.margin(matrix.row(row))).collect();
     let loss = |margins: &[f64], rows: std::ops::Range<usize>| {
         let count = rows.len() as f64;
-        rows.map(|row| rounds::log_loss(margins[row], labels[row])).sum::<f64>() / count
+        rows.map(|row| log_loss_at(margins[row], labels[row])).sum::<f64>() / count
     };
     for half in [0..1000, 1000..2000] {
         let (ours, theirs) = (loss(&own, half.clone()), loss(&reference.margins, half));
@@ -206,7 +207,7 @@ fn weights_are_repeated_rows_and_weight_0_is_no_row() {
     let params = alone(10, 6, 0.2);
     let counted: Vec<usize> = (0..800).filter(|row| row % 3 > 0).collect();
     let each: Vec<u32> = (0..800).collect();
-    let free = [Monotone::None; 2];
+    let free = [None; 2];
     let weighted = |rows: &[usize]| {
         let binned = Binned::new(&matrix, &[0, 1], rows, &each).unwrap();
         fit(&binned, &labels, &each, Weights::Each(&weights), &free, &params, 1, None).unwrap()
@@ -248,7 +249,7 @@ fn another_seed_draws_other_rows_and_inputs() {
     let (matrix, labels, patients) = table(1000, 6);
     let rows: Vec<usize> = (0..1000).collect();
     let binned = Binned::new(&matrix, &[0, 1, 2], &rows, &patients).unwrap();
-    let free = [Monotone::None; 3];
+    let free = [None; 3];
     let with = |params: &BoostedParams, seed| {
         fit(&binned, &labels, &patients, Weights::Even, &free, params, seed, None).unwrap()
     };
@@ -308,7 +309,7 @@ proptest! {
         let (matrix, labels, patients) = table(600, seed);
         let rows: Vec<usize> = (0..600).collect();
         let binned = Binned::new(&matrix, &[0, 1, 2], &rows, &patients).unwrap();
-        let constraints = [Monotone::Falls, Monotone::None, Monotone::Rises];
+        let constraints = [Some(RiskWith::Falls), None, Some(RiskWith::Rises)];
         let params = BoostedParams { leaves, l2: 1.0, ..small() };
         let model =
             fit(&binned, &labels, &patients, Weights::Even, &constraints, &params, 1, None);

@@ -13,6 +13,7 @@ mod glossary;
 mod leak_check;
 mod making;
 mod over_time;
+mod panels;
 mod people;
 mod published;
 mod size;

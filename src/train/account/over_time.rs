@@ -1,10 +1,10 @@
 //! Whether the figures hold over time.
 
 use super::Account;
+use super::panels::{mark, ratio_and_area};
 use super::words::{number_of, percent};
-use crate::page::{Axis, Extent, Figure, Ink, Mark, Panel, Section, Shows, Strip, Strips, Table};
+use crate::page::{Figure, Section, Strip, Strips, Table};
 use crate::train::judgement::{OverTime, PeriodFigures};
-use crate::train::metrics::Estimate;
 
 pub(super) fn section(account: &Account<'_>) -> Section {
     let mut section = Section::new("over-time", "Does it hold over time?");
@@ -40,38 +40,20 @@ pub(super) fn section(account: &Account<'_>) -> Section {
 }
 
 fn figure(periods: &[PeriodFigures]) -> Figure {
-    let mark = |of: Estimate| {
-        let [low, high] = of.interval;
-        Some(Mark::Estimate(Extent { value: of.value, low, high }))
-    };
     let rows = periods.iter().map(|period| Strip {
         name: match period.from == period.to {
             true => period.from.clone(),
             false => format!("{} to {}", period.from, period.to),
         },
-        marks: vec![mark(period.observed_over_expected), mark(period.auroc)],
+        marks: [period.observed_over_expected, period.auroc].map(|of| Some(mark(of))).into(),
     });
-    let ends = |figure: fn(&PeriodFigures) -> Estimate| {
-        periods.iter().flat_map(move |period| figure(period).interval)
-    };
-    let ratio = ends(|period| period.observed_over_expected).map(|end| end.clamp(0.0, 2.5));
-    let area = ends(|period| period.auroc).map(|end| end.clamp(0.3, 1.0));
+    let ratios = periods.iter().map(|period| period.observed_over_expected);
+    let areas = periods.iter().map(|period| period.auroc);
     let strips = Strips {
         title: "Figures by period".to_owned(),
         description: "Observed over expected outcomes and AUROC of each period with 95% intervals."
             .to_owned(),
-        panels: vec![
-            Panel {
-                axis: Axis::covering("Observed / expected", Shows::Number, ratio.chain([0.8, 1.2])),
-                reference: Some(1.0),
-                ink: Ink::Blue,
-            },
-            Panel {
-                axis: Axis::covering("AUROC", Shows::Number, area.chain([0.5, 0.7])),
-                reference: Some(0.5),
-                ink: Ink::Vermilion,
-            },
-        ],
+        panels: ratio_and_area(ratios, areas),
         rows: rows.collect(),
     };
     Figure::strips(

@@ -1,8 +1,9 @@
 //! The figures by group of patients, and how far each group is from the others.
 
 use super::Account;
+use super::panels::{mark, ratio_and_area};
 use super::words::{number_of, or_not_shown, percent, percent_of};
-use crate::page::{Axis, Extent, Figure, Ink, Mark, Panel, Section, Shows, Strip, Strips, Table};
+use crate::page::{Figure, Section, Strip, Strips, Table};
 use crate::train::judgement::{Gap, Subgroup};
 use crate::train::metrics::Estimate;
 
@@ -59,7 +60,8 @@ fn forests(groups: &[Subgroup]) -> Vec<Figure> {
     if groups.is_empty() {
         return Vec::new();
     }
-    let panels = panels(groups);
+    let ratios = groups.iter().filter_map(|group| group.observed_over_expected);
+    let panels = ratio_and_area(ratios, groups.iter().filter_map(|group| group.auroc));
     let mut figures: Vec<Vec<Strip>> = vec![Vec::new()];
     for (attribute, chunk) in by_attribute(groups) {
         let is_full = |rows: &Vec<Strip>| rows.len() + chunk.len() + 1 > ROWS_MAX;
@@ -68,9 +70,6 @@ fn forests(groups: &[Subgroup]) -> Vec<Figure> {
         }
         let Some(rows) = figures.last_mut() else { continue };
         rows.push(Strip { name: capital(attribute), marks: Vec::new() });
-        let mark = |of: Estimate| {
-            Mark::Estimate(Extent { value: of.value, low: of.interval[0], high: of.interval[1] })
-        };
         rows.extend(chunk.iter().map(|group| Strip {
             name: group.group.clone(),
             marks: vec![group.observed_over_expected.map(mark), group.auroc.map(mark)],
@@ -98,30 +97,6 @@ fn forests(groups: &[Subgroup]) -> Vec<Figure> {
         )
     };
     figures.into_iter().enumerate().map(figure).collect()
-}
-
-/// Both axes are the same for all groups.
-fn panels(groups: &[Subgroup]) -> Vec<Panel> {
-    let ends = |figure: fn(&Subgroup) -> Option<Estimate>, within: [f64; 2]| {
-        let [low, high] = within;
-        let ends = groups.iter().filter_map(figure).flat_map(|of| of.interval);
-        ends.map(move |end| end.clamp(low, high)).collect::<Vec<f64>>()
-    };
-    // A group with a very wide interval must not press the others together.
-    let ratio = ends(|group| group.observed_over_expected, [0.0, 2.5]).into_iter();
-    let area = ends(|group| group.auroc, [0.3, 1.0]).into_iter();
-    vec![
-        Panel {
-            axis: Axis::covering("Observed / expected", Shows::Number, ratio.chain([0.8, 1.2])),
-            reference: Some(1.0),
-            ink: Ink::Blue,
-        },
-        Panel {
-            axis: Axis::covering("AUROC", Shows::Number, area.chain([0.5, 0.7])),
-            reference: Some(0.5),
-            ink: Ink::Vermilion,
-        },
-    ]
 }
 
 fn capital(word: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::feature::{Matrix, Spec};
+use crate::feature::Spec;
 use crate::model::{ModelError, Weights};
 use crate::train::Sample;
 use crate::train::metrics::{Core, DRAWS_OF_GROUPS, Estimate, Resampling, log_loss, mixed};
@@ -103,8 +103,7 @@ pub(in crate::train) fn relearnt(
     let member = candidate.fit(&layout, &all, &part, seed)?;
     let calibrator = calibrator(&part, candidate, &tried.margins, &all)?;
     let columns = layout.vocabulary.columns(spec).len();
-    let mut matrix = Matrix::with_capacity(columns, held_out.samples.len());
-    held_out.samples.iter().for_each(|s| matrix.push(&layout.vocabulary.row(&s.facts)));
+    let matrix = layout.vocabulary.matrix(columns, held_out.samples.iter().map(|s| &s.facts));
     let judged: Vec<usize> = (0..matrix.rows()).collect();
     let margins = margins(&member, &layout.input, &matrix, &judged);
     Ok(margins.into_iter().map(|margin| calibrator.apply(margin)).collect())

@@ -1,7 +1,7 @@
 //! The rows that are learned from, and how they are laid out as inputs.
 
 use crate::feature::{Matrix, RiskWith, Spec, TrainingRow, Vocabulary};
-use crate::model::{Binned, Gaps, InputSpec, Member, ModelError, Monotone, Weights};
+use crate::model::{Binned, Gaps, InputSpec, Member, ModelError, Weights};
 use crate::train::Sample;
 
 /// The development rows that count, in the order of the cohort.
@@ -23,7 +23,7 @@ pub(in crate::train) struct Layout {
     /// Of `matrix`, with medians where values are missing.
     pub inputs: Matrix,
     /// How each kept column may move a boosted score.
-    pub constraints: Vec<Monotone>,
+    pub constraints: Vec<Option<RiskWith>>,
 }
 
 impl Layout {
@@ -32,9 +32,7 @@ impl Layout {
         let columns: Vec<usize> = self.input.kept.iter().map(|column| column.index).collect();
         Binned::new(&self.matrix, &columns, rows, &table.patients)
     }
-}
 
-impl Layout {
     /// The inputs of `rows`, gaps left as they are.
     pub(super) fn gapped(&self, rows: &[usize]) -> Matrix {
         let mut gapped = Matrix::with_capacity(self.input.inputs(), rows.len());
@@ -69,8 +67,7 @@ impl Table<'_> {
             .collect();
         let vocabulary = Vocabulary::learn(spec, &learned);
         let columns = vocabulary.columns(spec);
-        let mut matrix = Matrix::with_capacity(columns.len(), self.samples.len());
-        self.samples.iter().for_each(|sample| matrix.push(&vocabulary.row(&sample.facts)));
+        let matrix = vocabulary.matrix(columns.len(), self.samples.iter().map(|s| &s.facts));
         let groups: Vec<u32> = columns.iter().map(|column| column.feature as u32).collect();
         let input = InputSpec::fit(&matrix, rows, &self.patients, &groups)?;
         let inputs = inputs_of(&matrix, &input);
@@ -78,12 +75,7 @@ impl Table<'_> {
             let feature = columns.get(column.index)?.feature;
             spec.features().get(feature)?.risk
         };
-        let constraint = |column| match risk(column) {
-            None => Monotone::None,
-            Some(RiskWith::Rises) => Monotone::Rises,
-            Some(RiskWith::Falls) => Monotone::Falls,
-        };
-        let constraints = input.kept.iter().map(constraint).collect();
+        let constraints = input.kept.iter().map(risk).collect();
         Ok(Layout { vocabulary, matrix, input, inputs, constraints })
     }
 

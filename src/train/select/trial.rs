@@ -6,9 +6,7 @@ use super::auroc;
 use super::candidate::Candidate;
 use super::table::{Layout, Table};
 use crate::feature::{Matrix, Spec};
-use crate::model::{
-    Binned, Boosted, Member, ModelError, Stopping, fit_boosted, log_odds, softplus,
-};
+use crate::model::{Binned, Boosted, ModelError, Stopping, fit_boosted, log_loss_at, log_odds};
 
 /// A booster that has gained nothing on the judged fold for so many rounds has learnt what it will.
 const PATIENCE: usize = 40;
@@ -122,13 +120,13 @@ impl Trial {
                 }
                 self.staged.push(staged);
             }
-            _ if fold.layout_has(&self.candidate) => {
+            _ if self.candidate.has_inputs(&fold.layout) => {
                 let member = self.candidate.fit(&fold.layout, &fold.training, table, seed)?;
                 for row in rows {
                     self.margins[*row] = member.margin(fold.layout.inputs.row(*row));
                 }
                 if is_first {
-                    self.first_fold_loss = self.loss_on(rows, table, &member);
+                    self.first_fold_loss = self.loss_on(rows, table);
                 }
             }
             _ => self.give_up(),
@@ -139,13 +137,12 @@ impl Trial {
         Ok(())
     }
 
-    fn loss_on(&self, rows: &[usize], table: &Table<'_>, member: &Member) -> f64 {
-        let scale = member.scale();
+    fn loss_on(&self, rows: &[usize], table: &Table<'_>) -> f64 {
+        let scale = self.candidate.scale();
         let weights = table.weights();
         let loss = |row: &usize| {
-            let x = log_odds(self.margins[*row], scale);
-            let own = if table.labels[*row] { softplus(x) - x } else { softplus(x) };
-            weights.of(*row) * own
+            let log_odds = log_odds(self.margins[*row], scale);
+            weights.of(*row) * log_loss_at(log_odds, table.labels[*row])
         };
         rows.iter().map(loss).sum::<f64>() / weights.sum(rows)
     }
@@ -161,12 +158,10 @@ impl Trial {
         }
         if let Candidate::Boosted(params) = &mut self.candidate {
             // One number of rounds for all folds: what the final fit can use.
-            let curve = |staged: &Staged| {
-                (table.weights().sum(&staged.judged.rows), staged.fitted.losses.clone())
-            };
-            let curves: Vec<(f64, Vec<f64>)> = self.staged.iter().map(curve).collect();
+            let weight = |staged: &Staged| table.weights().sum(&staged.judged.rows);
+            let each = self.staged.iter();
             let curves: Vec<(f64, &[f64])> =
-                curves.iter().map(|(weight, losses)| (*weight, losses.as_slice())).collect();
+                each.map(|staged| (weight(staged), staged.fitted.losses.as_slice())).collect();
             params.rounds = best_round(&curves).0;
             for staged in &self.staged {
                 staged.write(params.rounds, &mut self.margins)?;
@@ -184,12 +179,6 @@ impl Staged {
             margins[*row] = trees.margin(self.judged.gapped.row(place));
         }
         Ok(())
-    }
-}
-
-impl Fold {
-    fn layout_has(&self, candidate: &Candidate) -> bool {
-        candidate.has_inputs(&self.layout)
     }
 }
 

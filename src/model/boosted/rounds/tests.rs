@@ -1,7 +1,7 @@
 //! Tests of what may be asked of a fit: when it ends, odd tables, arguments that do not fit.
 
 use super::super::tests::{alone, fitted, small, table};
-use super::super::{Binned, Monotone, Stopping, fit};
+use super::super::{Binned, Stopping, fit};
 use super::*;
 use crate::feature::Matrix;
 use crate::model::draws;
@@ -19,7 +19,7 @@ fn stopping_ends_a_fit_that_only_learns_noise() {
     let labels: Vec<bool> = (0..1200).map(|_| draw() < 0.3).collect();
     let (rows, others): (Vec<usize>, Vec<usize>) = (0..1200).partition(|row| *row < 800);
     let binned = Binned::new(&matrix, &[0, 1, 2], &rows, &patients).unwrap();
-    let free = [Monotone::None; 3];
+    let free = [None; 3];
     let params = BoostedParams { rounds: 300, learning_rate: 0.3, ..small() };
     let stop = Stopping { rows: &others, matrix: &matrix, patience: 5 };
     let of = |stop| fit(&binned, &labels, &patients, Weights::Even, &free, &params, 1, stop);
@@ -28,7 +28,7 @@ fn stopping_ends_a_fit_that_only_learns_noise() {
     assert_eq!(model.best_rounds() + 5, model.rounds());
     let loss = |rounds: usize| {
         let trees = model.trees(rounds).unwrap();
-        let of = |row: &usize| log_loss(trees.margin(matrix.row(*row)), labels[*row]);
+        let of = |row: &usize| log_loss_at(trees.margin(matrix.row(*row)), labels[*row]);
         others.iter().map(of).sum::<f64>() / 400.0
     };
     for rounds in 1..=model.rounds() {
@@ -112,7 +112,7 @@ fn bad_arguments_are_refused() {
     assert!(Binned::new(&matrix, &[0], &[0, 100], &patients).is_err());
     assert!(Binned::new(&matrix, &[0], &rows, &patients[1..]).is_err());
     let binned = Binned::new(&matrix, &[0, 1], &rows, &patients).unwrap();
-    let free = [Monotone::None; 3];
+    let free = [None; 3];
     assert!(fit(&binned, &labels, &patients, Weights::Even, &free, &small(), 1, None).is_err());
     assert!(
         fitted(&matrix, &labels, &patients, Weights::Even, &small()).unwrap().trees(0).is_err()
