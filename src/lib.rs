@@ -21,9 +21,11 @@
 //! 7. `page`: documents with tables and plots, as HTML or Markdown; stands on no other room
 //! 8. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
 //!    which the risks are known
-//! 9. `import` and `registry`: the rooms with files
-//! 10. `service` and `command`: the use cases of the server and of the trainer
-//! 11. `rpc` and `telemetry`: gRPC and logs, thin
+//! 9. `access`: who calls, what for and how it ended, in words that the rooms below share
+//! 10. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did
+//! 11. `service` and `command`: the use cases of the server and of the trainer
+//! 12. `rpc`, `http` and `telemetry`: gRPC, probes and logs, thin
+//! 13. `config`: the settings of all rooms above, from file, environment and flags
 //!
 //! Imports point down only, and never sideways inside a rank; `tests/it/tidy.rs` holds this.
 //!
@@ -36,9 +38,14 @@
 //! - No room but `rpc` knows protobuf or gRPC, and no room but `model` knows a model library.
 //! - No patient's id, date, value or rare code is in a bundle, a log line or an error.
 
+pub mod access;
+pub mod audit;
 pub mod bundle;
 pub mod command;
+pub mod config;
 pub mod feature;
+pub mod http;
+pub mod identity;
 pub mod import;
 pub mod model;
 pub mod page;

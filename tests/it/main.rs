@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail so")]
 
+mod audit;
 mod bundle;
 mod canary;
 mod cases;
@@ -16,6 +17,7 @@ mod formats;
 mod framingham;
 mod gate;
 mod gather;
+mod identity;
 mod import;
 mod intervals;
 mod known_truth;
@@ -27,9 +29,12 @@ mod properties;
 mod published;
 mod reasons;
 mod recalibrate;
+mod reload;
 mod report;
 mod rpc;
 mod scoring;
+mod serve;
+mod settings;
 mod shap;
 mod simulate;
 mod sufficiency;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 17] = [
+const RANKS: [(&str, u32); 22] = [
     ("page", 0),
     ("strict_toml", 0),
+    ("access", 0),
     ("record", 1),
     ("published", 2),
     ("feature", 3),
@@ -20,22 +21,32 @@ const RANKS: [(&str, u32); 17] = [
     ("simulate", 7),
     ("import", 8),
     ("registry", 8),
+    ("identity", 8),
+    ("audit", 8),
     ("service", 9),
     ("command", 9),
     ("rpc", 10),
+    ("http", 10),
     ("telemetry", 10),
+    ("config", 11),
 ];
 
 /// A longer file asks to be two.
 const LINES_MAX: usize = 400;
 
 /// Words that only the named rooms may use in code.
-const RESERVED: [(&str, &[&str]); 18] = [
+const RESERVED: [(&str, &[&str]); 24] = [
     ("tonic:", &["rpc"]),
     ("tonic_", &["rpc"]),
     ("prost", &["rpc"]),
-    ("hyper::", &["rpc"]),
-    ("hyper_", &["rpc"]),
+    ("hyper::", &["rpc", "http"]),
+    ("hyper_", &["rpc", "http"]),
+    ("axum", &["http"]),
+    ("jsonwebtoken", &["identity"]),
+    ("rustls", &["identity", "rpc", "http"]),
+    ("x509_parser", &["identity"]),
+    ("ureq", &["identity"]),
+    ("figment", &["config"]),
     ("linfa", &["model"]),
     ("smartcore", &["model"]),
     ("octofhir", &["record"]),
@@ -44,11 +55,11 @@ const RESERVED: [(&str, &[&str]); 18] = [
     ("parquet::", &["import"]),
     ("flate2", &["import"]),
     ("zstd::", &["import"]),
-    ("std::fs", &["import", "registry", "command"]),
-    ("std::env", &[]),
-    ("std::net", &["rpc"]),
-    ("SystemTime", &["rpc", "telemetry"]),
-    ("Instant::now", &["rpc", "telemetry", "command"]),
+    ("std::fs", &["import", "registry", "command", "identity", "audit", "config"]),
+    ("std::env", &["config"]),
+    ("std::net", &["rpc", "http", "config"]),
+    ("SystemTime", &["rpc", "http", "telemetry"]),
+    ("Instant::now", &["rpc", "http", "telemetry", "command"]),
     ("anyhow", &[]),
 ];
 

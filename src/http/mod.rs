@@ -1,0 +1,1 @@
+//! Plain HTTP beside gRPC: `/metrics`, `/livez`, `/readyz`. Nothing of any patient.

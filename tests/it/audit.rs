@@ -1,0 +1,1 @@
+//! The access log: chain, checkpoints, rotation, a sink that hangs.

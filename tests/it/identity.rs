@@ -1,0 +1,1 @@
+//! Who may: TLS, tokens, keys, and every cell of the policy.

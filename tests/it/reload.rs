@@ -1,0 +1,1 @@
+//! Models that change under a running server: reload, faults of bundles, signatures.

@@ -1,0 +1,1 @@
+//! The server under fire: limits, deadlines, overload, hostile frames, drains.
