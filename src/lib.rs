@@ -49,6 +49,7 @@ pub mod identity;
 pub mod import;
 pub mod model;
 pub mod page;
+mod private_file;
 pub mod published;
 pub mod record;
 pub mod registry;

@@ -11,6 +11,8 @@ use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
 
+use super::audit_arguments::AuditVerifyArguments;
+
 /// Fits, judges and applies clinical risk models.
 ///
 /// Exit codes: 0 done, 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
@@ -129,6 +131,9 @@ pub(crate) enum Command {
     },
     /// Put a version into service; a server takes it up when it starts.
     Promote(PromoteArguments),
+    /// Find the first record of a server's access log that is not what was written there: exit code 1
+    /// when there is one.
+    AuditVerify(AuditVerifyArguments),
 }
 
 #[derive(Debug, Args)]

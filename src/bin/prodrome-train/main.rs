@@ -1,6 +1,7 @@
 //! `prodrome-train`: the offline trainer. Arguments in, one library call, an exit code out.
 
 mod arguments;
+mod audit_arguments;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -172,6 +173,11 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             answer(&made, made.summary(), Vec::new())
         }
         Command::Promote(arguments) => promote(arguments),
+        Command::AuditVerify(arguments) => {
+            let checked = command::audit_verify(&arguments.request())?;
+            let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
+            Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
+        }
     }
 }
 
