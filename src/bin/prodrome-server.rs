@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use prodrome::registry::{ModelSettings, Models};
 use prodrome::rpc::{self, Limits};
 use prodrome::service::Service;
-use prodrome::{registry, telemetry};
+use prodrome::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
@@ -85,9 +86,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { listen, models, concepts, drain_seconds, connections_max, demo, .. } =
         arguments;
-    let registry =
-        registry::load(&models, &concepts, demo).context("the models cannot be loaded")?;
-    let service = Arc::new(Service::new(registry));
+    let settings = ModelSettings { concepts, demo, ..ModelSettings::new(&models) };
+    let models = Models::open(settings).context("the models cannot be loaded")?;
+    let service = Arc::new(Service::new(Arc::new(models)));
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;

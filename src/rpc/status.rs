@@ -107,6 +107,9 @@ pub(super) fn of(error: &ServiceError) -> Status {
             details.set_resource_info("prodrome.v1/model", name, "", &message);
             Status::with_error_details(Code::NotFound, message, details)
         }
+        ServiceError::CardUnreadable { .. } => {
+            named(Code::Unavailable, &message, "CARD_UNREADABLE")
+        }
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         task,
         title,
         version,
+        is_default: _,
         bundle_digest,
         task_digest,
         families,
