@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::drift_watch::DriftWatch;
 use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
@@ -80,6 +81,7 @@ pub struct Bundle {
     task: Task,
     columns: Vec<Column>,
     members: Vec<BundleMember>,
+    drift_watch: Option<DriftWatch>,
 }
 
 impl Bundle {
@@ -129,7 +131,8 @@ impl Bundle {
         check_manifest(&manifest, &task, &columns)?;
         let members = members(&manifest, files)?;
         let digest = hex(bytes);
-        Ok(Bundle { manifest, digest, concepts, task, columns, members })
+        let drift_watch = manifest.drift_reference.as_ref().map(DriftWatch::new);
+        Ok(Bundle { manifest, digest, concepts, task, columns, members, drift_watch })
     }
 
     fn check_golden(&self) -> Result<(), BundleError> {
@@ -181,6 +184,10 @@ impl Bundle {
 
     pub(super) fn members(&self) -> &[BundleMember] {
         &self.members
+    }
+
+    pub(super) fn drift_watch(&self) -> Option<&DriftWatch> {
+        self.drift_watch.as_ref()
     }
 }
 
