@@ -24,4 +24,18 @@ impl ModelCatalog for Catalog {
             Ok(Response::new(proto::ListModelsResponse { models }))
         })
     }
+
+    async fn get_model_card(
+        &self,
+        _request: Request<proto::GetModelCardRequest>,
+    ) -> Result<Response<proto::GetModelCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn reload_models(
+        &self,
+        _request: Request<proto::ReloadModelsRequest>,
+    ) -> Result<Response<proto::ReloadModelsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use super::admission::Shed;
+use super::proto;
 use crate::record::Violation;
 use crate::service::ServiceError;
 
@@ -45,6 +47,48 @@ pub(super) fn internal(incident: &str) -> Status {
     details.set_error_info("INTERNAL", DOMAIN, metadata);
     let message = format!("a fault of the server; please quote incident {incident}");
     Status::with_error_details(Code::Internal, message, details)
+}
+
+/// RESOURCE_EXHAUSTED for a call that the server has no place for now, with when to come again.
+pub(super) fn shed(shed: Shed) -> Status {
+    let mut details = info(shed.reason);
+    details.set_retry_info(Some(shed.retry_after));
+    let message = "the server has more calls than it can take; please try again a little later";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// DEADLINE_EXCEEDED for a call whose time is over.
+pub(super) fn deadline_exceeded() -> Status {
+    let message = "the caller's deadline, or the time that the server allows, has passed";
+    named(Code::DeadlineExceeded, message, "CALL_TOO_LONG")
+}
+
+/// DEADLINE_EXCEEDED for a request that does not come in.
+pub(super) fn too_slow() -> Status {
+    let message = "the request did not come in within the time that the server allows";
+    named(Code::DeadlineExceeded, message, "REQUEST_TOO_SLOW")
+}
+
+/// UNAVAILABLE for the rest of a stream once the server drains.
+pub(super) fn draining() -> Status {
+    let message = "the server shuts down; send what was not answered again";
+    named(Code::Unavailable, message, "DRAINING")
+}
+
+/// What `status` says, as the error of one request of a stream.
+pub(super) fn of_item(status: &Status) -> proto::ScoreError {
+    let details = status.get_error_details();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    let field_violations = violations.unwrap_or_default().iter().map(|violation| {
+        let FieldViolation { field, description, .. } = violation.clone();
+        proto::FieldViolation { field, description }
+    });
+    proto::ScoreError {
+        code: status.code().into(),
+        reason: details.error_info().map(|info| info.reason.clone()).unwrap_or_default(),
+        message: status.message().to_owned(),
+        field_violations: field_violations.collect(),
+    }
 }
 
 /// The status for an error of a use case.

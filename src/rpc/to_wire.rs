@@ -54,6 +54,7 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         synthetic_training_data,
         not_validated,
         forced,
+        is_default: true,
     }
 }
 
