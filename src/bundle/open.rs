@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::drift_watch::DriftWatch;
 use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
@@ -83,6 +84,7 @@ pub struct Bundle {
     task: Task,
     columns: Vec<Column>,
     members: Vec<BundleMember>,
+    drift_watch: Option<DriftWatch>,
 }
 
 impl Bundle {
@@ -132,7 +134,8 @@ impl Bundle {
         check_manifest(&manifest, &task, &columns)?;
         let members = members(&manifest, files)?;
         let digest = hex(bytes);
-        Ok(Bundle { manifest, digest, concepts, task, columns, members })
+        let drift_watch = manifest.drift_reference.as_ref().map(DriftWatch::new);
+        Ok(Bundle { manifest, digest, concepts, task, columns, members, drift_watch })
     }
 
     /// Whether `files` are the very ones it was opened from.
@@ -199,6 +202,10 @@ impl Bundle {
 
     pub(super) fn members(&self) -> &[BundleMember] {
         &self.members
+    }
+
+    pub(super) fn drift_watch(&self) -> Option<&DriftWatch> {
+        self.drift_watch.as_ref()
     }
 }
 
