@@ -25,6 +25,8 @@ use super::request_body::RequestBody;
 use super::traffic::{Answer, Traffic};
 use super::{deadline, status};
 use crate::access::Method;
+use crate::meters;
+use crate::trace::{self, Traceparent};
 
 const REQUEST_ID: &str = "x-request-id";
 /// Services that answer however full the server is, since those who ask decide where calls go.
@@ -48,6 +50,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Status>) -> Result<T, 
 fn panicked() -> Status {
     let incident = format!("{:016x}", RandomState::new().hash_one(Instant::now()));
     tracing::error!(incident, "a call panicked");
+    meters::process().panicked();
     status::internal(&incident)
 }
 

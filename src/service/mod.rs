@@ -1,6 +1,7 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 mod catalog;
+mod reload;
 
 use std::sync::Arc;
 
