@@ -108,9 +108,8 @@ impl LimitsSettings {
     /// # Errors
     /// Each setting outside its range, with the range.
     pub fn check(&self) -> Result<Limits, Vec<SettingFault>> {
-        let outside = self.ranges().into_iter().filter(|(_, value, min, max)| {
-            !(min..=max).contains(&value)
-        });
+        let outside =
+            self.ranges().into_iter().filter(|(_, value, min, max)| !(min..=max).contains(&value));
         let faults: Vec<SettingFault> = outside
             .map(|(key, value, min, max)| SettingFault {
                 key,

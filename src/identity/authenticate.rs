@@ -61,17 +61,7 @@ impl Identity {
                     reason: "is missing: callers are recognised, but may do nothing".into(),
                 });
             }
-            let policy =
-                Watched::open(Vec::new(), |_| Ok::<_, IdentityError>(Policy::everything()))?;
-            let (name, roles) = (ANONYMOUS.to_owned(), Vec::new());
-            let anonymous = Arc::new(Caller { name, roles, scope: Scope::default() });
-            return Ok(Identity {
-                anonymous: Some(anonymous),
-                policy,
-                policy_file: None,
-                api_keys: None,
-                tokens: None,
-            });
+            return Ok(Identity::everybody());
         };
         let file = Guarded::new(policy_file, Guard::Rights, POLICY_BYTES_MAX);
         let policy = Watched::open(vec![file], |contents| read_policy(policy_file, contents))?;
@@ -95,6 +85,19 @@ impl Identity {
             api_keys: api_keys.transpose()?,
             tokens: jwt.as_ref().map(Tokens::open).transpose()?,
         })
+    }
+
+    /// Everybody is `ANONYMOUS` and may do everything.
+    pub fn everybody() -> Identity {
+        let (name, roles) = (ANONYMOUS.to_owned(), Vec::new());
+        let anonymous = Arc::new(Caller { name, roles, scope: Scope::default() });
+        Identity {
+            anonymous: Some(anonymous),
+            policy: Watched::fixed(Policy::everything()),
+            policy_file: None,
+            api_keys: None,
+            tokens: None,
+        }
     }
 
     /// Whether everybody may do everything.

@@ -109,6 +109,16 @@ impl<T> Watched<T> {
         Ok(Watched { files, value, tried: Mutex::new(digest) })
     }
 
+    /// A value of no files.
+    pub(super) fn fixed(value: T) -> Watched<T> {
+        let (_, digest) = read(&[]);
+        Watched {
+            files: Vec::new(),
+            value: ArcSwap::from_pointee(value),
+            tried: Mutex::new(digest),
+        }
+    }
+
     /// The value as it is now.
     pub(super) fn get(&self) -> Arc<T> {
         self.value.load_full()

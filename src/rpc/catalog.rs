@@ -15,6 +15,13 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
+    /// Whether the caller may call this.
+    fn permit<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let call = call::of(request)?;
+        let permit = self.service.permit(&call.visit, call.method);
+        permit.map_err(|error| status::of(&error))
+    }
+
     /// Runs `work`, which waits for the disk, beside the threads that serve connections.
     async fn beside<T: Send + 'static>(
         &self,
@@ -32,7 +39,7 @@ impl ModelCatalog for Catalog {
         &self,
         request: Request<proto::ListModelsRequest>,
     ) -> Result<Response<proto::ListModelsResponse>, Status> {
-        let proto::ListModelsRequest {} = request.into_inner();
+        self.permit(&request)?;
         call::guarded(|| {
             let models = self.service.list_models().into_iter().map(to_wire::model).collect();
             Ok(Response::new(proto::ListModelsResponse { models }))
@@ -43,6 +50,7 @@ impl ModelCatalog for Catalog {
         &self,
         request: Request<proto::GetModelCardRequest>,
     ) -> Result<Response<proto::GetModelCardResponse>, Status> {
+        self.permit(&request)?;
         let proto::GetModelCardRequest { task, version } = request.into_inner();
         let task_ref = from_wire::task_ref(proto::TaskRef { task, version })
             .map_err(|violations| status::invalid(&violations))?;
@@ -57,7 +65,7 @@ impl ModelCatalog for Catalog {
         &self,
         request: Request<proto::ReloadModelsRequest>,
     ) -> Result<Response<proto::ReloadModelsResponse>, Status> {
-        let proto::ReloadModelsRequest {} = request.into_inner();
+        self.permit(&request)?;
         self.beside(|service| Ok(to_wire::reload(service.reload()))).await
     }
 }

@@ -5,8 +5,8 @@ use prost_types::Timestamp;
 use super::{origin::Origin, proto};
 use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
-use crate::score::{Reason, Score, Sufficiency};
 use crate::registry::{Change, ReloadReport};
+use crate::score::{Reason, Score, Sufficiency};
 use crate::service::{Answer, Assessment, ModelCard, ModelInfo, NotEligible, ScoreResponse};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;

@@ -76,8 +76,9 @@ impl Page {
         for bundle in bundles {
             let Some(drift) = bundle.drift() else { continue };
             let manifest = bundle.manifest();
-            let labels =
-                |input| [("task", &*manifest.task), ("version", &*manifest.version), ("input", input)];
+            let labels = |input| {
+                [("task", &*manifest.task), ("version", &*manifest.version), ("input", input)]
+            };
             if let Some(psi) = drift.score {
                 self.sample(name, &labels("score"), psi);
             }
