@@ -2,16 +2,16 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use prodrome::rpc::{self, Limits};
+use prodrome::config::{self, Arguments, Errand, Settings};
+use prodrome::http::{self, Pages, Readiness};
 use prodrome::service::Service;
-use prodrome::{registry, telemetry};
+use prodrome::{meters, registry, rpc, telemetry};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
@@ -20,60 +20,34 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 2;
 const ENVIRONMENT: u8 = 4;
 
-/// Serves risk scores over gRPC.
-///
-/// Exit codes: 0 done, 1 ended by a second signal, 2 usage, 4 environment (a port in use ...).
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
-    /// Address to listen on; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:50051")]
-    listen: SocketAddr,
-    /// Folder of the models
-    #[arg(long, default_value = "models")]
-    models: PathBuf,
-    /// File of further concepts; may be given several times
-    #[arg(long, value_name = "FILE")]
-    concepts: Vec<PathBuf>,
-    /// Seconds that open calls have to end after SIGTERM or SIGINT
-    #[arg(long, default_value_t = 25)]
-    drain_seconds: u64,
-    /// Open connections; further ones are refused
-    #[arg(long, default_value_t = 1024)]
-    connections_max: usize,
-    /// What to log: a level, or levels by module such as `info,prodrome::rpc=debug`
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
-    /// Log in JSON, one object a line
-    #[arg(long)]
-    log_json: bool,
-    /// Serve demonstration versions, fitted on a simulated population, where a task has one; never for
-    /// patients
-    #[arg(long)]
-    demo: bool,
-    /// Listen on an address that other machines reach, although nothing is encrypted
-    #[arg(long)]
-    plaintext_on_network: bool,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.listen.ip().is_loopback() && !arguments.plaintext_on_network {
-        eprintln!(
-            "error: {} can be reached from other machines, and this server does not encrypt: \
-             patients' records would cross the network in the clear, and anyone could ask for \
-             scores. Listen on 127.0.0.1 behind a proxy that does TLS and checks callers, or pass \
-             --plaintext-on-network if the network itself is protected.",
-            arguments.listen
-        );
-        return ExitCode::from(USAGE);
+    let settings = match config::load(&arguments, std::env::vars_os()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match arguments.errand() {
+        Errand::Serve => {}
+        Errand::PrintConfig => {
+            say(settings.to_toml());
+            return ExitCode::SUCCESS;
+        }
+        Errand::CheckConfig => return check_config(&settings),
     }
-    if let Err(error) = telemetry::init(&arguments.log, arguments.log_json) {
-        eprintln!("error: --log: {error}");
-        return ExitCode::from(USAGE);
-    }
-    match run(arguments).await {
+    let telemetry = match telemetry::init(&settings.telemetry) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let served = run(settings).await;
+    telemetry.finish();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -82,31 +56,82 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { listen, models, concepts, drain_seconds, connections_max, demo, .. } =
-        arguments;
-    let registry =
-        registry::load(&models, &concepts, demo).context("the models cannot be loaded")?;
+/// Tries what the settings name, and says what is wrong with it.
+fn check_config(settings: &Settings) -> ExitCode {
+    let models = &settings.models;
+    let loaded = registry::load(&models.folder, &models.concepts, models.demo);
+    let faults: Vec<String> = match loaded {
+        Ok(registry) => {
+            registry.refused().iter().map(|refused| refused.error.to_string()).collect()
+        }
+        Err(error) => vec![format!("the models cannot be loaded: {error}")],
+    };
+    for fault in &faults {
+        eprintln!("error: {fault}");
+    }
+    if !faults.is_empty() {
+        return ExitCode::from(USAGE);
+    }
+    say("the settings, and what they name, can be used\n");
+    ExitCode::SUCCESS
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let Settings { listen, models, limits, .. } = &settings;
+    let registry = registry::load(&models.folder, &models.concepts, models.demo)
+        .context("the models cannot be loaded")?;
     let service = Arc::new(Service::new(registry));
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = bind(listen.address).await?;
+    let address = listener.local_addr()?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    greet(listener.local_addr()?, &service);
+    let served = Arc::clone(&service);
+    let has_model = move || !served.registry().served().is_empty();
+    let readiness = Arc::new(Readiness::new(has_model, || true));
+    let pages = show_pages(&settings, &service, &readiness).await?;
+    tokio::spawn(telemetry::tend(meters::process()));
+    greet(address, &service);
     let shutdown = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        readiness.drain();
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             std::process::exit(1);
         });
     };
-    let drain_max = Duration::from_secs(drain_seconds);
-    let limits = Limits { connections_max, drain_max, ..Limits::default() };
-    Ok(rpc::serve(listener, service, limits, shutdown).await?)
+    let served = rpc::serve(listener, service, *limits, shutdown).await;
+    // The pages stay to the end: until then `/readyz` says that calls are to go elsewhere.
+    if let Some(pages) = pages {
+        pages.abort();
+    }
+    Ok(served?)
 }
 
-/// Says what is served and how to try it; a closed stdout is no reason not to serve.
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Begins to show the pages, where the settings want them.
+async fn show_pages(
+    settings: &Settings,
+    service: &Arc<Service>,
+    readiness: &Arc<Readiness>,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(address) = settings.http else { return Ok(None) };
+    let listener = bind(address).await.context("`http.listen` (empty for no pages)")?;
+    say(&format!("metrics and probes on http://{}\n", listener.local_addr()?));
+    let service = Arc::clone(service);
+    let metrics = move || telemetry::metrics_page(meters::process(), service.registry().served());
+    let pages = Pages::new(Arc::clone(readiness), metrics);
+    Ok(Some(tokio::spawn(http::serve(listener, pages, std::future::pending()))))
+}
+
+/// Writes to stdout; a closed one is no reason not to serve.
+fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Says what is served and how to try it.
 fn greet(address: SocketAddr, service: &Service) {
     let mut lines = format!("listening on http://{address}\n");
     let models = service.list_models();
@@ -132,5 +157,5 @@ fn greet(address: SocketAddr, service: &Service) {
     };
     lines += "score a sample patient:\n  cargo run --release --example score -- ";
     lines += &format!("tests/cases/readmission/request.json{other}\n");
-    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
+    say(&lines);
 }

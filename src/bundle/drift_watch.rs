@@ -5,8 +5,8 @@
 //! counted: one half fills up while the other stands, then the older one is forgotten. No row is
 //! kept.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::drift::{Bands, DriftReference};
 use super::open::Bundle;

@@ -76,8 +76,7 @@ pub fn load(
     }
     layers.push(Layer::of_environment(environment, &known)?);
     layers.push(Layer { origin: Origin::Flag, tree: arguments.given() });
-    let unknown: Vec<Fault> =
-        layers.iter().flat_map(|layer| layer.unknown_keys(&known)).collect();
+    let unknown: Vec<Fault> = layers.iter().flat_map(|layer| layer.unknown_keys(&known)).collect();
     if !unknown.is_empty() {
         return Err(ConfigError::Faults(unknown));
     }

@@ -51,7 +51,8 @@ impl<H: Clone, const N: usize> Family<H, N> {
         }
         let values = labels.map(str::to_owned);
         let pairs = self.labels.iter().zip(&values);
-        let pairs: Vec<Label> = pairs.map(|(name, value)| Label::new(*name, value.clone())).collect();
+        let pairs: Vec<Label> =
+            pairs.map(|(name, value)| Label::new(*name, value.clone())).collect();
         let handle = (self.register)(recorder, &Key::from_parts(self.name, pairs));
         act(&handle);
         let mut more = known.as_ref().clone();

@@ -149,7 +149,8 @@ impl Meters {
     }
 
     fn call_ended(&self, method: &'static str, code: i32) {
-        let code = usize::try_from(code).ok().and_then(|code| CODES.get(code)).unwrap_or(&"UNKNOWN");
+        let code =
+            usize::try_from(code).ok().and_then(|code| CODES.get(code)).unwrap_or(&"UNKNOWN");
         self.calls.with(&self.recorder, [method, code], |calls| calls.increment(1));
     }
 

@@ -18,9 +18,8 @@ pub(super) const RELOAD_FAILURES: &str = "prodrome_reload_failures_total";
 
 /// Upper ends of the buckets of call durations, in seconds: a score takes well below a millisecond, a
 /// history of 10,000 events some, and the longest call is cut by its limit.
-const DURATION_SECONDS: [f64; 14] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
-];
+const DURATION_SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 const COUNTERS: [(&str, &str); 9] = [
     (CALLS, "Calls answered, by method and gRPC code"),

@@ -1,6 +1,7 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 use crate::bundle::Bundle;
+use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::{Forced, Registry};
 use crate::score::{Score, score};
@@ -154,7 +155,9 @@ impl Service {
             });
             add_issues(&mut data_issues, built.issues);
         }
-        Ok(ScoreResponse { assessments, data_issues })
+        let response = ScoreResponse { assessments, data_issues };
+        count(&response, meters::process());
+        Ok(response)
     }
 
     /// The bundles of the tasks asked for, each once; all of them for an empty list.
@@ -224,6 +227,19 @@ impl Service {
             refused: Some(refused.error.to_string()),
         });
         served.chain(refused).collect()
+    }
+}
+
+/// Counts what was answered.
+fn count(response: &ScoreResponse, meters: &Meters) {
+    for Assessment { task, model_version, outcome, .. } in &response.assessments {
+        match outcome {
+            Answer::Score(score) => meters.scored(task, model_version, score.tier.as_deref()),
+            Answer::NotEligible(_) => meters.not_eligible(task),
+        }
+    }
+    for issue in &response.data_issues {
+        meters.data_issue(issue.kind.name(), issue.count);
     }
 }
 
