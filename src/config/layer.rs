@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider, Source};
 
-use super::{Arguments, ConfigError, Fault, arguments};
+use super::{ConfigError, Fault, arguments};
 use crate::strict_toml;
 
 /// What the names of our environment variables begin with.

@@ -39,6 +39,8 @@ pub struct LimitsSettings {
     pub calls_at_once_max: u64,
     /// That work may wait for a processor; while it waits longer, calls are refused.
     pub queue_milliseconds: u64,
+    /// Streams of scores, in the whole process.
+    pub score_streams_max: u64,
     /// Requests of streams in work at once, in the whole process.
     pub stream_items_at_once: u64,
     /// Between saying NOT_SERVING and closing the door.
@@ -67,6 +69,7 @@ impl Default for LimitsSettings {
             keepalive_timeout_seconds: limits.keepalive_timeout.as_secs(),
             calls_at_once_max: whole(limits.calls_at_once_max),
             queue_milliseconds: milliseconds(limits.queue_max),
+            score_streams_max: whole(limits.score_streams_max),
             stream_items_at_once: whole(limits.stream_items_at_once),
             notice_milliseconds: milliseconds(limits.notice),
             drain_seconds: limits.drain_max.as_secs(),
@@ -80,7 +83,7 @@ const DAY_SECONDS: u64 = 24 * HOUR_SECONDS;
 impl LimitsSettings {
     /// The least and the most of each setting: room for every real site, none for a slip of the
     /// keyboard that makes a limit no limit.
-    fn ranges(&self) -> [(&'static str, u64, u64, u64); 17] {
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 18] {
         [
             ("connections_max", self.connections_max, 1, 100_000),
             ("streams_max", self.streams_max, 1, 10_000),
@@ -97,6 +100,7 @@ impl LimitsSettings {
             ("keepalive_timeout_seconds", self.keepalive_timeout_seconds, 1, HOUR_SECONDS),
             ("calls_at_once_max", self.calls_at_once_max, 1, 100_000),
             ("queue_milliseconds", self.queue_milliseconds, 1, 60_000),
+            ("score_streams_max", self.score_streams_max, 1, 10_000),
             ("stream_items_at_once", self.stream_items_at_once, 1, 1_024),
             ("notice_milliseconds", self.notice_milliseconds, 0, 60_000),
             ("drain_seconds", self.drain_seconds, 0, HOUR_SECONDS),
@@ -135,6 +139,7 @@ impl LimitsSettings {
             keepalive_timeout: seconds(self.keepalive_timeout_seconds),
             calls_at_once_max: count(self.calls_at_once_max),
             queue_max: Duration::from_millis(self.queue_milliseconds),
+            score_streams_max: count(self.score_streams_max),
             stream_items_at_once: count(self.stream_items_at_once),
             notice: Duration::from_millis(self.notice_milliseconds),
             drain_max: seconds(self.drain_seconds),

@@ -16,6 +16,7 @@ pub use visit::Visit;
 use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
 use crate::identity::{AuthError, Denied, Identity, Rates};
+use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::{Models, Registry};
 use crate::score::{Score, score};
@@ -201,7 +202,9 @@ impl Service {
             });
             add_issues(&mut data_issues, built.issues);
         }
-        Ok(ScoreResponse { assessments, data_issues })
+        let response = ScoreResponse { assessments, data_issues };
+        count(&response, meters::process());
+        Ok(response)
     }
 }
 
@@ -224,6 +227,19 @@ fn asked_for<'a>(
         }
     }
     Ok(bundles)
+}
+
+/// Counts what was answered.
+fn count(response: &ScoreResponse, meters: &Meters) {
+    for Assessment { task, model_version, outcome, .. } in &response.assessments {
+        match outcome {
+            Answer::Score(score) => meters.scored(task, model_version, score.tier.as_deref()),
+            Answer::NotEligible(_) => meters.not_eligible(task),
+        }
+    }
+    for issue in &response.data_issues {
+        meters.data_issue(issue.kind.name(), issue.count);
+    }
 }
 
 /// Times that make no sense against the prediction time.

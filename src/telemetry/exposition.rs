@@ -76,14 +76,12 @@ impl Page {
         for bundle in bundles {
             let Some(drift) = bundle.drift() else { continue };
             let manifest = bundle.manifest();
-            let labels = |input| {
-                [("task", &*manifest.task), ("version", &*manifest.version), ("input", input)]
-            };
-            if let Some(psi) = drift.score {
-                self.sample(name, &labels("score"), psi);
-            }
-            for input in drift.inputs {
-                self.sample(name, &labels(&input.column), input.psi);
+            let score = drift.score.map(|psi| ("score", psi));
+            let inputs = drift.inputs.iter().map(|input| (input.column.as_str(), input.psi));
+            for (input, psi) in score.into_iter().chain(inputs) {
+                let (task, version) = (manifest.task.as_str(), manifest.version.as_str());
+                let labels = [("task", task), ("version", version), ("input", input)];
+                self.sample(name, &labels, psi);
             }
         }
     }
