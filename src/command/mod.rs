@@ -1,5 +1,6 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
+mod api_key;
 mod audit_verify;
 mod check;
 mod cohort;
@@ -19,6 +20,7 @@ mod task_source;
 
 use std::path::PathBuf;
 
+pub use api_key::{ApiKeyMade, ApiKeyRequest, api_key};
 pub use audit_verify::{AuditVerified, AuditVerifyRequest, audit_verify};
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use cohort::{CohortRequest, Enrolled, cohort};

@@ -11,7 +11,8 @@ use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
 
-use super::audit_arguments::AuditVerifyArguments;
+use crate::api_key::ApiKeyArguments;
+use crate::audit_arguments::AuditVerifyArguments;
 
 /// Fits, judges and applies clinical risk models.
 ///
@@ -129,6 +130,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "models")]
         models: PathBuf,
     },
+    /// Make a key for a program that calls the server; its hash goes into the server's key file.
+    ApiKey(ApiKeyArguments),
     /// Put a version into service; a server takes it up when it starts.
     Promote(PromoteArguments),
     /// Find the first record of a server's access log that is not what was written there: exit code 1
