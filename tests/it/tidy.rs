@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 22] = [
+const RANKS: [(&str, u32); 24] = [
     ("page", 0),
+    ("private_file", 0),
+    ("signing", 0),
     ("strict_toml", 0),
     ("access", 0),
     ("record", 1),
@@ -55,7 +57,8 @@ const RESERVED: [(&str, &[&str]); 24] = [
     ("parquet::", &["import"]),
     ("flate2", &["import"]),
     ("zstd::", &["import"]),
-    ("std::fs", &["import", "registry", "command", "identity", "audit", "config"]),
+    // `private_file` is how the rooms with files keep theirs from others.
+    ("std::fs", &["private_file", "import", "registry", "command", "identity", "audit", "config"]),
     ("std::env", &["config"]),
     ("std::net", &["rpc", "http", "config"]),
     ("SystemTime", &["rpc", "http", "telemetry"]),
