@@ -80,3 +80,43 @@ fn without_password(text: String) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Keys {
+        proxy: String,
+        signing_secret: String,
+        signing_secret_file: String,
+        callers: Vec<Caller>,
+    }
+
+    #[derive(Serialize)]
+    struct Caller {
+        name: String,
+        api_key: String,
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_stand() {
+        let keys = Keys {
+            proxy: "https://user:hunter2@proxy:8080/a@b".into(),
+            signing_secret: "hunter2".into(),
+            signing_secret_file: "/run/secret".into(),
+            callers: vec![Caller { name: "ehr".into(), api_key: "hunter2".into() }],
+        };
+        let tree = Dict::from([("keys".to_owned(), Value::serialize(keys).unwrap())]);
+        let text = as_toml(&tree, &Figment::new());
+        assert!(!text.contains("hunter2") && !text.contains("user"), "{text}");
+        assert!(text.contains("proxy = \"https://(masked)@proxy:8080/a@b\"  # default"), "{text}");
+        assert!(text.contains("signing_secret = \"(masked)\""), "{text}");
+        assert!(text.contains("signing_secret_file = \"/run/secret\""), "{text}");
+        assert!(text.contains("name = \"ehr\""), "{text}");
+        let read: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(read["keys"]["callers"][0]["api_key"].as_str(), Some(MASK));
+    }
+}
