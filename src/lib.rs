@@ -51,6 +51,7 @@ pub mod import;
 pub mod meters;
 pub mod model;
 pub mod page;
+mod private_file;
 pub mod published;
 pub mod record;
 pub mod registry;

@@ -23,9 +23,11 @@ pub use crate::strict_toml::SettingFault;
 pub use arguments::{Arguments, Errand};
 pub use error::{ConfigError, Fault};
 pub use limits::LimitsSettings;
-pub use sections::{ListenSettings, ModelSettings};
+pub use sections::{ListenSettings, ModelsSettings};
 
+use crate::audit::{AuditError, AuditSettings};
 use crate::http::HttpSettings;
+use crate::identity::{IdentitySettings, RateSettings, TlsSettings};
 use crate::rpc::Limits;
 use crate::telemetry::TelemetrySettings;
 use layer::{Layer, Origin};
@@ -35,8 +37,12 @@ use layer::{Layer, Origin};
 #[serde(default, deny_unknown_fields)]
 struct Sections {
     listen: ListenSettings,
-    models: ModelSettings,
+    models: ModelsSettings,
     limits: LimitsSettings,
+    tls: TlsSettings,
+    identity: IdentitySettings,
+    rates: RateSettings,
+    audit: AuditSettings,
     http: HttpSettings,
     telemetry: TelemetrySettings,
 }
@@ -45,8 +51,13 @@ struct Sections {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: ListenSettings,
-    pub models: ModelSettings,
+    pub models: ModelsSettings,
     pub limits: Limits,
+    pub tls: TlsSettings,
+    pub identity: IdentitySettings,
+    pub rates: RateSettings,
+    /// `None` where no access log is kept.
+    pub audit: Option<AuditSettings>,
     /// Where `/metrics`, `/livez` and `/readyz` are; `None` for nowhere.
     pub http: Option<SocketAddr>,
     pub telemetry: TelemetrySettings,
@@ -98,14 +109,34 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
             Fault { path, origin, reason: fault.reason }
         }));
     };
-    sections.listen.check(false).unwrap_or_else(|faults| found("listen", faults));
+    sections.listen.check(!sections.tls.is_off()).unwrap_or_else(|faults| found("listen", faults));
     let limits = sections.limits.check().map_err(|faults| found("limits", faults));
     let http = sections.http.check().map_err(|faults| found("http", faults));
     let telemetry = sections.telemetry.check().map_err(|faults| found("telemetry", faults));
+    let audit = sections.audit.folder.is_some().then_some(&sections.audit);
+    if let Some(Err(error)) = audit.map(AuditSettings::check) {
+        let key = match &error {
+            AuditError::Setting { key, .. } => key,
+            _ => "folder",
+        };
+        found("audit", vec![SettingFault { key, reason: error.to_string() }]);
+    }
     match (limits, http, telemetry) {
         (Ok(limits), Ok(http), Ok(())) if faults.is_empty() => {
-            let Sections { listen, models, telemetry, .. } = sections;
-            Ok(Settings { listen, models, limits, http, telemetry, shown })
+            let Sections { listen, models, tls, identity, rates, audit, telemetry, .. } = sections;
+            let audit = audit.folder.is_some().then_some(audit);
+            Ok(Settings {
+                listen,
+                models,
+                limits,
+                tls,
+                identity,
+                rates,
+                audit,
+                http,
+                telemetry,
+                shown,
+            })
         }
         _ => Err(ConfigError::Faults(faults)),
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::SettingFault;
+use crate::registry::{ModelSettings, VERSIONS_KEPT};
 
 /// The section `[listen]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,17 +48,40 @@ impl ListenSettings {
 /// The section `[models]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ModelSettings {
+pub struct ModelsSettings {
     /// Folder of the models.
     pub folder: PathBuf,
     /// Files of further concepts, the site's own.
     pub concepts: Vec<PathBuf>,
     /// Serve demonstration versions, fitted on a simulated population, where a task has one.
     pub demo: bool,
+    /// How many versions of a task are loaded beside the one in service, at most.
+    pub versions_kept: usize,
+    /// How often the folder is looked at for changes.
+    pub reload_seconds: u64,
 }
 
-impl Default for ModelSettings {
-    fn default() -> ModelSettings {
-        ModelSettings { folder: "models".into(), concepts: Vec::new(), demo: false }
+impl Default for ModelsSettings {
+    fn default() -> ModelsSettings {
+        ModelsSettings {
+            folder: "models".into(),
+            concepts: Vec::new(),
+            demo: false,
+            versions_kept: VERSIONS_KEPT,
+            reload_seconds: 5,
+        }
+    }
+}
+
+impl ModelsSettings {
+    /// What the registry is told.
+    pub fn registry(&self) -> ModelSettings {
+        let ModelsSettings { folder, concepts, demo, versions_kept, .. } = self;
+        ModelSettings {
+            folder: folder.clone(),
+            concepts: concepts.clone(),
+            demo: *demo,
+            versions_kept: *versions_kept,
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,19 +11,24 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, Response};
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::service::Routes;
 use tonic::{Code, Status};
+use tracing::Instrument;
 
 use super::admission::Admission;
 use super::limits::Limits;
 use super::request_body::RequestBody;
 use super::traffic::{Answer, Traffic};
-use super::{deadline, status};
-use crate::access::Method;
+use super::{clock, deadline, status, visitor};
+use crate::access::{Method, Outcome};
+use crate::identity::Tls;
+use crate::meters;
+use crate::service::{Recorded, Service, Visit};
+use crate::trace::{self, Traceparent};
 
 const REQUEST_ID: &str = "x-request-id";
 /// Services that answer however full the server is, since those who ask decide where calls go.
@@ -48,13 +52,13 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Status>) -> Result<T, 
 fn panicked() -> Status {
     let incident = format!("{:016x}", RandomState::new().hash_one(Instant::now()));
     tracing::error!(incident, "a call panicked");
+    meters::process().panicked();
     status::internal(&incident)
 }
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) address: SocketAddr,
     /// The name in the client's certificate.
     pub(super) name: Option<String>,
     pub(super) traffic: Arc<Traffic>,
@@ -62,7 +66,7 @@ pub(super) struct Peer {
 
 /// The name of a call, for the log, the audit and the caller's questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CallId(u64);
+pub(super) struct CallId(pub(super) u64);
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,79 +77,157 @@ impl fmt::Display for CallId {
 /// What a handler may want to know of its call.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    pub(super) id: CallId,
     /// When the answer must be there; `None` for a stream whose caller gives no time.
     pub(super) end_by: Option<Instant>,
+    pub(super) method: Method,
+    pub(super) visit: Arc<Visit>,
+    /// The record that the access log will have of it.
+    pub(super) recorded: Option<Arc<Recorded>>,
+    pub(super) trace_id: Option<u128>,
+}
+
+/// The call of `request`.
+///
+/// # Errors
+/// Never for a request that came by the desk.
+pub(super) fn of<T>(request: &tonic::Request<T>) -> Result<&Call, Status> {
+    request.extensions().get().ok_or_else(|| status::internal("no desk"))
 }
 
 /// Where all calls of all connections come to.
 pub(super) struct Desk {
     routes: Routes,
+    service: Arc<Service>,
     limits: Limits,
     admission: Arc<Admission>,
+    ids: Arc<CallIds>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+/// Gives ids to calls.
+#[derive(Debug)]
+pub(super) struct CallIds {
     /// Makes the ids of this process differ from those of others.
     process: u32,
-    calls: AtomicU32,
+    next: AtomicU32,
+}
+
+impl CallIds {
+    pub(super) fn new() -> CallIds {
+        let process = RandomState::new().hash_one(Instant::now()) as u32;
+        CallIds { process, next: AtomicU32::new(0) }
+    }
+
+    pub(super) fn next(&self) -> CallId {
+        let number = self.next.fetch_add(1, Relaxed);
+        CallId(u64::from(self.process) << 32 | u64::from(number))
+    }
 }
 
 impl Desk {
-    pub(super) fn new(routes: Routes, limits: Limits, admission: Arc<Admission>) -> Desk {
-        let process = RandomState::new().hash_one(Instant::now()) as u32;
-        Desk { routes, limits, admission, process, calls: AtomicU32::new(0) }
+    pub(super) fn new(
+        routes: Routes,
+        (service, limits): (Arc<Service>, Limits),
+        admission: Arc<Admission>,
+        ids: Arc<CallIds>,
+        tls: Option<Arc<Tls>>,
+    ) -> Desk {
+        Desk { routes, service, limits, admission, ids, tls }
     }
 
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    fn next_id(&self) -> CallId {
-        let number = self.calls.fetch_add(1, Relaxed);
-        CallId(u64::from(self.process) << 32 | u64::from(number))
-    }
-
-    /// Answers one HTTP request, whatever it is, and logs it.
+    /// Answers one HTTP request, whatever it is: counted, recorded where it is about a patient, and
+    /// logged.
     pub(super) async fn answer(
         self: Arc<Desk>,
         request: Request<Incoming>,
         peer: Arc<Peer>,
     ) -> Result<Response<Answer<Body>>, Infallible> {
         let began = Instant::now();
-        let id = self.next_id();
+        let id = self.ids.next();
         let path = request.uri().path();
         let method = Method::of_path(path);
+        let name = Name { label: meters::method_label(path), is_quiet: is_unlimited(path) };
         let is_stream = method == Some(Method::ScoreStream) || path == WATCH;
-        let has_place = UNLIMITED.iter().any(|prefix| path.starts_with(prefix));
-        let given = deadline::of(request.headers());
-        let limit = match (is_stream, given) {
-            (true, given) => given,
-            (false, given) => {
-                Some(given.map_or(self.limits.call_max, |given| given.min(self.limits.call_max)))
-            }
-        };
+        let limit = self.limit(request.headers(), is_stream);
         let end_by = limit.and_then(|limit| began.checked_add(limit));
         let taken_by = end_by.filter(|_| !is_stream).map(|end_by| end_by + ANSWER_MAX);
         let open = Arc::new(peer.traffic.call(taken_by));
+        let counted = meters::process().call(name.label);
+        let place = request.headers().get("traceparent").and_then(|text| text.to_str().ok());
+        let place = place.and_then(Traceparent::parse);
+        let trace_id = place.map(Traceparent::trace_id);
+        let recorded =
+            method.and_then(|method| self.service.record(id.0, method, trace_id, clock::now));
         let wait = if is_stream { self.limits.idle_max } else { self.limits.body_max };
-        let name = Name { method, is_quiet: has_place };
-        let mut request =
+        let request =
             request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_stream));
-        request.extensions_mut().insert(Call { id, end_by });
-        let admitted = match has_place {
-            true => Ok(None),
-            false => self.admission.enter().map(Some),
-        };
-        let mut response = match admitted {
-            Ok(_place) => self.within(request, limit).await,
-            Err(shed) => status::shed(shed).into_http(),
-        };
+        let begun = Begun { method, end_by, recorded: recorded.clone(), trace_id };
+        let span = trace::call_span(name.label, place);
+        let answered = self.admitted(request, &peer, begun, limit, name.is_quiet);
+        let mut response = answered.instrument(span.clone()).await;
+        // An error of a single call always stands in the headers; a stream that began counts as OK.
+        let mut code = code_of(&response);
+        // What a stream answers is recorded one by one.
+        if let Some(recorded) = recorded.filter(|_| !is_stream || code != Code::Ok)
+            && let Err(error) = recorded.end(Outcome::of_code(code.into())).await
+        {
+            meters::process().audit_failed();
+            response = status::of(&error).into_http();
+            code = code_of(&response);
+        }
         if let Ok(value) = HeaderValue::try_from(id.to_string()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        // An error of a single call always stands in the headers; a stream that began logs as OK.
-        let code =
-            Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
-        name.log(id, code, began.elapsed());
+        let took = began.elapsed();
+        counted.answered(code.into(), took);
+        trace::call_ended(&span, code.into());
+        name.log(id, code, took);
         Ok(response.map(|body| Answer::new(body, open)))
+    }
+
+    /// The time that a call has, by what its caller says and what the server allows.
+    fn limit(&self, headers: &HeaderMap, is_stream: bool) -> Option<Duration> {
+        let given = deadline::of(headers);
+        let call_max = self.limits.call_max;
+        if is_stream { given } else { Some(given.map_or(call_max, |given| given.min(call_max))) }
+    }
+
+    /// Answers a call that finds a place, and whose caller is known.
+    async fn admitted(
+        &self,
+        mut request: Request<RequestBody>,
+        peer: &Peer,
+        begun: Begun,
+        limit: Option<Duration>,
+        is_unlimited: bool,
+    ) -> Response<Body> {
+        if is_unlimited {
+            return self.within(request, limit).await;
+        }
+        let _place = match self.admission.enter() {
+            Ok(place) => place,
+            Err(shed) => return status::shed(shed).into_http(),
+        };
+        // A path that is no method of ours is for the routes to refuse.
+        if let Some(method) = begun.method {
+            match visitor::of(&self.service, request.headers(), peer) {
+                Err(status) => return status.into_http(),
+                Ok(visit) => {
+                    if let Some(recorded) = &begun.recorded {
+                        recorded.caller(&visit);
+                    }
+                    let Begun { end_by, recorded, trace_id, .. } = begun;
+                    let visit = Arc::new(visit);
+                    let call = Call { end_by, method, visit, recorded, trace_id };
+                    request.extensions_mut().insert(call);
+                }
+            }
+        }
+        self.within(request, limit).await
     }
 
     /// Answers a call that has its place within `limit`.
@@ -175,9 +257,27 @@ impl Desk {
     }
 }
 
-/// A method as the log names it.
-struct Name {
+/// A call before anybody is recognised.
+struct Begun {
     method: Option<Method>,
+    end_by: Option<Instant>,
+    recorded: Option<Arc<Recorded>>,
+    trace_id: Option<u128>,
+}
+
+/// Whether calls of `path` are answered however full the server is.
+fn is_unlimited(path: &str) -> bool {
+    UNLIMITED.iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn code_of(response: &Response<Body>) -> Code {
+    Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
+}
+
+/// A method as logs and metrics name it: a path that is none of ours is the caller's own text, which
+/// may be anything.
+struct Name {
+    label: &'static str,
     is_quiet: bool,
 }
 
@@ -185,12 +285,7 @@ impl Name {
     /// Calls that went well are for the metrics to count; the log has those that did not, and at
     /// `debug` all.
     fn log(&self, id: CallId, code: Code, took: Duration) {
-        // A path that is no method of ours is the caller's own text, which may be anything.
-        let method = match self {
-            Name { method: Some(method), .. } => method.name(),
-            Name { is_quiet: true, .. } => "health or reflection",
-            Name { .. } => "unknown",
-        };
+        let method = self.label;
         let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if code == Code::Ok || self.is_quiet {
             tracing::debug!(%id, method, ?code, duration_us, "call");

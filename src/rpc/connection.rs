@@ -2,7 +2,6 @@
 //! server drains.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,8 +17,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, Sleep, interval, sleep, timeout};
 
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
 use super::call::{Desk, Peer};
 use super::traffic::{Counted, Traffic};
+use crate::identity::peer_name;
+use crate::meters;
 
 /// `PRI * HTTP/2.0`, two empty lines and `SM`: what a client sends before all else.
 pub(super) const PREFACE_BYTES: usize = 24;
@@ -30,7 +34,6 @@ const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::f
 /// `opened` is told when the handshake is done.
 pub(super) async fn serve(
     stream: TcpStream,
-    address: SocketAddr,
     desk: Arc<Desk>,
     mut draining: watch::Receiver<bool>,
     opened: impl FnOnce(),
@@ -39,20 +42,50 @@ pub(super) async fn serve(
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let limit = desk.limits().handshake_max;
+    let tls = desk.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config()));
     let begun = tokio::select! {
-        begun = timeout(limit, begin(stream)) => begun.ok().flatten(),
+        begun = timeout(limit, begin(stream, tls)) => begun.ok().flatten(),
         _ = draining.wait_for(|is_draining| *is_draining) => None,
     };
     let Some((stream, preface)) = begun else { return };
     opened();
+    let _counted = meters::process().connection();
     let traffic = Traffic::new();
-    let peer = Arc::new(Peer { address, name: None, traffic: Arc::clone(&traffic) });
-    calls(Counted::new(preface, stream, traffic), desk, peer, draining).await;
+    let name = match &stream {
+        Stream::Plain(_) => None,
+        Stream::Encrypted(tls) => tls.get_ref().1.peer_certificates().and_then(peer_name),
+    };
+    let peer = Arc::new(Peer { name, traffic: Arc::clone(&traffic) });
+    match stream {
+        Stream::Plain(tcp) => {
+            calls(Counted::new(preface, tcp, traffic), desk, peer, draining).await;
+        }
+        Stream::Encrypted(tls) => {
+            calls(Counted::new(preface, tls, traffic), desk, peer, draining).await;
+        }
+    }
 }
 
-async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> Option<(S, [u8; PREFACE_BYTES])> {
+/// A connection in the clear, or encrypted.
+enum Stream {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+/// The handshake, if there is one, and what HTTP/2 begins with.
+async fn begin(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+) -> Option<(Stream, [u8; PREFACE_BYTES])> {
+    let mut stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => Stream::Encrypted(Box::new(tls.accept(stream).await.ok()?)),
+    };
     let mut preface = [0; PREFACE_BYTES];
-    stream.read_exact(&mut preface).await.ok()?;
+    match &mut stream {
+        Stream::Plain(tcp) => tcp.read_exact(&mut preface).await.ok()?,
+        Stream::Encrypted(tls) => tls.read_exact(&mut preface).await.ok()?,
+    };
     Some((stream, preface))
 }
 

@@ -1,13 +1,14 @@
 //! gRPC (`prodrome.v1`): thin. Each call is converted, handed to `service`, and converted back.
 //!
 //! `server` opens `connection`s, whose `traffic` is watched; `call` stands around every call, with
-//! `admission`, `deadline` and `request_body`; `scoring`, `stream` and `catalog` are the handlers, and
+//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream` and `catalog` are the handlers, and
 //! `health` says what they can do; `from_wire` and `to_wire` convert; `status` names errors; `codec`
 //! reads messages, once `entries` has counted what they would unfold to. `limits` holds for all.
 
 mod admission;
 mod call;
 mod catalog;
+mod clock;
 mod codec;
 mod connection;
 mod deadline;
@@ -23,10 +24,11 @@ mod status;
 mod stream;
 mod to_wire;
 mod traffic;
+mod visitor;
 
 pub use health::health_name;
 pub use limits::Limits;
-pub use server::{ServeError, serve};
+pub use server::{ServeError, serve, serve_encrypted};
 
 /// The generated messages, servers and clients of `prodrome.v1`.
 #[doc(hidden)]

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tonic::service::Routes;
 
 use super::admission::Admission;
-use super::call::Desk;
+use super::call::{CallIds, Desk};
 use super::catalog::Catalog;
 use super::health::Health;
 use super::limits::Limits;
@@ -23,6 +23,8 @@ use super::proto::model_catalog_server::ModelCatalogServer;
 use super::proto::risk_scoring_server::RiskScoringServer;
 use super::scoring::Scoring;
 use super::{FILE_DESCRIPTOR_SET, connection};
+use crate::identity::Tls;
+use crate::meters::{self, Shed};
 use crate::service::Service;
 
 /// The rest after a failed accept: without file descriptors, trying on only burns the processor.
@@ -46,17 +48,50 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    serve_with(listener, None, service, limits, shutdown).await
+}
+
+/// The same, encrypted.
+///
+/// # Errors
+/// As of `serve`.
+pub async fn serve_encrypted(
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    service: Arc<Service>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    serve_with(listener, Some(tls), service, limits, shutdown).await
+}
+
+async fn serve_with(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    service: Arc<Service>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let mut models = service.models().subscribe();
     let mut health = Health::new(&service).await;
     let (drain, draining) = watch::channel(false);
-    let scoring = Scoring::new(Arc::clone(&service), limits, draining.clone());
-    let routes = routes(scoring, service, &health, &limits)?;
+    let ids = Arc::new(CallIds::new());
+    let scoring = Scoring::new((Arc::clone(&service), limits), draining.clone(), Arc::clone(&ids));
+    let routes = routes(scoring, Arc::clone(&service), &health, &limits)?;
     let admission = Admission::new(&limits);
-    let desk = Arc::new(Desk::new(routes, limits, Arc::clone(&admission)));
+    let of_all = (Arc::clone(&service), limits);
+    let desk = Arc::new(Desk::new(routes, of_all, Arc::clone(&admission), ids, tls));
     let mut door = Door { desk, draining, connections: JoinSet::new(), silent: VecDeque::new() };
     let watching = tokio::spawn(admission.watch());
     {
         let mut shutdown = pin!(shutdown);
-        tokio::select! { () = &mut shutdown => {}, () = door.accept(&listener) => {} }
+        let told = async {
+            while models.changed().await.is_ok() {
+                health.tell(&service).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { () = &mut shutdown => {}, () = door.accept(&listener) => {}, () = told => {} }
         tracing::info!(connections = door.connections.len(), "shutting down");
         health.not_serving().await;
         // Calls go on coming until their balancers have heard.
@@ -101,11 +136,12 @@ impl Door {
             };
             while self.connections.try_join_next().is_some() {}
             match accepted {
-                Ok((stream, address)) if self.make_room() => {
+                Ok((stream, _)) if self.make_room() => {
                     is_full = false;
-                    self.open(stream, address);
+                    self.open(stream);
                 }
                 Ok(_refused) => {
+                    meters::process().shed(Shed::Connections);
                     // Once for each time of being full, or an attacker would fill the log.
                     if !is_full {
                         let connections_max = self.desk.limits().connections_max;
@@ -133,16 +169,13 @@ impl Door {
         oldest.inspect(|silent| silent.handle.abort()).is_some()
     }
 
-    fn open(&mut self, stream: TcpStream, address: std::net::SocketAddr) {
+    fn open(&mut self, stream: TcpStream) {
         let is_open = Arc::new(AtomicBool::new(false));
         let opened = Arc::clone(&is_open);
-        let serve = connection::serve(
-            stream,
-            address,
-            Arc::clone(&self.desk),
-            self.draining.clone(),
-            move || opened.store(true, Relaxed),
-        );
+        let serve =
+            connection::serve(stream, Arc::clone(&self.desk), self.draining.clone(), move || {
+                opened.store(true, Relaxed)
+            });
         let handle = self.connections.spawn(serve);
         self.silent.push_back(Silent { is_open, handle });
     }

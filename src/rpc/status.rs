@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::admission::Shed;
 use super::proto;
+use crate::identity::AuthKind;
 use crate::record::Violation;
 use crate::service::ServiceError;
 
@@ -107,6 +108,21 @@ pub(super) fn of(error: &ServiceError) -> Status {
             details.set_resource_info("prodrome.v1/model", name, "", &message);
             Status::with_error_details(Code::NotFound, message, details)
         }
+        ServiceError::CardUnreadable { .. } => {
+            named(Code::Unavailable, &message, "CARD_UNREADABLE")
+        }
+        ServiceError::NotRecognised(error) => match error.kind() {
+            AuthKind::Unauthenticated => named(Code::Unauthenticated, &message, "NOT_RECOGNISED"),
+            AuthKind::Unavailable => named(Code::Unavailable, &message, "CREDENTIALS_UNAVAILABLE"),
+        },
+        ServiceError::Denied(_) => named(Code::PermissionDenied, &message, "DENIED"),
+        ServiceError::NoTaskAllowed => named(Code::PermissionDenied, &message, "NO_TASK_ALLOWED"),
+        ServiceError::TooOften { wait } => {
+            let mut details = info("TOO_OFTEN");
+            details.set_retry_info(Some(*wait));
+            Status::with_error_details(Code::ResourceExhausted, message, details)
+        }
+        ServiceError::NotRecorded(_) => named(Code::Unavailable, &message, "AUDIT_UNAVAILABLE"),
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
     }
 }
