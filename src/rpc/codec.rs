@@ -50,13 +50,17 @@ impl<U: Message + Default> Decoder for MessageDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        // tonic hands a whole message over in one piece.
-        if entries::are_too_many(buffer.chunk()) {
-            let reason = "more than 250000 entries";
-            return Err(status::invalid(&[Violation { path: String::new(), reason }]));
-        }
-        U::decode(buffer).map(Some).map_err(|error| unreadable(&error.to_string()))
+        read(buffer).map(Some)
     }
+}
+
+/// Reads a whole message; tonic hands one over in one piece.
+pub(super) fn read<U: Message + Default>(buffer: impl Buf) -> Result<U, Status> {
+    if entries::are_too_many(buffer.chunk()) {
+        let reason = "more than 250000 entries";
+        return Err(status::invalid(&[Violation { path: String::new(), reason }]));
+    }
+    U::decode(buffer).map_err(|error| unreadable(&error.to_string()))
 }
 
 fn unreadable(error: &str) -> Status {

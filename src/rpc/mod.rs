@@ -15,6 +15,8 @@ mod server;
 mod status;
 mod to_wire;
 
+#[doc(hidden)]
+pub use scoring::{read_record, score_message};
 pub use server::{Limits, ServeError, health_name, serve};
 
 /// The generated messages, servers and clients of `prodrome.v1`.

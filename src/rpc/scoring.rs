@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+use prost::Message;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::proto::risk_scoring_server::RiskScoring;
-use super::{call, from_wire, proto, status, to_wire};
-use crate::record::Time;
+use super::{call, codec, from_wire, proto, status, to_wire};
+use crate::record::{Record, Time};
 use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
@@ -79,4 +81,26 @@ fn entries(request: &proto::ScoreRequest) -> usize {
 fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A Score call from bytes to bytes, without transport: for measuring and for fuzzing.
+///
+/// # Errors
+/// As the call itself.
+#[doc(hidden)]
+pub fn score_message(service: &Service, message: Bytes, now: Time) -> Result<Vec<u8>, Status> {
+    let request = codec::read::<proto::ScoreRequest>(message)?;
+    score(service, request, now).map(|response| response.into_inner().encode_to_vec())
+}
+
+/// The record and the prediction time of a Score call's message.
+///
+/// # Errors
+/// As the call itself.
+#[doc(hidden)]
+pub fn read_record(message: Bytes) -> Result<(Record, Option<Time>), Status> {
+    let request = codec::read::<proto::ScoreRequest>(message)?;
+    let read = from_wire::score_request(request);
+    let (_, _, request) = read.map_err(|violations| status::invalid(&violations))?;
+    Ok((request.record, request.prediction_time))
 }
