@@ -69,9 +69,11 @@ fn digest(files: &Files, shipped: &Bundle) -> String {
 /// Trees over made-up rows: every input matters a little, some with others.
 fn trees(input: &InputSpec, columns: usize, leaves: usize) -> FlatTrees {
     let mut random = fastrand::Rng::with_seed(7);
-    let mut matrix = Matrix::with_capacity(input.inputs(), ROWS);
+    // Boosted trees read the values, and no indicators of missing ones.
+    let width = input.kept.len();
+    let mut matrix = Matrix::with_capacity(width, ROWS);
     let (mut labels, mut inputs) = (Vec::with_capacity(ROWS), Vec::new());
-    let pulls: Vec<f64> = (0..input.inputs()).map(|_| random.f64() - 0.5).collect();
+    let pulls: Vec<f64> = (0..width).map(|_| random.f64() - 0.5).collect();
     for _ in 0..ROWS {
         let mut row = vec![f32::NAN; columns];
         for column in &input.kept {
@@ -83,13 +85,14 @@ fn trees(input: &InputSpec, columns: usize, leaves: usize) -> FlatTrees {
             };
         }
         input.apply(&row, Gaps::Kept, &mut inputs);
+        inputs.truncate(width);
         let there = inputs.iter().zip(&pulls).filter(|(value, _)| !value.is_nan());
         let sum: f64 = there.map(|(value, pull)| pull * f64::from(*value).signum()).sum();
         labels.push(random.f64() < 1.0 / (1.0 + (-sum).exp()));
         matrix.push(&inputs);
     }
     let (rows, columns): (Vec<usize>, Vec<usize>) =
-        ((0..ROWS).collect(), (0..input.inputs()).collect());
+        ((0..ROWS).collect(), (0..width).collect());
     let patients: Vec<u32> = (0..ROWS as u32).collect();
     let params = BoostedParams {
         rounds: TREES,
