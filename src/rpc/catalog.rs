@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::proto::model_catalog_server::ModelCatalog;
+use super::serving::model_catalog_server::ModelCatalog;
 use super::{call, proto, to_wire};
 use crate::service::Service;
 

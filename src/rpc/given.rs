@@ -101,7 +101,7 @@ fn each<'a>(
     mut read: impl FnMut(Field<'a>) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
     let mut fields = Fields::of(field.bytes(name)?);
-    fields.try_for_each(|field| read(field?)).map_err(|fault| fault.under(name))
+    fields.try_for_each(&mut read).map_err(|fault| fault.under(name))
 }
 
 /// Adds the timestamp in `field` to what is known of it.
@@ -234,10 +234,10 @@ impl<'a> Event<'a> {
 
 /// An entry of one of a history's lists.
 #[derive(Debug)]
-pub(super) enum Entry<'a> {
+pub(super) enum Entry<'e, 'a> {
     Coverage(Period),
-    Encounter(Encounter<'a>),
-    Event(Event<'a>),
+    Encounter(&'e Encounter<'a>),
+    Event(&'e Event<'a>),
 }
 
 impl<'a> Person<'a> {
@@ -246,7 +246,7 @@ impl<'a> Person<'a> {
         &mut self,
         field: Field<'a>,
         name: &str,
-        mut take: impl FnMut(Entry<'a>),
+        mut take: impl FnMut(Entry<'_, 'a>),
     ) -> Result<(), Unreadable> {
         each(field, name, |field| {
             match field.number {
@@ -256,8 +256,8 @@ impl<'a> Person<'a> {
                 4 => timestamp(field, "death_time", &mut self.death_time)?,
                 5 => self.region = field.text("region")?,
                 6 => take(Entry::Coverage(Period::read(field, "coverage")?)),
-                7 => take(Entry::Encounter(Encounter::read(field, "encounters")?)),
-                8 => take(Entry::Event(Event::read(field, "events")?)),
+                7 => take(Entry::Encounter(&Encounter::read(field, "encounters")?)),
+                8 => take(Entry::Event(&Event::read(field, "events")?)),
                 9 => self.audit_attributes.add(field, "audit_attributes")?,
                 _ => field.unknown()?,
             }

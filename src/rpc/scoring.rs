@@ -3,20 +3,17 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use prost::Message;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
-use super::proto::risk_scoring_server::RiskScoring;
-use super::{call, codec, from_wire, proto, status, to_wire};
-use crate::record::{Record, Time};
+use super::request::ScoreRequest;
+use super::serving::risk_scoring_server::RiskScoring;
+use super::{call, from_wire, proto, status, to_wire};
+use crate::record::Time;
 use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
-/// About the least that an entry of a Bundle takes.
-const ENTRY_BYTES: usize = 256;
 /// How many large records are scored at once.
 const LARGE_AT_ONCE: usize = 2;
 
@@ -35,11 +32,11 @@ impl Scoring {
 impl RiskScoring for Scoring {
     async fn score(
         &self,
-        request: Request<proto::ScoreRequest>,
+        request: Request<ScoreRequest>,
     ) -> Result<Response<proto::ScoreResponse>, Status> {
         let request = request.into_inner();
         let now = now();
-        if entries(&request) <= INLINE_ENTRIES_MAX {
+        if request.entries() <= INLINE_ENTRIES_MAX {
             return score(&self.service, request, now);
         }
         // A place may be waited for, because the work of the others is bounded.
@@ -53,54 +50,22 @@ impl RiskScoring for Scoring {
     }
 }
 
-fn score(
+pub(super) fn score(
     service: &Service,
-    request: proto::ScoreRequest,
+    request: ScoreRequest,
     now: Time,
 ) -> Result<Response<proto::ScoreResponse>, Status> {
     call::guarded(|| {
         let (request_id, origin, request) =
-            from_wire::score_request(request).map_err(|violations| status::invalid(&violations))?;
+            from_wire::score_request(&request).map_err(|violations| status::invalid(&violations))?;
         let response = service.score(&request, now);
         let response = response.map_err(|error| status::of(&origin.error(error)))?;
         Ok(Response::new(to_wire::score_response(request_id, response, &origin)))
     })
 }
 
-fn entries(request: &proto::ScoreRequest) -> usize {
-    match &request.record {
-        Some(proto::score_request::Record::History(history)) => {
-            history.events.len() + history.encounters.len()
-        }
-        Some(proto::score_request::Record::FhirBundleJson(json)) => json.len() / ENTRY_BYTES,
-        None => 0,
-    }
-}
-
 /// The wall clock; a clock set before 1970 counts as 1970.
 fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// A Score call from bytes to bytes, without transport: for measuring and for fuzzing.
-///
-/// # Errors
-/// As the call itself.
-#[doc(hidden)]
-pub fn score_message(service: &Service, message: Bytes, now: Time) -> Result<Vec<u8>, Status> {
-    let request = codec::read::<proto::ScoreRequest>(message)?;
-    score(service, request, now).map(|response| response.into_inner().encode_to_vec())
-}
-
-/// The record and the prediction time of a Score call's message.
-///
-/// # Errors
-/// As the call itself.
-#[doc(hidden)]
-pub fn read_record(message: Bytes) -> Result<(Record, Option<Time>), Status> {
-    let request = codec::read::<proto::ScoreRequest>(message)?;
-    let read = from_wire::score_request(request);
-    let (_, _, request) = read.map_err(|violations| status::invalid(&violations))?;
-    Ok((request.record, request.prediction_time))
 }

@@ -22,8 +22,8 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::catalog::Catalog;
-use super::proto::model_catalog_server::ModelCatalogServer;
-use super::proto::risk_scoring_server::RiskScoringServer;
+use super::serving::model_catalog_server::ModelCatalogServer;
+use super::serving::risk_scoring_server::RiskScoringServer;
 use super::scoring::Scoring;
 use super::{FILE_DESCRIPTOR_SET, call};
 use crate::service::Service;
