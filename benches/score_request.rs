@@ -10,13 +10,14 @@
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prodrome::bundle::Bundle;
 use prodrome::feature::extract;
 use prodrome::record::{History, Time};
-use prodrome::registry;
+use prodrome::registry::{ModelSettings, Models};
 use prodrome::rpc::{proto, read_record, score_message};
 use prodrome::score::score;
 use prodrome::service::Service;
@@ -55,7 +56,8 @@ fn parts(leaves: usize, rounds: usize, only: Option<&str>) {
     let files = heavy::bundle(heavy::TASK, leaves);
     heavy::write(models.path(), heavy::TASK, &files);
     let bundle = Bundle::open(&files).unwrap();
-    let service = Service::new(registry::load(models.path(), &[], false).unwrap());
+    let settings = ModelSettings::new(models.path());
+    let service = Service::new(Arc::new(Models::open(settings).unwrap()));
     let message = |events, task, no_reasons| {
         Bytes::from(heavy::request(events, task, no_reasons).encode_to_vec())
     };

@@ -4,6 +4,7 @@
 //! registry's work), checks all of them, and gives the one `predict` that both programs use.
 
 mod drift;
+mod drift_watch;
 mod golden;
 mod interval;
 mod manifest;
@@ -12,12 +13,13 @@ mod predict;
 mod sufficiency;
 
 pub use drift::{Bands, DriftReference};
+pub use drift_watch::{DriftReading, InputDrift};
 pub use golden::{Golden, golden_rows};
 pub use interval::Interval;
 pub use manifest::{
     ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry,
     Recalibration, TierCut,
 };
-pub use open::{Bundle, BundleError, Files, MANIFEST, METRICS, REPORT, formula_file, sealed};
+pub use open::{Bundle, BundleError, CARD, Files, MANIFEST, METRICS, REPORT, formula_file, sealed};
 pub use predict::{Explanation, Prediction};
 pub use sufficiency::{Judgement, Sufficiency};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::drift_watch::DriftWatch;
 use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
@@ -22,6 +23,9 @@ pub const MANIFEST: &str = "manifest.json";
 
 /// The name of the file with the figures of the fit.
 pub const METRICS: &str = "metrics.json";
+
+/// The name of the card: what the model is good for and what not.
+pub const CARD: &str = "card.md";
 
 /// The name of the report for people.
 pub const REPORT: &str = "report.html";
@@ -80,6 +84,7 @@ pub struct Bundle {
     task: Task,
     columns: Vec<Column>,
     members: Vec<BundleMember>,
+    drift_watch: Option<DriftWatch>,
 }
 
 impl Bundle {
@@ -129,7 +134,23 @@ impl Bundle {
         check_manifest(&manifest, &task, &columns)?;
         let members = members(&manifest, files)?;
         let digest = hex(bytes);
-        Ok(Bundle { manifest, digest, concepts, task, columns, members })
+        let drift_watch = manifest.drift_reference.as_ref().map(DriftWatch::new);
+        Ok(Bundle { manifest, digest, concepts, task, columns, members, drift_watch })
+    }
+
+    /// Whether `files` are the very ones it was opened from.
+    pub fn holds(&self, files: &Files) -> bool {
+        files.get(MANIFEST).is_some_and(|bytes| hex(bytes) == self.digest)
+            && check_files(&self.manifest.files, files).is_ok()
+    }
+
+    /// Checks that `bytes` are the file called `name` that it was opened with.
+    ///
+    /// # Errors
+    /// `Extra` for a file it has not, `Changed` for other bytes.
+    pub fn check_file(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        let entry = self.manifest.files.get(name);
+        entry.ok_or_else(|| BundleError::Extra(name.to_owned()))?.check(name, bytes)
     }
 
     fn check_golden(&self) -> Result<(), BundleError> {
@@ -182,6 +203,10 @@ impl Bundle {
     pub(super) fn members(&self) -> &[BundleMember] {
         &self.members
     }
+
+    pub(super) fn drift_watch(&self) -> Option<&DriftWatch> {
+        self.drift_watch.as_ref()
+    }
 }
 
 /// The name in a bundle of the file of the formula called `id`.
@@ -228,11 +253,18 @@ fn check_files(named: &BTreeMap<String, FileEntry>, files: &Files) -> Result<(),
     }
     for (name, entry) in named {
         let bytes = files.get(name).ok_or_else(|| BundleError::Missing(name.clone()))?;
-        if bytes.len() as u64 != entry.bytes || hex(bytes) != entry.sha256 {
-            return Err(BundleError::Changed(name.clone()));
-        }
+        entry.check(name, bytes)?;
     }
     Ok(())
+}
+
+impl FileEntry {
+    fn check(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        match bytes.len() as u64 == self.bytes && hex(bytes) == self.sha256 {
+            true => Ok(()),
+            false => Err(BundleError::Changed(name.to_owned())),
+        }
+    }
 }
 
 fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {

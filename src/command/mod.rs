@@ -1,5 +1,6 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
+mod api_key;
 mod check;
 mod cohort;
 mod compare;
@@ -18,6 +19,7 @@ mod task_source;
 
 use std::path::PathBuf;
 
+pub use api_key::{ApiKeyMade, ApiKeyRequest, api_key};
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use compare::{CompareRequest, Compared, ComparedBundle, compare};

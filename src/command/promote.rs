@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommandError, records};
 use crate::bundle::{Bundle, METRICS};
-use crate::registry::{self, Forced, Stage};
+use crate::registry::{self, Forced, Promotion, Stage};
 use crate::train::{ComparedFigures, GateFigures, Served, refusals};
 
 /// A reason to force a version into service must be no longer, in characters.
@@ -75,7 +75,8 @@ pub fn promote(request: &PromoteRequest) -> Result<Promoted, CommandError> {
         None => return Err(CommandError::Gate(overruled)),
         Some(reason) => Some(Forced { version: version.clone(), reason, gate: overruled.clone() }),
     };
-    let bundle = registry::promote(models, task, version, *stage, forced)?;
+    let promotion = Promotion { forced, ..Promotion::new(task, version, *stage) };
+    let bundle = registry::promote(models, &promotion)?;
     let digest = bundle.digest().to_owned();
     Ok(Promoted { task: task.clone(), version: version.clone(), digest, overruled })
 }

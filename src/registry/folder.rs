@@ -1,18 +1,22 @@
 //! Version folders: read whole with limits, written whole or not at all.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, Metadata};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::RegistryError;
 use crate::bundle::Files;
 
 /// The most files a version folder may hold.
-const FILES_MAX: usize = 64;
+pub(super) const FILES_MAX: usize = 64;
 /// The one folder that a version folder may hold: the formulas that its task names.
-const PUBLISHED: &str = "published";
-/// The largest file of a bundle, in bytes.
-const FILE_BYTES_MAX: u64 = 256 << 20;
+pub(super) const PUBLISHED: &str = "published";
+/// The largest file of trees in a bundle, in bytes.
+const TREES_BYTES_MAX: u64 = 256 << 20;
+/// The largest other file of a bundle, in bytes: they are read as text, which takes more room.
+const TEXT_BYTES_MAX: u64 = 32 << 20;
+/// The largest version folder, in bytes.
+const VERSION_BYTES_MAX: u64 = 1 << 30;
 
 /// Whether `name` is a version: a whole number without a leading zero.
 pub(super) fn is_version(name: &str) -> bool {
@@ -24,41 +28,79 @@ pub(super) fn is_version(name: &str) -> bool {
 /// # Errors
 /// Anything in the folder but plain files, too many or too large ones.
 pub fn read_files(folder: &Path) -> Result<Files, RegistryError> {
-    let mut files = Files::new();
-    read_into(&mut files, folder, "")?;
-    let published = folder.join(PUBLISHED);
-    // Without following links: a link could lead anywhere.
-    if fs::symlink_metadata(&published).is_ok_and(|metadata| metadata.is_dir()) {
-        read_into(&mut files, &published, &format!("{PUBLISHED}/"))?;
+    // Without following links, here and below: a link could lead anywhere.
+    let metadata = fs::symlink_metadata(folder).map_err(RegistryError::io(folder))?;
+    if !metadata.is_dir() {
+        return Err(RegistryError::Folder { path: folder.to_owned(), reason: "not a folder" });
     }
-    Ok(files)
+    let mut reading = Reading::default();
+    reading.read(folder, "")?;
+    let published = folder.join(PUBLISHED);
+    if fs::symlink_metadata(&published).is_ok_and(|metadata| metadata.is_dir()) {
+        reading.read(&published, &format!("{PUBLISHED}/"))?;
+    }
+    Ok(reading.files)
 }
 
-/// Reads the files of `folder`; `before` stands before their names.
-fn read_into(files: &mut Files, folder: &Path, before: &str) -> Result<(), RegistryError> {
-    for entry in fs::read_dir(folder).map_err(RegistryError::io(folder))? {
-        let path = entry.map_err(RegistryError::io(folder))?.path();
-        let refuse = |reason| Err(RegistryError::Folder { path: path.clone(), reason });
-        let metadata = fs::symlink_metadata(&path).map_err(RegistryError::io(&path))?;
-        if metadata.is_dir() && before.is_empty() && path.ends_with(PUBLISHED) {
-            continue;
+/// A version folder as far as it has been read.
+#[derive(Default)]
+struct Reading {
+    files: Files,
+    bytes: u64,
+}
+
+impl Reading {
+    /// Reads the files of `folder`; `before` stands before their names.
+    fn read(&mut self, folder: &Path, before: &str) -> Result<(), RegistryError> {
+        for entry in fs::read_dir(folder).map_err(RegistryError::io(folder))? {
+            let path = entry.map_err(RegistryError::io(folder))?.path();
+            let refuse = |reason| Err(RegistryError::Folder { path: path.clone(), reason });
+            let metadata = fs::symlink_metadata(&path).map_err(RegistryError::io(&path))?;
+            if metadata.is_dir() && before.is_empty() && path.ends_with(PUBLISHED) {
+                continue;
+            }
+            if self.files.len() == FILES_MAX {
+                return refuse("more than 64 files in the folder");
+            }
+            if metadata.is_file() && self.bytes + metadata.len() > VERSION_BYTES_MAX {
+                return refuse("with it the folder holds more than 1 GiB");
+            }
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                return refuse("a file name that is not UTF-8");
+            };
+            let is_trees = path.extension().is_some_and(|extension| extension == "bin");
+            let bytes_max = if is_trees { TREES_BYTES_MAX } else { TEXT_BYTES_MAX };
+            let bytes = read_plain(&path, bytes_max)?;
+            self.bytes += bytes.len() as u64;
+            self.files.insert(format!("{before}{name}"), bytes);
         }
-        if !metadata.is_file() {
-            return refuse("not a plain file");
-        }
-        if metadata.len() > FILE_BYTES_MAX {
-            return refuse("larger than 256 MiB");
-        }
-        if files.len() == FILES_MAX {
-            return refuse("more than 64 files in the folder");
-        }
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            return refuse("a file name that is not UTF-8");
-        };
-        let bytes = fs::read(&path).map_err(RegistryError::io(&path))?;
-        files.insert(format!("{before}{name}"), bytes);
+        Ok(())
     }
-    Ok(())
+}
+
+/// The content of a plain file of at most `bytes_max` bytes: its size is looked at before it is read,
+/// and it is not read further when it grows meanwhile.
+///
+/// # Errors
+/// Anything but a plain file (a link, a pipe, a folder), a larger one, or one that cannot be read.
+pub(super) fn read_plain(path: &Path, bytes_max: u64) -> Result<Vec<u8>, RegistryError> {
+    let check = |metadata: &Metadata| {
+        let refuse = |reason| Err(RegistryError::Folder { path: path.to_owned(), reason });
+        match () {
+            () if !metadata.is_file() => refuse("not a plain file"),
+            () if metadata.len() > bytes_max => {
+                Err(RegistryError::TooLarge { path: path.to_owned(), bytes_max })
+            }
+            () => Ok(()),
+        }
+    };
+    check(&fs::symlink_metadata(path).map_err(RegistryError::io(path))?)?;
+    let file = File::open(path).map_err(RegistryError::io(path))?;
+    let metadata = file.metadata().map_err(RegistryError::io(path))?;
+    check(&metadata)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(bytes_max).read_to_end(&mut bytes).map_err(RegistryError::io(path))?;
+    Ok(bytes)
 }
 
 /// The version that a new bundle of `task` gets: one above the highest there is.
@@ -92,9 +134,7 @@ pub fn publish(
     let folder = models.join(task);
     let target = folder.join(version);
     fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
-    // One writer at a time; the lock ends with the file, also when the program is killed.
-    let lock = File::open(&folder).map_err(RegistryError::io(&folder))?;
-    lock.lock().map_err(RegistryError::io(&folder))?;
+    let _lock = locked(&folder)?;
     if target.exists() {
         let reason = "this version is there already";
         return Err(RegistryError::Folder { path: target, reason });
@@ -119,6 +159,13 @@ pub fn publish(
     fs::rename(&incoming, &target).map_err(RegistryError::io(&target))?;
     sync_folder(&folder)?;
     Ok(target)
+}
+
+/// One writer of a task folder at a time; the lock ends with the file, also when the program is killed.
+pub(super) fn locked(folder: &Path) -> Result<File, RegistryError> {
+    let lock = File::open(folder).map_err(RegistryError::io(folder))?;
+    lock.lock().map_err(RegistryError::io(folder))?;
+    Ok(lock)
 }
 
 /// Writes a file so that a reader sees the old content or the new, never a part.

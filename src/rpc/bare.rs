@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::codec::Read;
 use super::request::ScoreRequest;
-use super::{from_wire, scoring, status};
+use super::{from_wire, status, to_wire};
 use crate::record::{Record, Time};
 use crate::service::Service;
 
@@ -15,8 +15,11 @@ use crate::service::Service;
 /// # Errors
 /// As the call itself.
 pub fn score_message(service: &Service, message: Bytes, now: Time) -> Result<Vec<u8>, Status> {
-    let request = ScoreRequest::read(message)?;
-    scoring::score(service, request, now).map(|response| response.into_inner().encode_to_vec())
+    let read = from_wire::score_request(&ScoreRequest::read(message)?);
+    let (request_id, origin, request) = read.map_err(|violations| status::invalid(&violations))?;
+    let response = service.score(&request, now);
+    let response = response.map_err(|error| status::of(&origin.error(error)))?;
+    Ok(to_wire::score_response(request_id, response, &origin).encode_to_vec())
 }
 
 /// The record and the prediction time in the message of a Score call.

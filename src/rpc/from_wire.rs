@@ -149,15 +149,32 @@ fn task_refs(given: &[given::TaskRef<'_>], faults: &mut Faults) -> Vec<TaskRef> 
         return Vec::new();
     }
     let each = given.iter().enumerate();
-    each.map(|(place, given::TaskRef { task, version })| {
-        if task.is_empty() {
-            faults.at(|| format!("tasks[{place}].task"), MISSING);
-        }
-        faults.name(task, || format!("tasks[{place}].task"));
-        faults.name(version, || format!("tasks[{place}].version"));
-        TaskRef { task: (*task).to_owned(), version: filled(version) }
-    })
-    .collect()
+    each.map(|(place, given)| named_task(given, &|field| format!("tasks[{place}].{field}"), faults))
+        .collect()
+}
+
+fn named_task(
+    given: &given::TaskRef<'_>,
+    path: &dyn Fn(&str) -> String,
+    faults: &mut Faults,
+) -> TaskRef {
+    let given::TaskRef { task, version } = *given;
+    if task.is_empty() {
+        faults.at(|| path("task"), MISSING);
+    }
+    faults.name(task, || path("task"));
+    faults.name(version, || path("version"));
+    TaskRef { task: task.to_owned(), version: filled(version) }
+}
+
+/// A task and a version that are a request's own fields.
+///
+/// # Errors
+/// The fields that cannot be used.
+pub(super) fn task_ref(given: &given::TaskRef<'_>) -> Result<TaskRef, Vec<Violation>> {
+    let mut faults = Faults::default();
+    let named = named_task(given, &str::to_owned, &mut faults);
+    if faults.0.is_empty() { Ok(named) } else { Err(faults.0) }
 }
 
 fn score_options(given: &given::ScoreOptions, faults: &mut Faults) -> ScoreOptions {

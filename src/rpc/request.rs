@@ -6,6 +6,7 @@ use prost::bytes::Bytes;
 use super::wire::{Fields, Unreadable};
 
 /// Numbers of the fields that are looked at before a message is read as a whole.
+const REQUEST_ID: u32 = 1;
 const HISTORY: u32 = 2;
 const FHIR_BUNDLE_JSON: u32 = 3;
 const PATIENT_ID: u32 = 1;
@@ -55,6 +56,12 @@ impl ScoreRequest {
             found.encounters += usize::from(field.number == ENCOUNTERS);
         }
         found
+    }
+
+    /// The caller's name for it; empty where it has none, and where it cannot be read.
+    pub(super) fn request_id(&self) -> &str {
+        let ids = Fields::of(&self.0).filter(|field| field.number == REQUEST_ID);
+        ids.last().and_then(|field| field.text("request_id").ok()).unwrap_or_default()
     }
 
     /// The sender's id of the patient, for the audit; `None` for a Bundle, and where there is none.

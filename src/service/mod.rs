@@ -1,8 +1,24 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
+mod catalog;
+mod recorded;
+mod reload;
+mod visit;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use catalog::{ModelCard, ModelInfo};
+pub use recorded::Recorded;
+pub use visit::Visit;
+
+use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
+use crate::identity::{AuthError, Denied, Identity, Rates};
+use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
-use crate::registry::{Forced, Registry};
+use crate::registry::{Models, Registry};
 use crate::score::{Score, score};
 pub use crate::task::NotEligible;
 
@@ -59,30 +75,8 @@ pub struct ScoreResponse {
     pub data_issues: Vec<DataIssue>,
 }
 
-/// A model as `ListModels` shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelInfo {
-    pub task: String,
-    pub title: String,
-    pub version: String,
-    pub bundle_digest: String,
-    pub task_digest: String,
-    pub families: Vec<String>,
-    pub horizon_days: u32,
-    pub auroc: Option<f64>,
-    /// Fitted on a simulated population: for showing and trying alone.
-    pub synthetic_training_data: bool,
-    /// The task is a definition that nobody has checked against records.
-    pub not_validated: bool,
-    /// Why it is in service although the gate said no, with what the gate said; `None` for one that
-    /// passed.
-    pub forced: Option<String>,
-    /// Why it is not in service; `None` when it is.
-    pub refused: Option<String>,
-}
-
 /// Why a call got no answer.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ServiceError {
     /// Paths are relative to the request, such as `history.events[3].value`.
     #[error("the request cannot be used")]
@@ -93,27 +87,69 @@ pub enum ServiceError {
     UnknownVersion { task: String, version: String },
     #[error("no model is in service")]
     NothingServed,
+    /// Nobody who is known, by what the call brings.
+    #[error("{0}")]
+    NotRecognised(AuthError),
+    /// What the caller's rights lack.
+    #[error("{0}")]
+    Denied(Denied),
+    #[error("the caller's roles allow none of the tasks in service")]
+    NoTaskAllowed,
+    #[error("the caller's share of calls is used up for now; please try again a little later")]
+    TooOften { wait: Duration },
+    /// An answer that is not recorded must not leave.
+    #[error("the access log cannot be written, so nothing about patients is answered")]
+    NotRecorded(Arc<AuditError>),
+    /// The version is in service, and its card cannot be read from disk any more.
+    #[error("the card of task `{task}` version `{version}` cannot be read now")]
+    CardUnreadable { task: String, version: String },
 }
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// The use cases over a registry of models.
-#[derive(Debug)]
+/// The use cases over the models in service.
 pub struct Service {
-    registry: Registry,
+    models: Arc<Models>,
+    identity: Identity,
+    rates: Option<Rates>,
+    audit: Option<Arc<AuditLog>>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("models", &self.models).finish_non_exhaustive()
+    }
 }
 
 impl Service {
-    /// A service over the models of `registry`.
-    pub fn new(registry: Registry) -> Service {
-        Service { registry }
+    /// A service over models that may be swapped under it, for everybody: for one machine, for trying
+    /// out. No record is kept of who asked.
+    pub fn new(models: Arc<Models>) -> Service {
+        Service { models, identity: Identity::everybody(), rates: None, audit: None }
+    }
+
+    /// The same for those whom `identity` knows, each within its share of calls.
+    #[must_use]
+    pub fn for_callers(self, identity: Identity, rates: Option<Rates>) -> Service {
+        Service { identity, rates, ..self }
+    }
+
+    /// The same with a record of each call that is about a patient.
+    #[must_use]
+    pub fn recorded_in(self, log: Arc<AuditLog>) -> Service {
+        Service { audit: Some(log), ..self }
     }
 
     /// The models this service stands on.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    pub fn models(&self) -> &Arc<Models> {
+        &self.models
+    }
+
+    /// Who may call, and what each may do.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Scores one patient for the tasks asked for. `now` is the prediction time where the request
@@ -122,12 +158,24 @@ impl Service {
     /// # Errors
     /// A record that cannot be used, with the paths of its faults; a task or version not in service.
     pub fn score(&self, request: &ScoreRequest, now: Time) -> Result<ScoreResponse, ServiceError> {
+        // One for the whole call: an answer never mixes what a reload swaps.
+        self.score_on(&self.models.current(), request, &request.tasks, now)
+    }
+
+    /// Scores one patient for `tasks` by the models of `registry`.
+    fn score_on(
+        &self,
+        registry: &Registry,
+        request: &ScoreRequest,
+        tasks: &[TaskRef],
+        now: Time,
+    ) -> Result<ScoreResponse, ServiceError> {
         let prediction_time = request.prediction_time.unwrap_or(now);
         check_times(request, prediction_time)?;
         let mut assessments = Vec::new();
         let mut data_issues: Vec<DataIssue> =
             after_prediction_time(&request.record, prediction_time).into_iter().collect();
-        let bundles = self.asked_for(&request.tasks)?;
+        let bundles = asked_for(registry, tasks)?;
         for bundle in bundles {
             let known_after = &bundle.task().params().known_after;
             let built = History::build(&request.record, bundle.concepts(), known_after)
@@ -154,76 +202,43 @@ impl Service {
             });
             add_issues(&mut data_issues, built.issues);
         }
-        Ok(ScoreResponse { assessments, data_issues })
+        let response = ScoreResponse { assessments, data_issues };
+        count(&response, meters::process());
+        Ok(response)
     }
+}
 
-    /// The bundles of the tasks asked for, each once; all of them for an empty list.
-    fn asked_for(&self, tasks: &[TaskRef]) -> Result<Vec<&Bundle>, ServiceError> {
-        let served = self.registry.served();
-        if served.is_empty() {
-            return Err(ServiceError::NothingServed);
-        }
-        if tasks.is_empty() {
-            return Ok(served.iter().collect());
-        }
-        let mut bundles: Vec<&Bundle> = Vec::new();
-        for wanted in tasks {
-            let bundle = served.iter().find(|bundle| bundle.manifest().task == wanted.task);
-            let bundle = bundle.ok_or_else(|| self.unknown_task(&wanted.task))?;
-            let version = wanted.version.as_ref();
-            if let Some(version) = version.filter(|version| **version != bundle.manifest().version)
-            {
-                let (task, version) = (wanted.task.clone(), version.clone());
-                return Err(ServiceError::UnknownVersion { task, version });
-            }
-            if !bundles.iter().any(|known| std::ptr::eq(*known, bundle)) {
-                bundles.push(bundle);
-            }
-        }
-        Ok(bundles)
+/// The bundles of the tasks asked for, each once; the default of every task for an empty list.
+fn asked_for<'a>(
+    registry: &'a Registry,
+    tasks: &[TaskRef],
+) -> Result<Vec<&'a Bundle>, ServiceError> {
+    if registry.served().is_empty() {
+        return Err(ServiceError::NothingServed);
     }
-
-    fn unknown_task(&self, task: &str) -> ServiceError {
-        let names = self.registry.served().iter().map(|bundle| &bundle.manifest().task);
-        let nearest = names.min_by_key(|name| strsim::damerau_levenshtein(name, task)).cloned();
-        ServiceError::UnknownTask { task: task.to_owned(), nearest }
+    if tasks.is_empty() {
+        return Ok(registry.served().iter().map(Arc::as_ref).collect());
     }
+    let mut bundles: Vec<&Bundle> = Vec::new();
+    for TaskRef { task, version } in tasks {
+        let bundle = catalog::find(registry, task, version.as_deref())?.bundle().as_ref();
+        if !bundles.iter().any(|known| std::ptr::eq(*known, bundle)) {
+            bundles.push(bundle);
+        }
+    }
+    Ok(bundles)
+}
 
-    /// All models, those refused included.
-    pub fn list_models(&self) -> Vec<ModelInfo> {
-        let served = self.registry.served().iter().map(|bundle| {
-            let manifest = bundle.manifest();
-            let families = manifest.members.iter().map(|member| member.family.to_string());
-            ModelInfo {
-                task: manifest.task.clone(),
-                title: bundle.task().params().title.clone(),
-                version: manifest.version.clone(),
-                bundle_digest: bundle.digest().to_owned(),
-                task_digest: bundle.task().digest().to_owned(),
-                families: families.collect(),
-                horizon_days: bundle.task().params().time_at_risk.horizon_days,
-                auroc: manifest.held_out.map(|figures| figures.auroc),
-                synthetic_training_data: manifest.is_synthetic(),
-                not_validated: bundle.task().params().not_validated,
-                forced: self.registry.forced(&manifest.task).map(Forced::sentence),
-                refused: None,
-            }
-        });
-        let refused = self.registry.refused().iter().map(|refused| ModelInfo {
-            task: refused.task.clone(),
-            title: String::new(),
-            version: String::new(),
-            bundle_digest: String::new(),
-            task_digest: String::new(),
-            families: Vec::new(),
-            horizon_days: 0,
-            auroc: None,
-            synthetic_training_data: false,
-            not_validated: false,
-            forced: None,
-            refused: Some(refused.error.to_string()),
-        });
-        served.chain(refused).collect()
+/// Counts what was answered.
+fn count(response: &ScoreResponse, meters: &Meters) {
+    for Assessment { task, model_version, outcome, .. } in &response.assessments {
+        match outcome {
+            Answer::Score(score) => meters.scored(task, model_version, score.tier.as_deref()),
+            Answer::NotEligible(_) => meters.not_eligible(task),
+        }
+    }
+    for issue in &response.data_issues {
+        meters.data_issue(issue.kind.name(), issue.count);
     }
 }
 

@@ -9,7 +9,7 @@ use super::metrics::Quantiles;
 use super::report::{FitParams, Report, SourceNote, TrainError, headline};
 use super::select::{Chosen, Finalist, Layout, Table};
 use crate::bundle::{
-    Bundle, BundleError, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
+    Bundle, BundleError, CARD, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
     Manifest, MemberEntry, REPORT, TierCut, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
@@ -177,7 +177,7 @@ pub(super) fn finish(
         .collect();
     files.insert(METRICS.into(), json(report)?);
     let account = Account::of_fit(parts.cohort.task(), &manifest, &parts.params.source, report);
-    files.insert("card.md".into(), account.card().into_bytes());
+    files.insert(CARD.into(), account.card().into_bytes());
     files.insert(REPORT.into(), account.html().into_bytes());
     let files = sealed(manifest, files)?;
     let bundle = Bundle::open(&files)?;

@@ -3,7 +3,7 @@
 use super::account::published_only_card;
 use super::assemble::described;
 use super::report::TrainError;
-use crate::bundle::{Bundle, FORMAT_VERSION, Files, Manifest, sealed};
+use crate::bundle::{Bundle, CARD, FORMAT_VERSION, Files, Manifest, sealed};
 use crate::feature::Vocabulary;
 use crate::model::InputSpec;
 use crate::record::ConceptSet;
@@ -19,7 +19,7 @@ pub fn published_only(
     version: &str,
 ) -> Result<(Files, Bundle), TrainError> {
     let mut files = described(task, concepts)?;
-    files.insert("card.md".into(), published_only_card(task).into_bytes());
+    files.insert(CARD.into(), published_only_card(task).into_bytes());
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),

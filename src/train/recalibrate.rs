@@ -21,13 +21,11 @@ use super::report::{SourceNote, TrainError, headline};
 use super::small_cell::Count;
 use super::split::HeldOut;
 use super::versus::Beside;
-use crate::bundle::{Bundle, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
+use crate::bundle::{Bundle, CARD, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
 use crate::model::sigmoid;
 
 /// With fewer outcomes the level alone is moved: a slope would follow chance (Steyerberg 2019, ch. 20).
 const SLOPE_EVENTS_MIN: usize = 100;
-/// The name of the card.
-const CARD: &str = "card.md";
 
 /// What a recalibration is asked to do.
 #[derive(Debug, Clone, PartialEq)]

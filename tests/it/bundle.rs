@@ -2,11 +2,11 @@
 
 use prodrome::bundle::{Bundle, BundleError, Files};
 use prodrome::command::{self, with_threads};
-use prodrome::registry::{self, RegistryError, Stage};
+use prodrome::registry::{self, Promotion, RegistryError, Stage};
 
 use prodrome::import::Meter;
 
-use crate::support::{fit_request, fit_sample, root, shipped_files};
+use crate::support::{fit_request, fit_sample, models as models_of, root, shipped_files};
 
 fn refusal(files: &Files) -> BundleError {
     Bundle::open(files).expect_err("a changed bundle must be refused")
@@ -105,13 +105,12 @@ fn a_refused_bundle_is_named_and_the_registry_lives() {
     let models = tempfile::tempdir().unwrap();
     let version =
         registry::publish(models.path(), "readmit30_diabetes", "1", &shipped_files()).unwrap();
-    registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).unwrap();
-    assert_eq!(registry::load(models.path(), &[], false).unwrap().served().len(), 1);
+    let promotion = Promotion::new("readmit30_diabetes", "1", Stage::Stable);
+    registry::promote(models.path(), &promotion).unwrap();
+    assert_eq!(models_of(models.path(), false).current().served().len(), 1);
     std::fs::write(version.join("boosted.bin"), b"nothing").unwrap();
-    assert!(
-        registry::promote(models.path(), "readmit30_diabetes", "1", Stage::Stable, None).is_err()
-    );
-    let registry = registry::load(models.path(), &[], false).unwrap();
+    assert!(registry::promote(models.path(), &promotion).is_err());
+    let registry = models_of(models.path(), false).current();
     assert_eq!((registry.served().len(), registry.refused().len()), (0, 1));
     let reason = registry.refused()[0].error.to_string();
     assert!(reason.contains("boosted.bin is not the one the manifest names"), "{reason}");

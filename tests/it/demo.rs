@@ -13,7 +13,7 @@ use prodrome::record::{Time, Value};
 use prodrome::registry::{self, RegistryError, Stage};
 use prodrome::service::{Answer, ScoreOptions, ScoreRequest, Service, TaskRef};
 
-use crate::support::{discharge, patient, root, shipped_files, time};
+use crate::support::{self, discharge, patient, root, shipped_files, time};
 
 /// The shipped bundle as it would be, had it been fitted on a simulated population.
 fn synthetic_files() -> Files {
@@ -50,10 +50,10 @@ fn a_model_of_simulated_people_is_refused_for_patients_and_marked_when_shown() {
     assert_eq!(refused.exit_code(), 1);
     assert!(refused.to_string().contains("simulated population"), "{refused}");
     promote(models.path(), Stage::Demo).unwrap();
-    let registry = registry::load(models.path(), &[], false).unwrap();
+    let registry = support::models(models.path(), false).current();
     assert_eq!((registry.served().len(), registry.refused().len()), (0, 0), "not asked for");
 
-    let service = Service::new(registry::load(models.path(), &[], true).unwrap());
+    let service = Service::new(support::models(models.path(), true));
     assert!(service.list_models()[0].synthetic_training_data);
     let at = discharge();
     let answer = service.score(&request(patient(), "readmit30_diabetes", at), at).unwrap();
@@ -63,7 +63,7 @@ fn a_model_of_simulated_people_is_refused_for_patients_and_marked_when_shown() {
     // Somebody writes the stage by hand.
     let stages = models.path().join("readmit30_diabetes/stages.json");
     std::fs::write(stages, "{\"stable\": \"1\"}").unwrap();
-    let registry = registry::load(models.path(), &[], false).unwrap();
+    let registry = support::models(models.path(), false).current();
     assert!(matches!(registry.refused()[0].error, RegistryError::Synthetic { .. }));
 }
 
@@ -76,7 +76,7 @@ fn a_demonstration_leaves_the_version_in_service_as_it_is() {
     let stages = models.path().join("readmit30_diabetes/stages.json");
     let stages = std::fs::read_to_string(stages).unwrap();
     assert!(stages.contains("\"stable\": \"1\"") && stages.contains("\"demo\": \"1\""), "{stages}");
-    let served = registry::load(models.path(), &[], false).unwrap();
+    let served = support::models(models.path(), false).current();
     assert!(!served.served()[0].manifest().is_synthetic());
 }
 
@@ -112,7 +112,7 @@ fn after_a_visit() -> (Record, Time) {
 
 #[test]
 fn the_framingham_score_is_in_service_as_published_and_gives_no_probability_of_its_own() {
-    let service = Service::new(registry::load(&root().join("models"), &[], false).unwrap());
+    let service = Service::new(support::models(&root().join("models"), false));
     let (record, at) = after_a_visit();
     let answer = service.score(&request(record.clone(), "htn_incident", at), at).unwrap();
     let Answer::Score(score) = &answer.assessments[0].outcome else { panic!("{answer:?}") };

@@ -73,7 +73,7 @@ fn a_version_that_was_judged_on_few_is_refused_and_forcing_it_is_remembered() {
     assert_eq!(stages["stable"], "1");
     assert_eq!(stages["forced"]["reason"], "pilot on one ward, agreed on 1 May");
     assert_eq!(stages["forced"]["gate"].as_array().unwrap().len(), reasons.len());
-    let service = Service::new(registry::load(&models, &[], false).unwrap());
+    let service = Service::new(crate::support::models(&models, false));
     let shown = service.list_models()[0].forced.clone().unwrap();
     assert!(shown.contains("fewer than 100") && shown.ends_with("agreed on 1 May"), "{shown}");
     let digest = service.list_models()[0].bundle_digest.clone();

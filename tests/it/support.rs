@@ -10,7 +10,7 @@ use prodrome::model::Family;
 use prodrome::record::{
     Code, ConceptSet, Encounter, EncounterClass, Event, EventKind, Record, Time,
 };
-use prodrome::registry;
+use prodrome::registry::{self, ModelSettings, Models};
 use prodrome::service::Service;
 use prodrome::train::{HeldOut, Search};
 
@@ -105,7 +105,13 @@ pub(crate) fn one_task() -> &'static Path {
 
 /// A service over the shipped readmission model alone.
 pub(crate) fn service() -> Arc<Service> {
-    Arc::new(Service::new(registry::load(one_task(), &[], false).unwrap()))
+    Arc::new(Service::new(models(one_task(), false)))
+}
+
+/// The models of a folder, with the demonstrations or without.
+pub(crate) fn models(folder: &Path, demo: bool) -> Arc<Models> {
+    let settings = ModelSettings { demo, ..ModelSettings::new(folder) };
+    Arc::new(Models::open(settings).unwrap())
 }
 
 /// The task file `text` in a models folder of its own in `folder`, with the shipped concepts.

@@ -11,6 +11,8 @@ use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
 
+use crate::api_key::ApiKeyArguments;
+
 /// Fits, judges and applies clinical risk models.
 ///
 /// Exit codes: 0 done, 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
@@ -127,6 +129,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "models")]
         models: PathBuf,
     },
+    /// Make a key for a program that calls the server; its hash goes into the server's key file.
+    ApiKey(ApiKeyArguments),
     /// Put a version into service; a server takes it up when it starts.
     Promote(PromoteArguments),
 }

@@ -1,5 +1,6 @@
 //! `prodrome-train`: the offline trainer. Arguments in, one library call, an exit code out.
 
+mod api_key;
 mod arguments;
 
 use std::io::{IsTerminal, Write};
@@ -169,6 +170,10 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
         Command::Published { task, concepts, models } => {
             let request = PublishedRequest { task: task.source(concepts), models };
             let made = command::published(&request)?;
+            answer(&made, made.summary(), Vec::new())
+        }
+        Command::ApiKey(arguments) => {
+            let made = command::api_key(arguments.request())?;
             answer(&made, made.summary(), Vec::new())
         }
         Command::Promote(arguments) => promote(arguments),

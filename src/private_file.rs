@@ -1,0 +1,99 @@
+//! Files that hold secrets or traces of patients: for their owner alone, whole or not there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// The largest file of secrets, in bytes: keys are far smaller.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// Reads a file of secrets.
+///
+/// # Errors
+/// A file that anyone but its owner may open, that is no plain file, or larger than 64 KiB.
+pub(crate) fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
+    // Before it is opened: opening a pipe would wait for its writer.
+    let is_plain = fs::metadata(path)?.is_file();
+    let invalid = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    if !is_plain {
+        return invalid("not a plain file");
+    }
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o177 != 0 {
+        let why = format!("its mode is {mode:04o}, so others may read the secret: chmod 600 it");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    if metadata.len() > SECRET_BYTES_MAX {
+        return invalid("larger than 64 KiB: not a key");
+    }
+    let mut bytes = Vec::new();
+    file.take(SECRET_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes a folder, and those above it, that its owner alone can open; one that is there stays as it
+/// is.
+///
+/// # Errors
+/// A folder that cannot be made.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file that must not be there yet, to be added to.
+///
+/// # Errors
+/// A file of that name, or a folder that takes none.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Writes a file so that a reader sees the old content or the new, never a part, also after a loss of
+/// power.
+///
+/// # Errors
+/// A disk that does not take it.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let incoming = path.with_extension("incoming");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&incoming)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    fs::rename(&incoming, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Brings the names in a folder to disk.
+///
+/// # Errors
+/// A disk that does not take them.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    // The folder of a bare file name is the one we are in.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path).and_then(|folder| folder.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write_atomically(&path, b"secret").unwrap();
+        assert_eq!(read_secret(&path).unwrap(), b"secret");
+        for (mode, is_taken) in
+            [(0o400, true), (0o600, true), (0o640, false), (0o644, false), (0o700, false)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let read = read_secret(&path);
+            assert_eq!(read.is_ok(), is_taken, "{mode:o}");
+            let said = read.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(is_taken || said.contains("chmod 600"), "{said}");
+        }
+        assert!(read_secret(folder.path()).is_err(), "a folder");
+    }
+}

@@ -1,0 +1,106 @@
+//! The models in service, and how they are swapped while calls run.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::look::Look;
+use super::report::ReloadReport;
+use super::snapshot::Registry;
+use super::{RegistryError, VERSIONS_KEPT, load};
+
+/// Where the models are, and which of them may be in service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSettings {
+    /// The models folder.
+    pub folder: PathBuf,
+    /// Concept files of the site, added to each bundle's own concepts.
+    pub concepts: Vec<PathBuf>,
+    /// Whether the demonstration version is in service where a task has one. Without it, bundles fitted
+    /// on a simulated population are refused.
+    pub demo: bool,
+    /// How many versions of a task are loaded beside the one in service, at most.
+    pub versions_kept: usize,
+}
+
+impl ModelSettings {
+    /// The stable versions of a folder, with two more of each task.
+    pub fn new(folder: &Path) -> ModelSettings {
+        ModelSettings {
+            folder: folder.to_owned(),
+            concepts: Vec::new(),
+            demo: false,
+            versions_kept: VERSIONS_KEPT,
+        }
+    }
+
+    /// The files that matter to all tasks.
+    pub(super) fn shared_files(&self) -> impl Iterator<Item = &Path> {
+        self.concepts.iter().map(PathBuf::as_path)
+    }
+}
+
+/// Holds the models in service. `reload` swaps them whole; whoever took them before goes on with
+/// what it has.
+#[derive(Debug)]
+pub struct Models {
+    settings: ModelSettings,
+    current: ArcSwap<Registry>,
+    /// What the disk looked like just before it was read last; held by whoever reloads.
+    looked: Mutex<Look>,
+    generation: watch::Sender<u64>,
+}
+
+impl Models {
+    /// Loads what the folder has. A version that fails any check is refused, and an older one that the
+    /// stages file keeps is put in its place; other tasks are not touched.
+    ///
+    /// # Errors
+    /// When the folder or a concept file cannot be read at all.
+    pub fn open(settings: ModelSettings) -> Result<Models, RegistryError> {
+        let looked = Mutex::new(Look::take(&settings));
+        let current = ArcSwap::from_pointee(load::load(&settings, &Registry::default())?);
+        Ok(Models { settings, current, looked, generation: watch::Sender::new(0) })
+    }
+
+    /// What is in service now. A call takes it once and uses nothing else.
+    pub fn current(&self) -> Arc<Registry> {
+        self.current.load_full()
+    }
+
+    /// Whether the disk differs from what it was when it was read last. Cheap enough to ask every few
+    /// seconds: it stats the files and reads only stages files. It blocks on the file system.
+    pub fn has_changed(&self) -> bool {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        Look::take(&self.settings) != *looked
+    }
+
+    /// Reads the disk and swaps in what it holds, checked whole. Whatever is wrong there is refused, and
+    /// what was in service stays. One at a time; it blocks on the file system.
+    pub fn reload(&self) -> ReloadReport {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the reading: what is written meanwhile is seen by the next look.
+        *looked = Look::take(&self.settings);
+        let before = self.current();
+        let (next, fault) = match load::load(&self.settings, &before) {
+            Ok(next) => (next, None),
+            Err(error) => {
+                let error = Arc::new(error);
+                (load::kept(&before, &error), Some(error.to_string()))
+            }
+        };
+        let generation = *self.generation.borrow() + 1;
+        let report = ReloadReport::between(&before, &next, generation, fault);
+        self.current.store(Arc::new(next));
+        self.generation.send_replace(generation);
+        report
+    }
+
+    /// The number of reloads so far, and a wait for the next: for whoever tells others what is in
+    /// service.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+}
