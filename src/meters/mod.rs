@@ -137,8 +137,7 @@ impl Meters {
     }
 
     fn call_ended(&self, method: &'static str, outcome: Outcome) {
-        let code =
-            usize::try_from(code).ok().and_then(|code| CODES.get(code)).unwrap_or(&"UNKNOWN");
+        let code = outcome.name();
         self.calls.with(&self.recorder, [method, code], |calls| calls.increment(1));
     }
 
