@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prodrome::access::Outcome;
 use prodrome::bundle::Bundle;
 use prodrome::http::{self, NotReady, Pages, Readiness};
 use prodrome::meters::{self, Meters, Shed, method_label};
@@ -125,8 +126,8 @@ async fn silent_connections_are_few_and_end() {
 fn calls_are_counted_once_and_leave_nothing_in_flight() {
     let meters = Meters::new();
     let score = method_label("/prodrome.v1.RiskScoring/Score");
-    meters.call(score).answered(0, Duration::from_micros(300));
-    meters.call(score).answered(8, Duration::from_micros(20));
+    meters.call(score).answered(Outcome::Ok, Duration::from_micros(300));
+    meters.call(score).answered(Outcome::ResourceExhausted, Duration::from_micros(20));
     drop(meters.call(score));
     let open = meters.call(method_label("/patient/4711"));
     let connection = meters.connection();
@@ -217,7 +218,9 @@ fn answer_made_up_patients(service: &Service, count: u32) {
 fn metrics_page_after(patients: u32) {
     let service = service();
     let scores = |page: &str| Exposition::parse(page).sum("prodrome_scores_total");
-    let page = || telemetry::metrics_page(meters::process(), service.registry().served());
+    let registry = service.models().current();
+    let bundles = || registry.served().iter().map(|bundle| &**bundle);
+    let page = || telemetry::metrics_page(meters::process(), bundles());
     let before = scores(&page());
     answer_made_up_patients(&service, patients);
     let text = page();
@@ -229,7 +232,7 @@ fn metrics_page_after(patients: u32) {
     assert!(page.samples() <= 500, "{} series", page.samples());
     let kind = [("kind", "UNKNOWN_UNIT")];
     assert!(page.value("prodrome_data_issues_total", &kind).unwrap() >= f64::from(patients));
-    let digest = service.registry().served()[0].digest();
+    let digest = registry.served()[0].digest();
     let info = [("task", "readmit30_diabetes"), ("version", "1"), ("digest", digest)];
     assert_eq!(page.value("prodrome_model_info", &info), Some(1.0));
     let score = [("task", "readmit30_diabetes"), ("version", "1"), ("input", "score")];
