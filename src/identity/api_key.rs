@@ -125,7 +125,7 @@ impl KeyEntry {
         if roles.is_empty() || !roles.iter().all(|role| is_name(role)) {
             return Err("`roles` must name the roles of this key".into());
         }
-        let hash = hash.strip_prefix(HASH_PREFIX).and_then(|text| decode(text));
+        let hash = hash.strip_prefix(HASH_PREFIX).and_then(decode);
         let hash = hash.ok_or("`hash` is not what `prodrome-train api-key` prints")?;
         let expires = expires.map(|text| {
             Time::parse(&text).ok_or("`expires` must be a time such as 2027-01-31T00:00:00Z")

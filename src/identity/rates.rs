@@ -89,7 +89,7 @@ impl Rates {
         if self.others.len() < CALLERS_MAX {
             return true;
         }
-        if self.since_sweep.fetch_add(1, Ordering::Relaxed) % SWEEP_CALLS == 0 {
+        if self.since_sweep.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_CALLS) {
             self.others.retain_recent();
         }
         self.others.len() < CALLERS_MAX

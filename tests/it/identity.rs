@@ -112,7 +112,7 @@ fn the_policy_is_read_again_and_a_broken_one_is_not_taken() {
     assert!(identity.reload().faults.is_empty(), "each fault is told once");
     let text = std::fs::read_to_string(sample_policy()).unwrap();
     std::fs::write(&policy, text.replace("scorer.north", "scorer.south")).unwrap();
-    assert_eq!(identity.reload().changed, [policy.clone()]);
+    assert_eq!(identity.reload().changed, std::slice::from_ref(&policy));
     assert!(!known());
     std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o666)).unwrap();
     let faults = identity.reload().faults;

@@ -194,7 +194,7 @@ fn a_token_that_was_taken_before_is_not_taken_for_ever() {
     // The issuer changes its key under the same name.
     let file = folder.path().join("keys.json");
     std::fs::write(&file, key_set(&[&other])).unwrap();
-    assert_eq!(identity.reload().changed, [file.clone()]);
+    assert_eq!(identity.reload().changed, std::slice::from_ref(&file));
     assert_eq!(at(NOW_SECONDS), Some(AuthError::TokenSignature));
     let renewed = other.token(&claims());
     assert!(identity.authenticate(&bearer(&renewed), NOW_SECONDS).is_ok());
