@@ -217,7 +217,9 @@ fn answer_made_up_patients(service: &Service, count: u32) {
 fn metrics_page_after(patients: u32) {
     let service = service();
     let scores = |page: &str| Exposition::parse(page).sum("prodrome_scores_total");
-    let page = || telemetry::metrics_page(meters::process(), service.registry().served());
+    let registry = service.models().current();
+    let bundles = || registry.served().iter().map(|bundle| bundle.as_ref());
+    let page = || telemetry::metrics_page(meters::process(), bundles());
     let before = scores(&page());
     answer_made_up_patients(&service, patients);
     let text = page();
@@ -229,7 +231,7 @@ fn metrics_page_after(patients: u32) {
     assert!(page.samples() <= 500, "{} series", page.samples());
     let kind = [("kind", "UNKNOWN_UNIT")];
     assert!(page.value("prodrome_data_issues_total", &kind).unwrap() >= f64::from(patients));
-    let digest = service.registry().served()[0].digest();
+    let digest = registry.served()[0].digest();
     let info = [("task", "readmit30_diabetes"), ("version", "1"), ("digest", digest)];
     assert_eq!(page.value("prodrome_model_info", &info), Some(1.0));
     let score = [("task", "readmit30_diabetes"), ("version", "1"), ("input", "score")];
