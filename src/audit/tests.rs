@@ -23,6 +23,8 @@ enum Trick {
     Fails(Operation, ErrorKind),
     /// The disk takes half of what it is given, and then no more.
     Full,
+    /// As `Full`, and what it took cannot be cut off again.
+    Stuck,
     Hangs(Operation),
 }
 
@@ -58,11 +60,14 @@ impl Plan {
                 Trick::Fails(which, kind) if which == operation && is_now => {
                     return Err(kind.into());
                 }
-                Trick::Full if operation == Operation::Write && planned.has_halved => {
+                Trick::Stuck if operation == Operation::Cut => return Err(ErrorKind::Other.into()),
+                Trick::Full | Trick::Stuck
+                    if operation == Operation::Write && planned.has_halved =>
+                {
                     planned.has_halved = false;
                     return Err(ErrorKind::StorageFull.into());
                 }
-                Trick::Full if operation == Operation::Write && is_now => {
+                Trick::Full | Trick::Stuck if operation == Operation::Write && is_now => {
                     planned.has_halved = true;
                     return Ok(bytes / 2);
                 }
@@ -269,25 +274,22 @@ async fn a_half_record_that_cannot_be_cut_off_is_cut_off_by_the_next_start() {
     let site = Site::new(|_| {});
     let log = site.open();
     log.append(entry(&log, 1)).await.unwrap();
-    site.plan(Trick::Full);
-    site.faults.plan.set(Trick::Full, None);
-    // Cutting fails too.
-    let torn = {
-        let path = super::folder::path_of(&site.logs(), 1);
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        log.close(at(9)).await.unwrap_err();
-        text.push_str("{\"seq\":4,\"prev\":\"ab");
-        std::fs::write(&path, text).unwrap();
-        19
-    };
+    site.plan(Trick::Stuck);
+    let error = log.append(entry(&log, 2)).await.unwrap_err();
+    assert!(matches!(error, AuditError::Broken(_)), "{error}");
+    let text = std::fs::read_to_string(super::folder::path_of(&site.logs(), 1)).unwrap();
+    let (_, torn) = text.rsplit_once('\n').unwrap();
+    assert!(!torn.is_empty());
     site.plan(Trick::None);
+    assert!(log.close(at(9)).await.is_err());
     let log = site.open();
     log.append(entry(&log, 2)).await.unwrap();
     log.close(at(10)).await.unwrap();
     let records = site.records();
     let recovered = records.iter().find(|record| record["kind"] == "recovered").unwrap();
-    assert_eq!((&recovered["file"], &recovered["bytes_cut"]), (&1.into(), &torn.into()));
-    assert_eq!(site.outcomes().len(), 2);
+    let cut = (&recovered["file"], &recovered["bytes_cut"]);
+    assert_eq!(cut, (&1.into(), &torn.len().into()));
+    assert_eq!(site.outcomes().len(), 2, "the refused call is written once, by its second try");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
 mod api_key;
+mod audit_verify;
 mod check;
 mod cohort;
 mod compare;
@@ -14,12 +15,14 @@ mod published;
 mod recalibrate;
 mod records;
 mod score;
+mod sign;
 mod simulate;
 mod task_source;
 
 use std::path::PathBuf;
 
 pub use api_key::{ApiKeyMade, ApiKeyRequest, api_key};
+pub use audit_verify::{AuditVerified, AuditVerifyRequest, audit_verify};
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use compare::{CompareRequest, Compared, ComparedBundle, compare};
@@ -32,9 +35,11 @@ pub use published::{PublishedRequest, PublishedVersion, published};
 pub use recalibrate::{RecalibrateRequest, RecalibratedOutcome, recalibrate};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 
+use crate::audit::AuditError;
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;
 use crate::record::ConceptError;
@@ -64,6 +69,8 @@ pub enum CommandError {
     Train(#[from] TrainError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error("{0}")]
     Data(String),
     #[error("threads: {0}")]
@@ -89,6 +96,7 @@ impl CommandError {
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
+            | CommandError::Registry(RegistryError::Key { .. })
             | CommandError::Usage(_)
             | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
@@ -96,12 +104,14 @@ impl CommandError {
             | CommandError::Write(_)
             | CommandError::Threads(_)
             | CommandError::Json(_)
+            | CommandError::Audit(AuditError::Io { .. })
             | CommandError::Registry(RegistryError::Io { .. }) => 4,
             // A gate said no.
             CommandError::Registry(RegistryError::Synthetic { .. }) => 1,
             CommandError::Import(_)
             | CommandError::Train(_)
             | CommandError::Registry(_)
+            | CommandError::Audit(_)
             | CommandError::Data(_) => 3,
         }
     }

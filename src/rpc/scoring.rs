@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::admission::Shed;
 use super::call::{Call, CallIds};
 use super::limits::Limits;
-use super::proto::risk_scoring_server::RiskScoring;
+use super::serving::risk_scoring_server::RiskScoring;
+use super::request::{ScoreRequest, ScoreStreamRequest};
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
 use crate::record::Violation;
 use crate::registry::Registry;
@@ -17,8 +18,6 @@ use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
-/// About the least that an entry of a Bundle takes.
-const ENTRY_BYTES: usize = 256;
 /// How many large records are scored at once.
 const LARGE_AT_ONCE: usize = 2;
 /// How many large records wait for their turn; their requests are held meanwhile.
@@ -88,9 +87,9 @@ impl Scoring {
     pub(super) async fn answer(
         &self,
         asker: &Asker,
-        request: proto::ScoreRequest,
+        request: ScoreRequest,
     ) -> Result<proto::ScoreResponse, Status> {
-        let entries = entries(&request);
+        let entries = request.entries();
         if entries > self.limits.events_max {
             return Err(too_many_entries(&request));
         }
@@ -119,7 +118,7 @@ fn place(places: &Arc<Semaphore>, reason: &'static str) -> Result<OwnedSemaphore
 impl RiskScoring for Scoring {
     async fn score(
         &self,
-        request: Request<proto::ScoreRequest>,
+        request: Request<ScoreRequest>,
     ) -> Result<Response<proto::ScoreResponse>, Status> {
         let asker = self.asker(&request)?;
         self.answer(&asker, request.into_inner()).await.map(Response::new)
@@ -129,7 +128,7 @@ impl RiskScoring for Scoring {
 
     async fn score_stream(
         &self,
-        request: Request<Streaming<proto::ScoreStreamRequest>>,
+        request: Request<Streaming<ScoreStreamRequest>>,
     ) -> Result<Response<Self::ScoreStreamStream>, Status> {
         let place = place(&self.streams, "TOO_MANY_STREAMS")?;
         let asker = self.asker(&request)?;
@@ -141,12 +140,17 @@ impl RiskScoring for Scoring {
 fn score(
     service: &Service,
     Asker { call, registry }: &Asker,
-    request: proto::ScoreRequest,
+    request: ScoreRequest,
 ) -> Result<proto::ScoreResponse, Status> {
     call::guarded(|| {
+        // Whose record it was is kept also of one that cannot be used.
+        if let (Some(recorded), Some(id)) = (&call.recorded, request.patient_id()) {
+            recorded.patient(id);
+        }
+        let is_bundle = request.is_bundle();
         let (request_id, origin, request) =
-            from_wire::score_request(request).map_err(|violations| status::invalid(&violations))?;
-        if let Some(recorded) = &call.recorded {
+            from_wire::score_request(&request).map_err(|violations| status::invalid(&violations))?;
+        if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
             recorded.patient(&request.record.patient_id);
         }
         let scored = service.score_for(registry, &call.visit, call.method, &request, clock::now());
@@ -158,21 +162,8 @@ fn score(
     })
 }
 
-fn entries(request: &proto::ScoreRequest) -> usize {
-    match &request.record {
-        Some(proto::score_request::Record::History(history)) => {
-            history.events.len() + history.encounters.len()
-        }
-        Some(proto::score_request::Record::FhirBundleJson(json)) => json.len() / ENTRY_BYTES,
-        None => 0,
-    }
-}
-
-fn too_many_entries(request: &proto::ScoreRequest) -> Status {
-    let path = match &request.record {
-        Some(proto::score_request::Record::FhirBundleJson(_)) => "fhir_bundle_json",
-        _ => "history.events",
-    };
+fn too_many_entries(request: &ScoreRequest) -> Status {
+    let path = if request.is_bundle() { "fhir_bundle_json" } else { "history.events" };
     let reason = "more entries than this server takes; send the last years alone";
     status::invalid(&[Violation { path: path.into(), reason }])
 }

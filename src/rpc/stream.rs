@@ -5,6 +5,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
+use super::request::ScoreStreamRequest;
 use super::scoring::{Asker, Scoring};
 use super::{proto, status};
 use crate::access::Outcome;
@@ -18,7 +19,7 @@ type Answers = ReceiverStream<Result<proto::ScoreStreamResponse, Status>>;
 pub(super) fn answers(
     scoring: Scoring,
     asker: Asker,
-    requests: Streaming<proto::ScoreStreamRequest>,
+    requests: Streaming<ScoreStreamRequest>,
     place: OwnedSemaphorePermit,
 ) -> Answers {
     let (answers, taken) = mpsc::channel(ANSWERS_AHEAD);
@@ -48,7 +49,7 @@ pub(super) fn answers(
 async fn answer_all(
     scoring: &Scoring,
     asker: &Asker,
-    mut requests: Streaming<proto::ScoreStreamRequest>,
+    mut requests: Streaming<ScoreStreamRequest>,
     answers: &mpsc::Sender<Result<proto::ScoreStreamResponse, Status>>,
 ) -> Result<(), Status> {
     let mut draining = scoring.draining.clone();
@@ -75,10 +76,10 @@ async fn answer_all(
 async fn answer(
     scoring: &Scoring,
     asker: &Asker,
-    request: proto::ScoreStreamRequest,
+    request: ScoreStreamRequest,
 ) -> proto::ScoreStreamResponse {
-    let request = request.request.unwrap_or_default();
-    let request_id = request.request_id.clone();
+    let request = request.request;
+    let request_id = request.request_id().to_owned();
     let asker = asker.of_item(scoring);
     // The semaphore is never closed.
     let turn = scoring.items.acquire().await;
