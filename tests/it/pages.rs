@@ -1,7 +1,7 @@
 //! The pages beside gRPC: what they answer, what they refuse, and that their metrics are well-formed,
 //! few and free of anything of a patient.
 
-mod exposition;
+pub(crate) mod exposition;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,8 @@ async fn ask(address: std::net::SocketAddr, request: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-async fn get(address: std::net::SocketAddr, path: &str) -> String {
+/// The answer to a GET of `path`, head and body.
+pub(crate) async fn get(address: std::net::SocketAddr, path: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n")).await
 }
 
