@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::request::{ScoreRequest, ScoreStreamRequest};
 use super::serving::risk_scoring_server::RiskScoring;
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
+use crate::meters;
 use crate::record::Violation;
 use crate::registry::Registry;
 use crate::service::Service;
@@ -96,7 +97,7 @@ impl Scoring {
         if entries <= INLINE_ENTRIES_MAX {
             return score(&self.service, asker, request);
         }
-        let _place = place(&self.large_places, "TOO_MANY_LARGE_RECORDS")?;
+        let _place = place(&self.large_places, meters::Shed::LargeRecords)?;
         // Who waits here and is given up, by a deadline or the caller, is never scored.
         let turn = Arc::clone(&self.large).acquire_owned().await;
         let (service, asker) = (Arc::clone(&self.service), asker.clone());
@@ -109,8 +110,8 @@ impl Scoring {
 }
 
 /// A place that is free now.
-fn place(places: &Arc<Semaphore>, reason: &'static str) -> Result<OwnedSemaphorePermit, Status> {
-    let shed = Shed { reason, retry_after: LARGE_RETRY };
+fn place(places: &Arc<Semaphore>, what: meters::Shed) -> Result<OwnedSemaphorePermit, Status> {
+    let shed = Shed { what, retry_after: LARGE_RETRY };
     Arc::clone(places).try_acquire_owned().map_err(|_full| status::shed(shed))
 }
 
@@ -130,7 +131,7 @@ impl RiskScoring for Scoring {
         &self,
         request: Request<Streaming<ScoreStreamRequest>>,
     ) -> Result<Response<Self::ScoreStreamStream>, Status> {
-        let place = place(&self.streams, "TOO_MANY_STREAMS")?;
+        let place = place(&self.streams, meters::Shed::Streams)?;
         let asker = self.asker(&request)?;
         let answers = stream::answers(self.clone(), asker, request.into_inner(), place);
         Ok(Response::new(answers))

@@ -9,6 +9,7 @@ use super::request::ScoreStreamRequest;
 use super::scoring::{Asker, Scoring};
 use super::{proto, status};
 use crate::access::Outcome;
+use crate::meters::{self, Shed};
 
 /// Answers that wait to be taken before the next request is read.
 const ANSWERS_AHEAD: usize = 4;
@@ -65,7 +66,10 @@ async fn answer_all(
         match taken {
             Ok(Ok(())) => {}
             Ok(Err(_gone)) => return Ok(()),
-            Err(_) => return Err(status::too_slow()),
+            Err(_) => {
+                meters::process().shed(Shed::StreamStall);
+                return Err(status::too_slow());
+            }
         }
         // Single calls that came meanwhile go first.
         tokio::task::yield_now().await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prodrome::access::Outcome;
 use prodrome::bundle::Bundle;
 use prodrome::http::{self, NotReady, Pages, Readiness};
 use prodrome::meters::{self, Meters, Shed, method_label};
@@ -126,8 +127,8 @@ async fn silent_connections_are_few_and_end() {
 fn calls_are_counted_once_and_leave_nothing_in_flight() {
     let meters = Meters::new();
     let score = method_label("/prodrome.v1.RiskScoring/Score");
-    meters.call(score).answered(0, Duration::from_micros(300));
-    meters.call(score).answered(8, Duration::from_micros(20));
+    meters.call(score).answered(Outcome::Ok, Duration::from_micros(300));
+    meters.call(score).answered(Outcome::ResourceExhausted, Duration::from_micros(20));
     drop(meters.call(score));
     let open = meters.call(method_label("/patient/4711"));
     let connection = meters.connection();
