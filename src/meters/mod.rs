@@ -118,7 +118,7 @@ impl Meters {
             durations: Family::new(names::CALL_DURATION, ["method"], 10, histogram),
             in_flight: gauge(names::CALLS_IN_FLIGHT),
             connections: gauge(names::CONNECTIONS),
-            sheds: Family::new(names::SHEDS, ["reason"], 8, self::counter),
+            sheds: Family::new(names::SHEDS, ["reason"], 16, self::counter),
             scores: Family::new(names::SCORES, ["task", "version", "tier"], 128, self::counter),
             not_eligible: Family::new(names::NOT_ELIGIBLE, ["task"], 32, self::counter),
             data_issues: Family::new(names::DATA_ISSUES, ["kind"], 24, self::counter),

@@ -1,7 +1,7 @@
 //! The pages beside gRPC: what they answer, what they refuse, and that their metrics are well-formed,
 //! few and free of anything of a patient.
 
-mod exposition;
+pub(crate) mod exposition;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,8 @@ async fn ask(address: std::net::SocketAddr, request: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-async fn get(address: std::net::SocketAddr, path: &str) -> String {
+/// The answer to a GET of `path`, head and body.
+pub(crate) async fn get(address: std::net::SocketAddr, path: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n")).await
 }
 
@@ -219,7 +220,7 @@ fn metrics_page_after(patients: u32) {
     let service = service();
     let scores = |page: &str| Exposition::parse(page).sum("prodrome_scores_total");
     let registry = service.models().current();
-    let bundles = || registry.served().iter().map(|bundle| &**bundle);
+    let bundles = || registry.served().iter().map(|bundle| bundle.as_ref());
     let page = || telemetry::metrics_page(meters::process(), bundles());
     let before = scores(&page());
     answer_made_up_patients(&service, patients);

@@ -7,5 +7,8 @@ mod drain;
 mod frames;
 mod load;
 mod overload;
+mod probes;
 mod process;
 mod streams;
+#[cfg(feature = "otel")]
+mod traces;

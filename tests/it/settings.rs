@@ -154,6 +154,37 @@ fn values_of_the_wrong_kind_or_size_are_refused_with_origin_and_mend() {
 }
 
 #[test]
+fn sections_with_tables_inside_are_read_checked_and_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = "[rates]\nburst = 7\n[rates.callers.\"spiffe://site.example/ehr\"]\n\
+                calls_per_second = 2.5\nburst = 3\n\
+                [identity.jwt]\nissuer = \"https://issuer\"\naudiences = [\"prodrome\"]\n";
+    let path = file(folder.path(), good);
+    let settings = load(&["--config", path.to_str().unwrap()], &[]).unwrap();
+    assert_eq!(settings.rates.callers["spiffe://site.example/ehr"].burst, 3);
+    assert_eq!(settings.identity.jwt.as_ref().unwrap().audiences, ["prodrome"]);
+    let path = file(folder.path(), settings.to_toml());
+    let again = load(&["--config", path.to_str().unwrap()], &[]).unwrap();
+    assert_eq!((again.rates, again.identity), (settings.rates, settings.identity));
+
+    for (text, path, reason) in [
+        ("[identity.jwt]\nissuers = \"x\"", "identity.jwt.issuers", "did you mean `issuer`?"),
+        ("[identity.jwt]\nalgorithms = [\"HS256\"]", "identity.jwt.algorithms.0", "RS256"),
+        ("[rates.callers.ehr]\nbrst = 1", "rates.callers.ehr.brst", "did you mean `burst`?"),
+        ("[audit]\nfolder = \"x\"\nretention_days = 0", "audit.retention_days", "1 to 36500"),
+    ] {
+        let file = file(folder.path(), text);
+        let found = faults(&["--config", file.to_str().unwrap()], &[]);
+        assert_eq!(found[0].path, path, "{found:?}");
+        assert!(found[0].reason.contains(reason), "{found:?}");
+        assert_eq!(found[0].origin, format!("file {}", file.display()), "{found:?}");
+    }
+    let audiences = ("PRODROME_IDENTITY__JWT__AUDIENCES", "[\"a\", \"b\"]");
+    let settings = load(&[], &[audiences]).unwrap();
+    assert_eq!(settings.identity.jwt.unwrap().audiences, ["a", "b"]);
+}
+
+#[test]
 fn plaintext_on_the_network_needs_a_word() {
     let found = faults(&["--listen", "0.0.0.0:50051"], &[]);
     assert_eq!(

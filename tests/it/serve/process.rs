@@ -18,6 +18,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Server {
     child: Child,
     pub(super) address: SocketAddr,
+    /// Where metrics and probes are, when the settings name an address for them.
+    pub(super) pages: Option<SocketAddr>,
 }
 
 impl Server {
@@ -34,15 +36,19 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut pages = None;
         let address = loop {
             let line = lines.next().expect("the server ended before it listened").unwrap();
+            if let Some(address) = line.strip_prefix("metrics and probes on http://") {
+                pages = Some(address.parse().unwrap());
+            }
             if let Some(address) = line.strip_prefix("listening on http://") {
                 break address.parse().unwrap();
             }
         };
         // What it says later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Server { child, address }
+        Server { child, address, pages }
     }
 
     fn signal(&self, name: &str) {
