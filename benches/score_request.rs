@@ -157,7 +157,8 @@ fn write(folder: &Path) {
     for name in &names {
         heavy::write(&models, name, &heavy::bundle(name, LEAVES[1]));
     }
-    let bodies = [("score.grpc", 150, false), ("plain.grpc", 150, true), ("long.grpc", 10_000, false)];
+    let bodies =
+        [("score.grpc", 150, false), ("plain.grpc", 150, true), ("long.grpc", 10_000, false)];
     for (file, events, no_reasons) in bodies {
         let message = heavy::request(events, &names[0], no_reasons).encode_to_vec();
         let mut body = vec![0];

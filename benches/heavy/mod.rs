@@ -33,7 +33,8 @@ pub(crate) fn bundle(name: &str, leaves: usize) -> Files {
     let task = String::from_utf8(files["task.toml"].clone()).unwrap();
     let renamed = task.replacen(&format!("name = \"{TASK}\""), &format!("name = \"{name}\""), 1);
     files.insert("task.toml".to_owned(), renamed.into_bytes());
-    let shipped = Bundle::draft(&registry::read_files(&root.join("models").join(TASK).join("1")).unwrap());
+    let shipped =
+        Bundle::draft(&registry::read_files(&root.join("models").join(TASK).join("1")).unwrap());
     let shipped = shipped.unwrap();
     let mut manifest = shipped.manifest().clone();
     let trees = trees(&manifest.input, shipped.columns().len(), leaves);
@@ -91,8 +92,7 @@ fn trees(input: &InputSpec, columns: usize, leaves: usize) -> FlatTrees {
         labels.push(random.f64() < 1.0 / (1.0 + (-sum).exp()));
         matrix.push(&inputs);
     }
-    let (rows, columns): (Vec<usize>, Vec<usize>) =
-        ((0..ROWS).collect(), (0..width).collect());
+    let (rows, columns): (Vec<usize>, Vec<usize>) = ((0..ROWS).collect(), (0..width).collect());
     let patients: Vec<u32> = (0..ROWS as u32).collect();
     let params = BoostedParams {
         rounds: TREES,

@@ -232,7 +232,8 @@ impl<'a> History<'a> {
 
     /// The record, its faults added to `faults`.
     fn record(self, faults: &mut Faults) -> Record {
-        let given::Person { patient_id, birth_date, sex: number, death_time, region, .. } = self.person;
+        let given::Person { patient_id, birth_date, sex: number, death_time, region, .. } =
+            self.person;
         let birth_date = filled(birth_date).and_then(|text| {
             let date = PartialDate::parse(&text);
             if date.is_none() {
@@ -292,11 +293,7 @@ fn attributes(given: &given::AuditAttributes<'_>) -> AuditAttributes {
 }
 
 /// `None` when a fault was noted that leaves no encounter.
-fn encounter(
-    given: &given::Encounter<'_>,
-    place: usize,
-    faults: &mut Faults,
-) -> Option<Encounter> {
+fn encounter(given: &given::Encounter<'_>, place: usize, faults: &mut Faults) -> Option<Encounter> {
     let path = |field: &str| format!("history.encounters[{place}].{field}");
     let known_class = EncounterClass::parse(given.class);
     if known_class.is_none() {

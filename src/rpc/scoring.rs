@@ -9,8 +9,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::admission::Shed;
 use super::call::{Call, CallIds};
 use super::limits::Limits;
-use super::serving::risk_scoring_server::RiskScoring;
 use super::request::{ScoreRequest, ScoreStreamRequest};
+use super::serving::risk_scoring_server::RiskScoring;
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
 use crate::record::Violation;
 use crate::registry::Registry;
@@ -148,8 +148,8 @@ fn score(
             recorded.patient(id);
         }
         let is_bundle = request.is_bundle();
-        let (request_id, origin, request) =
-            from_wire::score_request(&request).map_err(|violations| status::invalid(&violations))?;
+        let (request_id, origin, request) = from_wire::score_request(&request)
+            .map_err(|violations| status::invalid(&violations))?;
         if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
             recorded.patient(&request.record.patient_id);
         }

@@ -4,7 +4,7 @@
 use super::answer::Reason;
 use super::words;
 use crate::bundle::{Bundle, Explanation};
-use crate::feature::{Facts, Feature, Source};
+use crate::feature::{Facts, Feature, Source, Token};
 use crate::model::logit;
 use crate::record::Evidence;
 
@@ -212,8 +212,7 @@ impl<'a> Parts<'a> {
     fn code(&self, feature: &Feature, learned: usize, column: usize, contribution: f64) -> Reason {
         let name = &self.bundle.columns()[column].name;
         let token = name.split_once('=').map_or(name.as_str(), |(_, token)| token);
-        let of_token =
-            |found: &&crate::feature::Token| found.learned == learned && found.text == token;
+        let of_token = |found: &&Token| found.learned == learned && found.text == token;
         let found = self.facts.tokens.iter().filter(of_token);
         let events = each_once(found.flat_map(|token| token.evidence.iter().copied()).collect());
         let text = words::learned(feature, token, self.bundle.concepts())

@@ -82,8 +82,7 @@ impl Paths {
     /// `tree` is checked, and in the one order that trees have.
     pub(super) fn of(tree: &[Node]) -> Paths {
         let numbers = numbers(tree);
-        let root =
-            Reached { from: None, left: false, inputs: 0, share: 0.0, repeat: Split::FIRST };
+        let root = Reached { from: None, left: false, inputs: 0, share: 0.0, repeat: Split::FIRST };
         let mut reached = vec![root; tree.len()];
         let mut paths = Paths::default();
         for (index, node) in tree.iter().enumerate() {
@@ -149,9 +148,8 @@ fn numbers(tree: &[Node]) -> Vec<u32> {
         Node::Branch { left, .. } => Some(left as usize..left as usize + 2),
         Node::Leaf { .. } => None,
     };
-    let is_inner = |node: &Node| {
-        children(node).is_some_and(|children| !tree[children].iter().all(is_leaf))
-    };
+    let is_inner =
+        |node: &Node| children(node).is_some_and(|children| !tree[children].iter().all(is_leaf));
     let splits = tree.iter().filter(|node| !is_leaf(node)).count() as u32;
     let inner = tree.iter().filter(|node| is_inner(node)).count() as u32;
     let (mut next_inner, mut next_bottom, mut next_leaf) = (0, inner, splits);

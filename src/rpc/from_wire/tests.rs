@@ -166,7 +166,8 @@ fn meaning(bytes: &[u8]) -> Result<String, Vec<(String, &'static str)>> {
     let read = score_request(&request::ScoreRequest::new(bytes.to_vec().into()));
     let read = read.map(|(id, origin, request)| format!("{id} {origin:?} {request:?}"));
     read.map_err(|found| {
-        let mut faults: Vec<_> = found.into_iter().map(|fault| (fault.path, fault.reason)).collect();
+        let mut faults: Vec<_> =
+            found.into_iter().map(|fault| (fault.path, fault.reason)).collect();
         faults.sort();
         faults
     })
