@@ -100,8 +100,10 @@ fn each<'a>(
     name: &str,
     mut read: impl FnMut(Field<'a>) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
-    let mut fields = Fields::of(field.bytes(name)?);
-    fields.try_for_each(&mut read).map_err(|fault| fault.under(name))
+    for field in Fields::of(field.bytes(name)?) {
+        read(field).map_err(|fault| fault.under(name))?;
+    }
+    Ok(())
 }
 
 /// Adds the timestamp in `field` to what is known of it.

@@ -3,7 +3,7 @@
 
 use prost::bytes::Bytes;
 
-use super::wire::{Fields, Unreadable};
+use super::wire::{Field, Fields, Unreadable};
 
 /// Numbers of the fields that are looked at before a message is read as a whole.
 const REQUEST_ID: u32 = 1;
@@ -17,7 +17,14 @@ const ENTRY_BYTES: usize = 256;
 
 /// A `prodrome.v1.ScoreRequest`. It may be no protobuf at all: who reads it finds out.
 #[derive(Clone, Default)]
-pub(crate) struct ScoreRequest(Bytes);
+pub(crate) struct ScoreRequest {
+    message: Bytes,
+    listed: Entries,
+    /// Length of the Bundles in it.
+    bundle_bytes: Option<usize>,
+    request_id: Bytes,
+    patient_id: Bytes,
+}
 
 /// How many entries a record has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,54 +34,62 @@ pub(super) struct Entries {
 }
 
 impl ScoreRequest {
+    /// The request in `message`; of what cannot be read, what is known up to there.
     pub(super) fn new(message: Bytes) -> ScoreRequest {
-        ScoreRequest(message)
+        let mut request = ScoreRequest::default();
+        let bytes = |field: Field<'_>| field.bytes("").map(|bytes| message.slice_ref(bytes));
+        for field in Fields::of(&message) {
+            match field.number {
+                REQUEST_ID => request.request_id = bytes(field).unwrap_or_default(),
+                FHIR_BUNDLE_JSON => {
+                    let more = field.bytes("").map_or(0, <[u8]>::len);
+                    request.bundle_bytes = Some(request.bundle_bytes.unwrap_or(0) + more);
+                }
+                HISTORY => {
+                    for field in field.bytes("").map(Fields::of).into_iter().flatten() {
+                        match field.number {
+                            PATIENT_ID => request.patient_id = bytes(field).unwrap_or_default(),
+                            EVENTS => request.listed.events += 1,
+                            ENCOUNTERS => request.listed.encounters += 1,
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        request.message = message;
+        request
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.message
     }
 
-    /// How many events and encounters it lists, or would list where its record is a Bundle; of what
-    /// cannot be read, those up to there.
+    /// How many events and encounters its history lists.
+    pub(super) fn listed(&self) -> Entries {
+        self.listed
+    }
+
+    /// How many events and encounters it lists, or would list where its record is a Bundle.
     pub(super) fn entries(&self) -> usize {
-        let bundles = self.each(FHIR_BUNDLE_JSON).map(|json| json.len() / ENTRY_BYTES);
-        let Entries { events, encounters } = self.listed();
-        events + encounters + bundles.sum::<usize>()
+        let Entries { events, encounters } = self.listed;
+        events + encounters + self.bundle_bytes.unwrap_or(0) / ENTRY_BYTES
     }
 
     /// Whether its record is a Bundle.
     pub(super) fn is_bundle(&self) -> bool {
-        self.each(FHIR_BUNDLE_JSON).next().is_some()
-    }
-
-    pub(super) fn listed(&self) -> Entries {
-        let mut found = Entries::default();
-        let histories = self.each(HISTORY).flat_map(Fields::of);
-        for field in histories {
-            found.events += usize::from(field.number == EVENTS);
-            found.encounters += usize::from(field.number == ENCOUNTERS);
-        }
-        found
+        self.bundle_bytes.is_some()
     }
 
     /// The caller's name for it; empty where it has none, and where it cannot be read.
     pub(super) fn request_id(&self) -> &str {
-        let ids = Fields::of(&self.0).filter(|field| field.number == REQUEST_ID);
-        ids.last().and_then(|field| field.text("request_id").ok()).unwrap_or_default()
+        std::str::from_utf8(&self.request_id).unwrap_or_default()
     }
 
     /// The sender's id of the patient, for the audit; `None` for a Bundle, and where there is none.
     pub(super) fn patient_id(&self) -> Option<&str> {
-        let histories = self.each(HISTORY).flat_map(Fields::of);
-        let ids = histories.filter(|field| field.number == PATIENT_ID);
-        ids.filter_map(|field| field.text("patient_id").ok()).last().filter(|id| !id.is_empty())
-    }
-
-    /// The contents of the fields of this number, as far as the message can be read.
-    fn each(&self, number: u32) -> impl Iterator<Item = &[u8]> {
-        let fields = Fields::of(&self.0);
-        fields.filter(move |field| field.number == number).filter_map(|f| f.bytes("").ok())
+        std::str::from_utf8(&self.patient_id).ok().filter(|id| !id.is_empty())
     }
 }
 
@@ -101,7 +116,7 @@ impl ScoreStreamRequest {
             [only] => message.slice_ref(only),
             parts => Bytes::from(parts.concat()),
         };
-        Ok(ScoreStreamRequest { request: ScoreRequest(request) })
+        Ok(ScoreStreamRequest { request: ScoreRequest::new(request) })
     }
 }
 
