@@ -58,6 +58,7 @@ pub mod registry;
 pub mod rpc;
 pub mod score;
 pub mod service;
+pub mod signing;
 pub mod simulate;
 mod strict_toml;
 pub mod task;

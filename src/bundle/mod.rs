@@ -20,6 +20,8 @@ pub use manifest::{
     ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry,
     Recalibration, TierCut,
 };
-pub use open::{Bundle, BundleError, CARD, Files, MANIFEST, METRICS, REPORT, formula_file, sealed};
+pub use open::{
+    Bundle, BundleError, CARD, Files, MANIFEST, METRICS, REPORT, digest, formula_file, sealed,
+};
 pub use predict::{Explanation, Prediction};
 pub use sufficiency::{Judgement, Sufficiency};

@@ -36,6 +36,10 @@ const PUBLISHED: &str = "published/";
 /// How far a golden input's probability may be from the expected one.
 const GOLDEN_TOLERANCE: f64 = 1e-9;
 
+/// The most golden inputs, and the most members: opening a bundle must end soon whatever it says.
+const GOLDEN_MAX: usize = 1_024;
+const MEMBERS_MAX: usize = 16;
+
 /// Why a bundle is refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BundleError {
@@ -122,7 +126,7 @@ impl Bundle {
     }
 
     fn read(files: &Files, site_concepts: &[String]) -> Result<Bundle, BundleError> {
-        let bytes = files.get(MANIFEST).ok_or(BundleError::NoManifest)?;
+        let bytes = manifest_bytes(files)?;
         let manifest = read_manifest(bytes)?;
         check_files(&manifest.files, files)?;
         let mut concepts = ConceptSet::parse(text(files, "concepts.toml")?)?;
@@ -140,7 +144,7 @@ impl Bundle {
 
     /// Whether `files` are the very ones it was opened from.
     pub fn holds(&self, files: &Files) -> bool {
-        files.get(MANIFEST).is_some_and(|bytes| hex(bytes) == self.digest)
+        digest(files).is_ok_and(|digest| digest == self.digest)
             && check_files(&self.manifest.files, files).is_ok()
     }
 
@@ -227,6 +231,18 @@ pub fn sealed(mut manifest: Manifest, mut files: Files) -> Result<Files, BundleE
     text.push(b'\n');
     files.insert(MANIFEST.to_owned(), text);
     Ok(files)
+}
+
+/// The digest that the bundle has which `files` are: sha256 of the manifest, in hexadecimal.
+///
+/// # Errors
+/// `NoManifest`.
+pub fn digest(files: &Files) -> Result<String, BundleError> {
+    manifest_bytes(files).map(hex)
+}
+
+fn manifest_bytes(files: &Files) -> Result<&[u8], BundleError> {
+    files.get(MANIFEST).map(Vec::as_slice).ok_or(BundleError::NoManifest)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -336,6 +352,8 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
     )?;
     let novelty = manifest.novelty_usual.is_none_or(|share| (0.0..=1.0 + 1e-6).contains(&share));
     holds(novelty, "the usual novelty is no share")?;
+    holds(manifest.golden.len() <= GOLDEN_MAX, "there are more than 1,024 golden inputs")?;
+    holds(manifest.members.len() <= MEMBERS_MAX, "there are more than 16 members")?;
     let golden_fits = manifest.golden.iter().all(|golden| golden.row.len() == columns.len());
     holds(golden_fits, "golden inputs need one value a column")?;
     let weights = manifest.members.iter().map(|member| member.weight);

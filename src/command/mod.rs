@@ -15,6 +15,7 @@ mod published;
 mod recalibrate;
 mod records;
 mod score;
+mod sign;
 mod simulate;
 mod task_source;
 
@@ -34,6 +35,7 @@ pub use published::{PublishedRequest, PublishedVersion, published};
 pub use recalibrate::{RecalibrateRequest, RecalibratedOutcome, recalibrate};
 pub use records::Source;
 pub use score::{ScoreRequest, Scored, score};
+pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 
@@ -94,6 +96,7 @@ impl CommandError {
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
+            | CommandError::Registry(RegistryError::Key { .. })
             | CommandError::Usage(_)
             | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommandError, records};
 use crate::bundle::{Bundle, METRICS};
-use crate::registry::{self, Forced, Promotion, Stage};
+use crate::registry::{self, Forced, Promotion, Stage, VERSIONS_KEPT};
 use crate::train::{ComparedFigures, GateFigures, Served, refusals};
 
 /// A reason to force a version into service must be no longer, in characters.
@@ -23,13 +23,18 @@ pub struct PromoteRequest {
     pub comparison: Option<PathBuf>,
     /// Promote it whatever the gate says, for this reason.
     pub force: Option<String>,
+    /// How many earlier versions stay beside it.
+    pub kept: usize,
+    /// A private key to sign the decision with.
+    pub key: Option<PathBuf>,
 }
 
 impl PromoteRequest {
     /// Into service, by the gate.
     pub fn new(models: &Path, task: String, version: String) -> PromoteRequest {
         let (models, stage) = (models.to_owned(), Stage::Stable);
-        PromoteRequest { models, task, version, stage, comparison: None, force: None }
+        let (comparison, force, key) = (None, None, None);
+        PromoteRequest { models, task, version, stage, comparison, force, kept: VERSIONS_KEPT, key }
     }
 }
 
@@ -48,7 +53,9 @@ impl Promoted {
     pub fn summary(&self, stage: Stage) -> String {
         let flag = if stage == Stage::Demo { " with --demo" } else { "" };
         let Promoted { task, version, .. } = self;
-        format!("version {version} of {task} is in service once a server starts{flag}")
+        format!(
+            "version {version} of {task} is in service; servers started{flag} take it up within seconds"
+        )
     }
 
     /// What was overruled.
@@ -58,7 +65,7 @@ impl Promoted {
 }
 
 /// Names a version of a task as the one in service, once every check of its bundle has passed and
-/// the gate has nothing against it. A server takes it up when it starts. Demonstrations and versions
+/// the gate has nothing against it. Servers take it up within seconds. Demonstrations and versions
 /// that only show published scores have no figures, and pass no gate.
 ///
 /// # Errors
@@ -75,7 +82,8 @@ pub fn promote(request: &PromoteRequest) -> Result<Promoted, CommandError> {
         None => return Err(CommandError::Gate(overruled)),
         Some(reason) => Some(Forced { version: version.clone(), reason, gate: overruled.clone() }),
     };
-    let promotion = Promotion { forced, ..Promotion::new(task, version, *stage) };
+    let (stage, kept, key) = (*stage, request.kept, request.key.as_deref());
+    let promotion = Promotion { task, version, stage, forced, kept, key };
     let bundle = registry::promote(models, &promotion)?;
     let digest = bundle.digest().to_owned();
     Ok(Promoted { task: task.clone(), version: version.clone(), digest, overruled })

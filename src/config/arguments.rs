@@ -37,6 +37,9 @@ pub struct Arguments {
     /// File of further concepts; may be given several times
     #[arg(long, value_name = "FILE")]
     concepts: Vec<PathBuf>,
+    /// Public key (PEM) of which a signature makes a model good; may be given several times
+    #[arg(long, value_name = "FILE")]
+    require_signature: Vec<PathBuf>,
     /// Seconds that open calls have to end after SIGTERM or SIGINT [default: 25]
     #[arg(long, value_name = "SECONDS")]
     drain_seconds: Option<u64>,
@@ -69,12 +72,13 @@ pub enum Errand {
 }
 
 /// The flag that sets a setting, by the setting's path.
-const FLAGS: [(&str, &str); 9] = [
+const FLAGS: [(&str, &str); 10] = [
     ("listen.address", "--listen"),
     ("listen.plaintext_on_network", "--plaintext-on-network"),
     ("models.folder", "--models"),
     ("models.concepts", "--concepts"),
     ("models.demo", "--demo"),
+    ("models.require_signature", "--require-signature"),
     ("limits.drain_seconds", "--drain-seconds"),
     ("limits.connections_max", "--connections-max"),
     ("telemetry.log", "--log"),
@@ -99,12 +103,16 @@ impl Arguments {
     /// The settings that were given by flags.
     pub(super) fn given(&self) -> Dict {
         let text = |path: &Path| Value::from(path.to_string_lossy().into_owned());
-        let concepts: Vec<Value> = self.concepts.iter().map(|path| text(path)).collect();
+        let texts = |paths: &[PathBuf]| {
+            let texts: Vec<Value> = paths.iter().map(|path| text(path)).collect();
+            (!texts.is_empty()).then(|| Value::from(texts))
+        };
         let given = [
             ("listen.address", self.listen.map(|address| Value::from(address.to_string()))),
             ("listen.plaintext_on_network", self.plaintext_on_network.then(|| true.into())),
             ("models.folder", self.models.as_deref().map(text)),
-            ("models.concepts", (!concepts.is_empty()).then(|| concepts.into())),
+            ("models.concepts", texts(&self.concepts)),
+            ("models.require_signature", texts(&self.require_signature)),
             ("models.demo", self.demo.then(|| true.into())),
             ("limits.drain_seconds", self.drain_seconds.map(Value::from)),
             ("limits.connections_max", self.connections_max.map(Value::from)),

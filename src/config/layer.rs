@@ -202,7 +202,8 @@ pub(super) fn leaves(above: &str, tree: &Dict, found: &mut Vec<String>) {
     }
 }
 
-fn at<'a>(tree: &'a Dict, path: &str) -> Option<&'a Value> {
+/// The value at `path`.
+pub(super) fn at<'a>(tree: &'a Dict, path: &str) -> Option<&'a Value> {
     let (first, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
     match (tree.get(first)?, rest) {
         (value, None) => Some(value),

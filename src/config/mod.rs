@@ -99,7 +99,8 @@ pub fn load(
 
 /// Checks each section.
 fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> {
-    let shown = print::as_toml(&tree_of(&sections)?, layers);
+    let known = tree_of(&Sections::default())?;
+    let shown = print::as_toml(&tree_of(&sections)?, &known, layers);
     let mut faults = Vec::new();
     let mut found = |section: &str, of_section: Vec<SettingFault>| {
         faults.extend(of_section.into_iter().map(|fault| {

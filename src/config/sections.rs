@@ -55,6 +55,10 @@ pub struct ModelsSettings {
     pub concepts: Vec<PathBuf>,
     /// Serve demonstration versions, fitted on a simulated population, where a task has one.
     pub demo: bool,
+    /// Public keys (PEM): with any, only versions and stages that one of them signed count.
+    pub require_signature: Vec<PathBuf>,
+    /// A file with the ids of keys that count no more, one a line.
+    pub revoked_keys: Option<PathBuf>,
     /// How many versions of a task are loaded beside the one in service, at most.
     pub versions_kept: usize,
     /// How often the folder is looked at for changes.
@@ -67,6 +71,8 @@ impl Default for ModelsSettings {
             folder: "models".into(),
             concepts: Vec::new(),
             demo: false,
+            require_signature: Vec::new(),
+            revoked_keys: None,
             versions_kept: VERSIONS_KEPT,
             reload_seconds: 5,
         }
@@ -76,12 +82,8 @@ impl Default for ModelsSettings {
 impl ModelsSettings {
     /// What the registry is told.
     pub fn registry(&self) -> ModelSettings {
-        let ModelsSettings { folder, concepts, demo, versions_kept, .. } = self;
-        ModelSettings {
-            folder: folder.clone(),
-            concepts: concepts.clone(),
-            demo: *demo,
-            versions_kept: *versions_kept,
-        }
+        let ModelsSettings { folder, concepts, demo, .. } = self.clone();
+        let ModelsSettings { require_signature, revoked_keys, versions_kept, .. } = self.clone();
+        ModelSettings { folder, concepts, demo, require_signature, revoked_keys, versions_kept }
     }
 }

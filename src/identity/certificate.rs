@@ -31,17 +31,17 @@ pub(super) struct Own {
     /// The first and the last second at which it is valid.
     pub(super) begins_seconds: i64,
     pub(super) expires_seconds: i64,
-    /// Whether it names a host or an address: without one, every client refuses it.
-    pub(super) names_host: bool,
+    /// Whether it names a host, an address or (SPIFFE) a URI: without one, every client refuses it.
+    pub(super) is_named: bool,
 }
 
 /// Reads the server's own certificate; `None` where it is none.
 pub(super) fn own(certificate: &CertificateDer<'_>) -> Option<Own> {
     let (_, leaf) = X509Certificate::from_der(certificate.as_ref()).ok()?;
     let named = |name: &GeneralName<'_>| {
-        matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_))
+        matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_) | GeneralName::URI(_))
     };
-    let names_host = leaf
+    let is_named = leaf
         .subject_alternative_name()
         .ok()
         .flatten()
@@ -50,7 +50,7 @@ pub(super) fn own(certificate: &CertificateDer<'_>) -> Option<Own> {
     Some(Own {
         begins_seconds: validity.not_before.timestamp(),
         expires_seconds: validity.not_after.timestamp(),
-        names_host,
+        is_named,
     })
 }
 

@@ -125,7 +125,7 @@ pub struct Permit {
     rules: Arc<Rules>,
     /// The rows that allow it, where there are rows.
     rows: Vec<u16>,
-    /// What it is for; `None` where no purpose was named and none was needed.
+    /// What it is for; `None` where none was needed.
     pub purpose: Option<Purpose>,
     /// Whether the caller broke the glass: to be seen in the audit log and counted.
     pub break_glass: bool,
@@ -196,7 +196,11 @@ impl Policy {
     /// What the caller's rights lack.
     pub fn decide(&self, caller: &Caller, ask: &Ask<'_>) -> Result<Permit, Denied> {
         let breaks_glass = breaks_glass(ask)?;
-        let purpose = if breaks_glass { Some(Purpose::EmergencyTreatment) } else { ask.purpose };
+        let purpose = match ask.method.touches_patients() {
+            true if breaks_glass => Some(Purpose::EmergencyTreatment),
+            true => ask.purpose,
+            false => None,
+        };
         let (roles, rows) = match &*self.rules {
             Rules::Everything => {
                 return Ok(self.permit(Vec::new(), purpose, breaks_glass));

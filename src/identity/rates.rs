@@ -10,6 +10,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::settings::{CallerRate, RateSettings};
+use crate::access::Caller;
 
 /// Callers with a bucket of their own at one time; those above share one.
 const CALLERS_MAX: usize = 10_000;
@@ -73,10 +74,11 @@ impl Rates {
     ///
     /// # Errors
     /// The bucket is empty.
-    pub fn take(&self, caller: &String) -> Result<(), TooOften> {
-        let taken = match self.own.get(caller) {
+    pub fn take(&self, caller: &Caller) -> Result<(), TooOften> {
+        let name = &caller.name;
+        let taken = match self.own.get(name) {
             Some(own) => own.check(),
-            None if self.has_room() => self.others.check_key(caller),
+            None if self.has_room() => self.others.check_key(name),
             None => self.overflow.check(),
         };
         taken.map_err(|until| TooOften { wait: until.wait_time_from(self.clock.now()) })
@@ -107,6 +109,11 @@ fn quota(caller: Option<&String>, rate: &CallerRate) -> Result<Quota, RatesError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Scope;
+
+    fn caller(name: &str) -> Caller {
+        Caller { name: name.to_owned(), roles: Vec::new(), scope: Scope::default() }
+    }
 
     fn settings(calls_per_second: f64, burst: u32) -> RateSettings {
         RateSettings { calls_per_second, burst, ..RateSettings::default() }
@@ -117,7 +124,7 @@ mod tests {
         let mut settings = settings(0.01, 3);
         settings.callers.insert("batch".into(), CallerRate { calls_per_second: 0.1, burst: 1 });
         let rates = Rates::new(&settings).unwrap();
-        let (ehr, app, batch) = ("ehr".to_owned(), "app".to_owned(), "batch".to_owned());
+        let (ehr, app, batch) = (caller("ehr"), caller("app"), caller("batch"));
         for _ in 0..3 {
             rates.take(&ehr).unwrap();
         }
@@ -132,7 +139,7 @@ mod tests {
     #[test]
     fn a_call_comes_back_with_time() {
         let rates = Rates::new(&settings(1_000.0, 1)).unwrap();
-        let caller = "ehr".to_owned();
+        let caller = caller("ehr");
         rates.take(&caller).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         rates.take(&caller).unwrap();
@@ -141,7 +148,7 @@ mod tests {
     #[test]
     fn buckets_are_bounded_and_callers_above_share_one() {
         let rates = Rates::new(&settings(0.001, 2)).unwrap();
-        let taken = |number: usize| rates.take(&format!("caller-{number}")).is_ok();
+        let taken = |number: usize| rates.take(&caller(&format!("caller-{number}"))).is_ok();
         let all = (0..CALLERS_MAX + 100).filter(|number| taken(*number)).count();
         assert_eq!(all, CALLERS_MAX + 2, "the shared bucket holds two calls");
         assert!(rates.others.len() <= CALLERS_MAX);

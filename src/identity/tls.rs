@@ -195,10 +195,11 @@ fn own(path: &Path, chain: &[CertificateDer<'_>], now_seconds: i64) -> Result<i6
     if now_seconds < own.begins_seconds {
         return Err(content(path, "the certificate is not valid yet: is the clock right?"));
     }
-    if !own.names_host {
+    if !own.is_named {
         return Err(content(
             path,
-            "the certificate names no host (subjectAltName with DNS or IP): clients refuse it",
+            "the certificate has no subjectAltName with a DNS name, an address or a URI: clients \
+             refuse it",
         ));
     }
     Ok(own.expires_seconds)

@@ -97,7 +97,10 @@ impl Tokens {
             return Err(malformed("its header asks for an extension"));
         }
         let is_token = |typ: &Value| {
-            typ.as_str().is_some_and(|typ| ["jwt", "at+jwt"].contains(&&*typ.to_ascii_lowercase()))
+            let typ = typ.as_str().unwrap_or_default().to_ascii_lowercase();
+            // RFC 7515 section 4.1.9: `application/` may be left out.
+            let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+            typ == "jwt" || typ == "at+jwt"
         };
         if header.get("typ").is_some_and(|typ| !is_token(typ)) {
             return Err(malformed("its type is not JWT"));

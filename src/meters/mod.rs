@@ -12,34 +12,11 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Key, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
-use crate::access::Method;
+use crate::access::{Method, Outcome};
 use family::Family;
 
 /// Required by the recorder, which does not use it.
 const METADATA: Metadata<'static> = Metadata::new("prodrome", Level::INFO, None);
-
-/// The names of gRPC's codes, by number.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-/// The number of CANCELLED: how a call ends that nobody waits for any more.
-const CANCELLED: i32 = 1;
 
 /// What there was too much of, so that something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +25,10 @@ pub enum Shed {
     CallsAtOnce,
     /// Waiting for a processor.
     Queue,
+    /// Large records, in work and in waiting.
+    LargeRecords,
+    /// Streams of scores.
+    Streams,
     /// Calls of one caller.
     CallerRate,
     /// Open connections.
@@ -63,6 +44,8 @@ impl Shed {
         match self {
             Shed::CallsAtOnce => "calls_at_once",
             Shed::Queue => "queue",
+            Shed::LargeRecords => "large_records",
+            Shed::Streams => "streams",
             Shed::CallerRate => "caller_rate",
             Shed::Connections => "connections",
             Shed::Traffic => "traffic",
@@ -126,7 +109,12 @@ impl Meters {
         let counter = |name| counter(&recorder, &Key::from_static_name(name));
         let gauge = |name| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
         Meters {
-            calls: Family::new(names::CALLS, ["method", "code"], 9 * CODES.len(), self::counter),
+            calls: Family::new(
+                names::CALLS,
+                ["method", "code"],
+                9 * Outcome::ALL.len(),
+                self::counter,
+            ),
             durations: Family::new(names::CALL_DURATION, ["method"], 10, histogram),
             in_flight: gauge(names::CALLS_IN_FLIGHT),
             connections: gauge(names::CONNECTIONS),
@@ -148,9 +136,8 @@ impl Meters {
         OpenCall { meters: self, method, is_counted: false }
     }
 
-    fn call_ended(&self, method: &'static str, code: i32) {
-        let code =
-            usize::try_from(code).ok().and_then(|code| CODES.get(code)).unwrap_or(&"UNKNOWN");
+    fn call_ended(&self, method: &'static str, outcome: Outcome) {
+        let code = outcome.name();
         self.calls.with(&self.recorder, [method, code], |calls| calls.increment(1));
     }
 
@@ -231,12 +218,12 @@ pub struct OpenCall<'a> {
 }
 
 impl OpenCall<'_> {
-    /// It was answered with gRPC's `code`, after `took`.
-    pub fn answered(mut self, code: i32, took: Duration) {
+    /// It was answered with `outcome`, after `took`.
+    pub fn answered(mut self, outcome: Outcome, took: Duration) {
         self.is_counted = true;
         let Meters { recorder, durations, .. } = self.meters;
         durations.with(recorder, [self.method], |seconds| seconds.record(took.as_secs_f64()));
-        self.meters.call_ended(self.method, code);
+        self.meters.call_ended(self.method, outcome);
     }
 }
 
@@ -244,7 +231,7 @@ impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
         self.meters.in_flight.decrement(1.0);
         if !self.is_counted {
-            self.meters.call_ended(self.method, CANCELLED);
+            self.meters.call_ended(self.method, Outcome::Cancelled);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::RegistryError;
+use super::signature::SIGNATURE;
 use crate::bundle::Files;
 
 /// The most files a version folder may hold.
@@ -23,7 +24,7 @@ pub(super) fn is_version(name: &str) -> bool {
     name.parse::<u32>().is_ok_and(|number| number > 0 && number.to_string() == name)
 }
 
-/// The files of a version folder.
+/// The files of a version folder; its signatures are no part of it.
 ///
 /// # Errors
 /// Anything in the folder but plain files, too many or too large ones.
@@ -68,6 +69,9 @@ impl Reading {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
                 return refuse("a file name that is not UTF-8");
             };
+            if before.is_empty() && name == SIGNATURE {
+                continue;
+            }
             let is_trees = path.extension().is_some_and(|extension| extension == "bin");
             let bytes_max = if is_trees { TREES_BYTES_MAX } else { TEXT_BYTES_MAX };
             let bytes = read_plain(&path, bytes_max)?;
@@ -168,11 +172,14 @@ pub(super) fn locked(folder: &Path) -> Result<File, RegistryError> {
     Ok(lock)
 }
 
-/// Writes a file so that a reader sees the old content or the new, never a part.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
-    let incoming = path.with_extension("incoming");
-    write_synced(&incoming, bytes)?;
-    fs::rename(&incoming, path).map_err(RegistryError::io(path))?;
+/// Writes a file by way of `incoming`, so that a reader sees the old content or the new, never a part.
+pub(super) fn write_atomically(
+    path: &Path,
+    incoming: &Path,
+    bytes: &[u8],
+) -> Result<(), RegistryError> {
+    write_synced(incoming, bytes)?;
+    fs::rename(incoming, path).map_err(RegistryError::io(path))?;
     path.parent().map_or(Ok(()), sync_folder)
 }
 

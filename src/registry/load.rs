@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::{read_files, read_plain};
+use super::signature::{Message, Trust, read_signatures};
 use super::snapshot::{Registry, Version};
 use super::stages::{STAGES, Stages};
 use super::version::{opened, version_folder};
 use super::{ModelSettings, RegistryError};
+use crate::bundle::digest;
+use crate::signing::Signature;
 
 /// The most tasks one models folder may hold.
 const TASKS_MAX: usize = 256;
@@ -21,17 +24,18 @@ const CONCEPTS_BYTES_MAX: u64 = 16 << 20;
 /// The models that `settings` name, after those of `before`.
 ///
 /// # Errors
-/// What all tasks share: the models folder or a site's concept file that cannot be read.
+/// What all tasks share: the models folder, a site's concept file or a key that cannot be read.
 pub(super) fn load(settings: &ModelSettings, before: &Registry) -> Result<Registry, RegistryError> {
-    let site = site_concepts(settings)?;
-    let mut next = Registry::of_site(site);
+    let loading = Loading { settings, trust: Trust::read(settings)?, before };
+    let mut next = Registry::of_site(site_concepts(settings)?);
+    next.serials.clone_from(&before.serials);
     let folders = task_folders(&settings.folder)?;
     for (task, folder) in &folders {
-        add_task(&mut next, &Wanted { settings, before, task, folder });
+        loading.add_task(&mut next, task, folder);
     }
     for task in before.tasks() {
         if !folders.iter().any(|(known, _)| known == task) {
-            keep_task(&mut next, before, task);
+            loading.keep_task(&mut next, task);
             next.refuse(task, None, RegistryError::Gone { path: settings.folder.join(task) });
         }
     }
@@ -41,8 +45,9 @@ pub(super) fn load(settings: &ModelSettings, before: &Registry) -> Result<Regist
 /// What is in service when nothing can be read: all that was, and the reason.
 pub(super) fn kept(before: &Registry, error: &Arc<RegistryError>) -> Registry {
     let mut next = Registry::of_site(before.site().to_vec());
+    next.serials.clone_from(&before.serials);
+    before.versions().iter().for_each(|version| next.add(version.clone()));
     for task in before.tasks() {
-        keep_task(&mut next, before, task);
         next.refuse(task, None, RegistryError::Shared(Arc::clone(error)));
     }
     next
@@ -79,58 +84,103 @@ pub(super) fn task_folders(models: &Path) -> Result<Vec<(String, PathBuf)>, Regi
     Ok(found)
 }
 
-/// A task that is to be loaded.
-struct Wanted<'a> {
+/// What a loading stands on.
+struct Loading<'a> {
     settings: &'a ModelSettings,
+    /// `None` where no signature is asked for.
+    trust: Option<Trust>,
     before: &'a Registry,
-    task: &'a str,
-    folder: &'a Path,
 }
 
-fn add_task(next: &mut Registry, wanted: &Wanted<'_>) {
-    let Wanted { settings, before, task, folder } = *wanted;
-    let stages = match Stages::read(folder) {
-        Ok(stages) => stages,
-        Err(error) => {
-            keep_task(next, before, task);
-            return next.refuse(task, None, error);
-        }
-    };
-    for number in stages.wanted(settings.demo, settings.versions_kept) {
-        match version(next, wanted, number) {
-            Ok(version) => {
-                let forced = stages.forced.clone().filter(|forced| forced.version == number);
-                next.add(Version { forced, ..version });
-            }
+impl Loading<'_> {
+    fn add_task(&self, next: &mut Registry, task: &str, folder: &Path) {
+        let stages = match self.stages(next, task, folder) {
+            Ok(stages) => stages,
             Err(error) => {
-                // The preferred version is damaged: what answers now goes on answering.
-                let is_first = next.default_of(task).is_none();
-                let stays = before.default_of(task).filter(|_| is_first);
-                let stays = stays.or_else(|| before.find(task, number));
-                stays.into_iter().for_each(|version| next.add(version.clone()));
-                next.refuse(task, Some(number), error);
+                self.keep_task(next, task);
+                return next.refuse(task, None, error);
+            }
+        };
+        for number in stages.wanted(self.settings.demo, self.settings.versions_kept) {
+            match self.version(next, task, number) {
+                Ok(version) => {
+                    let forced = stages.forced.clone().filter(|forced| forced.version == number);
+                    next.add(Version { forced, ..version });
+                }
+                Err(error) => {
+                    // The preferred version is damaged: what answers now goes on answering.
+                    let is_first = next.default_of(task).is_none();
+                    let stays = self.before.default_of(task).filter(|_| is_first);
+                    let stays = stays.or_else(|| self.before.find(task, number));
+                    stays.into_iter().for_each(|version| self.keep(next, version));
+                    next.refuse(task, Some(number), error);
+                }
             }
         }
     }
-}
 
-/// All versions of a task that are in memory go on.
-fn keep_task(next: &mut Registry, before: &Registry, task: &str) {
-    before.of_task(task).for_each(|version| next.add(version.clone()));
-}
-
-/// A version as the disk has it; the bundle in memory where the disk still holds the same.
-fn version(next: &Registry, wanted: &Wanted<'_>, number: &str) -> Result<Version, RegistryError> {
-    let Wanted { settings, before, task, .. } = *wanted;
-    let folder = version_folder(&settings.folder, task, number)?;
-    let files = read_files(&folder)?;
-    let known = before.find(task, number).filter(|_| before.site() == next.site());
-    let bundle = match known.filter(|known| known.bundle.holds(&files)) {
-        Some(known) => Arc::clone(&known.bundle),
-        None => Arc::new(opened(&folder, &files, next.site())?),
-    };
-    if bundle.manifest().is_synthetic() && !settings.demo {
-        return Err(RegistryError::Synthetic { path: folder });
+    /// The stages of a task, by one who may decide them.
+    fn stages(
+        &self,
+        next: &mut Registry,
+        task: &str,
+        folder: &Path,
+    ) -> Result<Stages, RegistryError> {
+        let stages = Stages::read(folder)?;
+        if let Some(trust) = &self.trust {
+            let seen = next.serials.get(task).copied().unwrap_or(0);
+            stages.check(trust, task, folder, seen)?;
+            next.serials.insert(task.to_owned(), stages.serial);
+        }
+        Ok(stages)
     }
-    Ok(Version { bundle, folder, forced: None, is_default: false })
+
+    /// All versions of a task that are in memory go on.
+    fn keep_task(&self, next: &mut Registry, task: &str) {
+        self.before.of_task(task).for_each(|version| self.keep(next, version));
+    }
+
+    /// A version in memory goes on, unless whoever signed it is trusted no more.
+    fn keep(&self, next: &mut Registry, version: &Version) {
+        let digest = version.bundle.digest();
+        let (task, number) = (version.task(), version.number());
+        match self.trusted(version.folder(), task, number, digest, &version.signatures) {
+            Ok(()) => next.add(version.clone()),
+            Err(error) => next.refuse(task, Some(number), error),
+        }
+    }
+
+    /// A version as the disk has it; the bundle in memory where the disk still holds the same.
+    fn version(&self, next: &Registry, task: &str, number: &str) -> Result<Version, RegistryError> {
+        let folder = version_folder(&self.settings.folder, task, number)?;
+        let files = read_files(&folder)?;
+        let signatures = match &self.trust {
+            Some(_) => read_signatures(&folder)?,
+            None => Vec::new(),
+        };
+        let digest = digest(&files).map_err(RegistryError::refused(&folder))?;
+        // Before anything in it is looked at.
+        self.trusted(&folder, task, number, &digest, &signatures)?;
+        let known = self.before.find(task, number).filter(|_| self.before.site() == next.site());
+        let bundle = match known.filter(|known| known.bundle.holds(&files)) {
+            Some(known) => Arc::clone(&known.bundle),
+            None => Arc::new(opened(&folder, &files, next.site())?),
+        };
+        if bundle.manifest().is_synthetic() && !self.settings.demo {
+            return Err(RegistryError::Synthetic { path: folder });
+        }
+        Ok(Version { bundle, folder, signatures, forced: None, is_default: false })
+    }
+
+    fn trusted(
+        &self,
+        folder: &Path,
+        task: &str,
+        number: &str,
+        digest: &str,
+        signatures: &[Signature],
+    ) -> Result<(), RegistryError> {
+        let Some(trust) = &self.trust else { return Ok(()) };
+        trust.check(folder, &Message::of_version(task, number, digest), signatures)
+    }
 }

@@ -12,6 +12,7 @@ mod load;
 mod look;
 mod models;
 mod report;
+mod signature;
 mod snapshot;
 mod stages;
 mod version;
@@ -24,11 +25,13 @@ pub use card::Card;
 pub use folder::{next_version, publish, read_files};
 pub use models::{ModelSettings, Models};
 pub use report::{Change, ReloadReport, TaskReload, VersionName, VersionRefused};
+pub use signature::{SignatureFault, SignedVersion, sign, verify};
 pub use snapshot::{Refused, Registry, Version};
 pub use stages::{Forced, Promotion, Stage, VERSIONS_KEPT, promote, stable_version};
 pub use version::{Opened, open, open_version};
 
 use crate::bundle::BundleError;
+use crate::signing::KeyError;
 
 /// Why the models folder cannot be used, or a bundle in it.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,16 @@ pub enum RegistryError {
     Synthetic { path: PathBuf },
     #[error("{path}: the bundle is task `{task}` version `{version}`, not what its folder says")]
     Misplaced { path: PathBuf, task: String, version: String },
+    #[error("{path}: {fault}")]
+    Signature { path: PathBuf, fault: SignatureFault },
+    #[error("{path}: {error}")]
+    Key { path: PathBuf, error: KeyError },
+    /// A stages file that was in service before the present one.
+    #[error(
+        "{path}: serial {serial}, but {seen} was in service: an older file was put back; to go back \
+         to an older version, promote it"
+    )]
+    Replayed { path: PathBuf, serial: u64, seen: u64 },
     /// A task that is in service and whose folder has gone.
     #[error(
         "{path}: it is gone; to take a task out of service, leave `stable` out of its stages.json"
@@ -64,6 +77,15 @@ impl RegistryError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
         let path = path.to_owned();
         move |source| RegistryError::Io { path, source }
+    }
+
+    fn stages(path: &Path) -> impl FnOnce(serde_json::Error) -> RegistryError {
+        let path = path.to_owned();
+        move |error| RegistryError::Stages { path, reason: error.to_string() }
+    }
+
+    fn key(path: &Path, error: KeyError) -> RegistryError {
+        RegistryError::Key { path: path.to_owned(), error }
     }
 
     fn refused(path: &Path) -> impl FnOnce(BundleError) -> RegistryError {

@@ -21,6 +21,11 @@ pub struct ModelSettings {
     /// Whether the demonstration version is in service where a task has one. Without it, bundles fitted
     /// on a simulated population are refused.
     pub demo: bool,
+    /// Public keys (PEM): with any, a version is in service only when one of them signed it, and a stages
+    /// file counts only when one of them signed it.
+    pub require_signature: Vec<PathBuf>,
+    /// A file with the ids of keys that count no more, one a line.
+    pub revoked_keys: Option<PathBuf>,
     /// How many versions of a task are loaded beside the one in service, at most.
     pub versions_kept: usize,
 }
@@ -32,13 +37,16 @@ impl ModelSettings {
             folder: folder.to_owned(),
             concepts: Vec::new(),
             demo: false,
+            require_signature: Vec::new(),
+            revoked_keys: None,
             versions_kept: VERSIONS_KEPT,
         }
     }
 
     /// The files that matter to all tasks.
     pub(super) fn shared_files(&self) -> impl Iterator<Item = &Path> {
-        self.concepts.iter().map(PathBuf::as_path)
+        let keys = self.require_signature.iter().chain(&self.revoked_keys);
+        self.concepts.iter().chain(keys).map(PathBuf::as_path)
     }
 }
 
@@ -58,7 +66,7 @@ impl Models {
     /// stages file keeps is put in its place; other tasks are not touched.
     ///
     /// # Errors
-    /// When the folder or a concept file cannot be read at all.
+    /// When the folder, a concept file or a key cannot be read at all.
     pub fn open(settings: ModelSettings) -> Result<Models, RegistryError> {
         let looked = Mutex::new(Look::take(&settings));
         let current = ArcSwap::from_pointee(load::load(&settings, &Registry::default())?);

@@ -1,16 +1,19 @@
 //! What is in service at one moment: the versions of all tasks, and those refused with the reason.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Forced, RegistryError};
 use crate::bundle::Bundle;
+use crate::signing::Signature;
 
 /// A version in memory, ready to score.
 #[derive(Debug, Clone)]
 pub struct Version {
     pub(super) bundle: Arc<Bundle>,
     pub(super) folder: PathBuf,
+    pub(super) signatures: Vec<Signature>,
     pub(super) forced: Option<Forced>,
     pub(super) is_default: bool,
 }
@@ -60,6 +63,8 @@ pub struct Registry {
     versions: Vec<Version>,
     served: Vec<Arc<Bundle>>,
     refused: Vec<Refused>,
+    /// The highest serial of each task's stages file that was in service, where signatures are asked for.
+    pub(super) serials: BTreeMap<String, u64>,
     /// The concept files of the site that the bundles were opened with.
     site: Vec<String>,
 }

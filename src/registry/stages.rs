@@ -6,8 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{self, is_version};
+use super::signature::{self, Message, Trust};
 use super::{RegistryError, version};
 use crate::bundle::Bundle;
+use crate::signing::Signature;
 
 /// The file that says which version of a task is in service.
 pub(super) const STAGES: &str = "stages.json";
@@ -36,6 +38,16 @@ pub(super) struct Stages {
     /// Why the stable version is in service although the gate said no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced: Option<Forced>,
+    /// Rises with every promotion.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub serial: u64,
+    /// Of who decided so, over all of the above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Signature>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A promotion that the gate refused and somebody forced. It stands beside the versions, not in one:
@@ -80,7 +92,7 @@ impl Stages {
         let bytes = folder::read_plain(&path, STAGES_BYTES_MAX)?;
         let fault = |reason: String| RegistryError::Stages { path: path.clone(), reason };
         let stages: Stages =
-            serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(RegistryError::stages(&path))?;
         let named = stages.stable.iter().chain(&stages.demo).chain(&stages.kept);
         if !named.into_iter().all(|version| is_version(version)) {
             return Err(fault("a version must be a whole number".to_owned()));
@@ -89,6 +101,32 @@ impl Stages {
             return Err(fault(format!("more than {KEPT_MAX} versions are kept")));
         }
         Ok(stages)
+    }
+
+    /// What its signatures are over.
+    fn message(&self, task: &str, path: &Path) -> Result<Message, RegistryError> {
+        let unsigned = Stages { signatures: Vec::new(), ..self.clone() };
+        let json = serde_json::to_string(&unsigned).map_err(RegistryError::stages(path))?;
+        Ok(Message::of_stages(task, &json))
+    }
+
+    /// Whether it is signed by one that is trusted, and not older than the serial that was seen.
+    ///
+    /// # Errors
+    /// `Signature` or `Replayed`.
+    pub(super) fn check(
+        &self,
+        trust: &Trust,
+        task: &str,
+        folder: &Path,
+        seen: u64,
+    ) -> Result<(), RegistryError> {
+        let path = folder.join(STAGES);
+        trust.check(&path, &self.message(task, &path)?, &self.signatures)?;
+        if self.serial < seen {
+            return Err(RegistryError::Replayed { path, serial: self.serial, seen });
+        }
+        Ok(())
     }
 
     /// The versions a server loads, the one it prefers first; at most `kept` after that one.
@@ -145,12 +183,14 @@ pub struct Promotion<'a> {
     pub forced: Option<Forced>,
     /// How many earlier versions stay beside it, at most 16.
     pub kept: usize,
+    /// A private key to sign the decision with, for servers that ask for signatures.
+    pub key: Option<&'a Path>,
 }
 
 impl<'a> Promotion<'a> {
     /// With as many versions kept as usual, and nothing forced.
     pub fn new(task: &'a str, version: &'a str, stage: Stage) -> Promotion<'a> {
-        Promotion { task, version, stage, forced: None, kept: VERSIONS_KEPT }
+        Promotion { task, version, stage, forced: None, kept: VERSIONS_KEPT, key: None }
     }
 }
 
@@ -158,8 +198,9 @@ impl<'a> Promotion<'a> {
 ///
 /// # Errors
 /// When the bundle fails any check, was fitted on a simulated population and is to be stable, or the
-/// stage cannot be written.
+/// stage cannot be written or signed.
 pub fn promote(models: &Path, promotion: &Promotion<'_>) -> Result<Bundle, RegistryError> {
+    let key = promotion.key.map(signature::private_key).transpose()?;
     let folder = models.join(promotion.task);
     let path = version::version_folder(models, promotion.task, promotion.version)?;
     let bundle = version::open(&path, &[])?;
@@ -178,8 +219,14 @@ pub fn promote(models: &Path, promotion: &Promotion<'_>) -> Result<Bundle, Regis
         }
         Stage::Demo => stages.demo = Some(promotion.version.to_owned()),
     }
-    let text = serde_json::to_string_pretty(&stages)
-        .map_err(|error| RegistryError::Stages { path: path.clone(), reason: error.to_string() })?;
-    folder::write_atomically(&path, format!("{text}\n").as_bytes())?;
+    stages.serial += 1;
+    // Whoever signed the file before has not seen what it says now.
+    stages.signatures.clear();
+    if let Some(key) = key {
+        stages.signatures = vec![stages.message(promotion.task, &path)?.signed(&key)];
+    }
+    let text = serde_json::to_string_pretty(&stages).map_err(RegistryError::stages(&path))?;
+    let incoming = path.with_extension("incoming");
+    folder::write_atomically(&path, &incoming, format!("{text}\n").as_bytes())?;
     Ok(bundle)
 }

@@ -9,9 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::limits::Limits;
+use crate::meters;
 
 /// How often the wait for a processor is measured while there are calls.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// With so few calls in work a wait is not their doing: the machine has other work.
+const FEW_CALLS: usize = 16;
 /// What a caller who is refused is told to wait at least.
 const RETRY_MIN: Duration = Duration::from_millis(20);
 
@@ -29,8 +32,7 @@ pub(super) struct Admission {
 /// Why a call was refused, and when to come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shed {
-    /// Stable name for programs.
-    pub(super) reason: &'static str,
+    pub(super) what: meters::Shed,
     pub(super) retry_after: Duration,
 }
 
@@ -67,14 +69,14 @@ impl Admission {
             self.has_calls.notify_one();
         }
         let wait = Duration::from_micros(self.wait_us.load(Relaxed));
-        let reason = if before >= self.calls_at_once_max {
-            "TOO_MANY_CALLS"
-        } else if wait > self.queue_max {
-            "OVERLOADED"
+        let what = if before >= self.calls_at_once_max {
+            meters::Shed::CallsAtOnce
+        } else if before >= FEW_CALLS && wait > self.queue_max {
+            meters::Shed::Queue
         } else {
             return Ok(place);
         };
-        Err(Shed { reason, retry_after: RETRY_MIN.max(wait) })
+        Err(Shed { what, retry_after: RETRY_MIN.max(wait) })
     }
 
     /// Calls in work.
@@ -107,7 +109,7 @@ mod tests {
         let first = admission.enter().unwrap();
         let _second = admission.enter().unwrap();
         let shed = admission.enter().unwrap_err();
-        assert_eq!(shed.reason, "TOO_MANY_CALLS");
+        assert_eq!(shed.what, meters::Shed::CallsAtOnce);
         assert!(shed.retry_after >= RETRY_MIN);
         assert_eq!(admission.in_work(), 2, "the refused call holds no place");
         drop(first);
@@ -118,9 +120,11 @@ mod tests {
     fn a_long_wait_refuses_until_it_is_short_again() {
         let admission = Admission::new(&Limits::default());
         admission.wait_us.store(60_000, Relaxed);
+        let few: Vec<Place> = (0..FEW_CALLS).map(|_| admission.enter().unwrap()).collect();
         let shed = admission.enter().unwrap_err();
-        assert_eq!((shed.reason, shed.retry_after), ("OVERLOADED", Duration::from_millis(60)));
+        assert_eq!((shed.what, shed.retry_after), (meters::Shed::Queue, Duration::from_millis(60)));
         admission.wait_us.store(1_000, Relaxed);
         admission.enter().unwrap();
+        drop(few);
     }
 }

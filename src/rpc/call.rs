@@ -183,7 +183,7 @@ impl Desk {
             response.headers_mut().insert(REQUEST_ID, value);
         }
         let took = began.elapsed();
-        counted.answered(code.into(), took);
+        counted.answered(Outcome::of_code(code.into()), took);
         trace::call_ended(&span, code.into());
         name.log(id, code, took);
         Ok(response.map(|body| Answer::new(body, open)))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status};
 
-use super::proto::model_catalog_server::ModelCatalog;
-use super::{call, from_wire, proto, status, to_wire};
+use super::serving::model_catalog_server::ModelCatalog;
+use super::{call, from_wire, given, proto, status, to_wire};
 use crate::service::Service;
 
 /// The handlers of `ModelCatalog`.
@@ -52,7 +52,7 @@ impl ModelCatalog for Catalog {
     ) -> Result<Response<proto::GetModelCardResponse>, Status> {
         self.permit(&request)?;
         let proto::GetModelCardRequest { task, version } = request.into_inner();
-        let task_ref = from_wire::task_ref(proto::TaskRef { task, version })
+        let task_ref = from_wire::task_ref(&given::TaskRef { task: &task, version: &version })
             .map_err(|violations| status::invalid(&violations))?;
         self.beside(move |service| {
             let card = service.model_card(&task_ref.task, task_ref.version.as_deref());

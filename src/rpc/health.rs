@@ -8,9 +8,9 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::catalog::Catalog;
-use super::proto::model_catalog_server::ModelCatalogServer;
-use super::proto::risk_scoring_server::RiskScoringServer;
 use super::scoring::Scoring;
+use super::serving::model_catalog_server::ModelCatalogServer;
+use super::serving::risk_scoring_server::RiskScoringServer;
 use crate::service::Service;
 
 /// The name under which `grpc.health.v1` knows a task.

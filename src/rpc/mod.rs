@@ -6,6 +6,7 @@
 //! reads messages, once `entries` has counted what they would unfold to. `limits` holds for all.
 
 mod admission;
+mod bare;
 mod call;
 mod catalog;
 mod clock;
@@ -14,9 +15,11 @@ mod connection;
 mod deadline;
 mod entries;
 mod from_wire;
+mod given;
 mod health;
 mod limits;
 mod origin;
+mod request;
 mod request_body;
 mod scoring;
 mod server;
@@ -25,12 +28,21 @@ mod stream;
 mod to_wire;
 mod traffic;
 mod visitor;
+mod wire;
 
+#[doc(hidden)]
+pub use bare::{read_record, score_message};
 pub use health::health_name;
 pub use limits::Limits;
 pub use server::{ServeError, serve, serve_encrypted};
 
-/// The generated messages, servers and clients of `prodrome.v1`.
+/// The generated servers of `prodrome.v1`.
+mod serving {
+    #![allow(clippy::all, clippy::pedantic, unreachable_pub, rustdoc::all)]
+    include!(concat!(env!("OUT_DIR"), "/serving/prodrome.v1.rs"));
+}
+
+/// The generated messages and clients of `prodrome.v1`.
 #[doc(hidden)]
 pub mod proto {
     #![allow(clippy::all, clippy::pedantic, rustdoc::all)]

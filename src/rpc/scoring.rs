@@ -9,16 +9,16 @@ use tonic::{Request, Response, Status, Streaming};
 use super::admission::Shed;
 use super::call::{Call, CallIds};
 use super::limits::Limits;
-use super::proto::risk_scoring_server::RiskScoring;
+use super::request::{ScoreRequest, ScoreStreamRequest};
+use super::serving::risk_scoring_server::RiskScoring;
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
+use crate::meters;
 use crate::record::Violation;
 use crate::registry::Registry;
 use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
-/// About the least that an entry of a Bundle takes.
-const ENTRY_BYTES: usize = 256;
 /// How many large records are scored at once.
 const LARGE_AT_ONCE: usize = 2;
 /// How many large records wait for their turn; their requests are held meanwhile.
@@ -88,16 +88,16 @@ impl Scoring {
     pub(super) async fn answer(
         &self,
         asker: &Asker,
-        request: proto::ScoreRequest,
+        request: ScoreRequest,
     ) -> Result<proto::ScoreResponse, Status> {
-        let entries = entries(&request);
+        let entries = request.entries();
         if entries > self.limits.events_max {
             return Err(too_many_entries(&request));
         }
         if entries <= INLINE_ENTRIES_MAX {
             return score(&self.service, asker, request);
         }
-        let _place = place(&self.large_places, "TOO_MANY_LARGE_RECORDS")?;
+        let _place = place(&self.large_places, meters::Shed::LargeRecords)?;
         // Who waits here and is given up, by a deadline or the caller, is never scored.
         let turn = Arc::clone(&self.large).acquire_owned().await;
         let (service, asker) = (Arc::clone(&self.service), asker.clone());
@@ -110,8 +110,8 @@ impl Scoring {
 }
 
 /// A place that is free now.
-fn place(places: &Arc<Semaphore>, reason: &'static str) -> Result<OwnedSemaphorePermit, Status> {
-    let shed = Shed { reason, retry_after: LARGE_RETRY };
+fn place(places: &Arc<Semaphore>, what: meters::Shed) -> Result<OwnedSemaphorePermit, Status> {
+    let shed = Shed { what, retry_after: LARGE_RETRY };
     Arc::clone(places).try_acquire_owned().map_err(|_full| status::shed(shed))
 }
 
@@ -119,7 +119,7 @@ fn place(places: &Arc<Semaphore>, reason: &'static str) -> Result<OwnedSemaphore
 impl RiskScoring for Scoring {
     async fn score(
         &self,
-        request: Request<proto::ScoreRequest>,
+        request: Request<ScoreRequest>,
     ) -> Result<Response<proto::ScoreResponse>, Status> {
         let asker = self.asker(&request)?;
         self.answer(&asker, request.into_inner()).await.map(Response::new)
@@ -129,9 +129,9 @@ impl RiskScoring for Scoring {
 
     async fn score_stream(
         &self,
-        request: Request<Streaming<proto::ScoreStreamRequest>>,
+        request: Request<Streaming<ScoreStreamRequest>>,
     ) -> Result<Response<Self::ScoreStreamStream>, Status> {
-        let place = place(&self.streams, "TOO_MANY_STREAMS")?;
+        let place = place(&self.streams, meters::Shed::Streams)?;
         let asker = self.asker(&request)?;
         let answers = stream::answers(self.clone(), asker, request.into_inner(), place);
         Ok(Response::new(answers))
@@ -141,12 +141,17 @@ impl RiskScoring for Scoring {
 fn score(
     service: &Service,
     Asker { call, registry }: &Asker,
-    request: proto::ScoreRequest,
+    request: ScoreRequest,
 ) -> Result<proto::ScoreResponse, Status> {
     call::guarded(|| {
-        let (request_id, origin, request) =
-            from_wire::score_request(request).map_err(|violations| status::invalid(&violations))?;
-        if let Some(recorded) = &call.recorded {
+        // Whose record it was is kept also of one that cannot be used.
+        if let (Some(recorded), Some(id)) = (&call.recorded, request.patient_id()) {
+            recorded.patient(id);
+        }
+        let is_bundle = request.is_bundle();
+        let (request_id, origin, request) = from_wire::score_request(&request)
+            .map_err(|violations| status::invalid(&violations))?;
+        if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
             recorded.patient(&request.record.patient_id);
         }
         let scored = service.score_for(registry, &call.visit, call.method, &request, clock::now());
@@ -158,21 +163,8 @@ fn score(
     })
 }
 
-fn entries(request: &proto::ScoreRequest) -> usize {
-    match &request.record {
-        Some(proto::score_request::Record::History(history)) => {
-            history.events.len() + history.encounters.len()
-        }
-        Some(proto::score_request::Record::FhirBundleJson(json)) => json.len() / ENTRY_BYTES,
-        None => 0,
-    }
-}
-
-fn too_many_entries(request: &proto::ScoreRequest) -> Status {
-    let path = match &request.record {
-        Some(proto::score_request::Record::FhirBundleJson(_)) => "fhir_bundle_json",
-        _ => "history.events",
-    };
+fn too_many_entries(request: &ScoreRequest) -> Status {
+    let path = if request.is_bundle() { "fhir_bundle_json" } else { "history.events" };
     let reason = "more entries than this server takes; send the last years alone";
     status::invalid(&[Violation { path: path.into(), reason }])
 }

@@ -9,6 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use super::admission::Shed;
 use super::proto;
 use crate::identity::AuthKind;
+use crate::meters;
 use crate::record::Violation;
 use crate::service::ServiceError;
 
@@ -50,11 +51,25 @@ pub(super) fn internal(incident: &str) -> Status {
     Status::with_error_details(Code::Internal, message, details)
 }
 
-/// RESOURCE_EXHAUSTED for a call that the server has no place for now, with when to come again.
-pub(super) fn shed(shed: Shed) -> Status {
-    let mut details = info(shed.reason);
-    details.set_retry_info(Some(shed.retry_after));
-    let message = "the server has more calls than it can take; please try again a little later";
+/// RESOURCE_EXHAUSTED for what the server has no place for now, with when to come again.
+pub(super) fn shed(Shed { what, retry_after }: Shed) -> Status {
+    meters::process().shed(what);
+    let reason = match what {
+        meters::Shed::CallsAtOnce => "TOO_MANY_CALLS",
+        meters::Shed::Queue => "OVERLOADED",
+        meters::Shed::LargeRecords => "TOO_MANY_LARGE_RECORDS",
+        meters::Shed::Streams => "TOO_MANY_STREAMS",
+        meters::Shed::CallerRate => "TOO_OFTEN",
+        meters::Shed::Connections | meters::Shed::Traffic | meters::Shed::StreamStall => "SHED",
+    };
+    let mut details = info(reason);
+    details.set_retry_info(Some(retry_after));
+    let message = match what {
+        meters::Shed::CallerRate => {
+            "the caller's share of calls is used up for now; please try again a little later"
+        }
+        _ => "the server has more calls than it can take; please try again a little later",
+    };
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
@@ -118,9 +133,7 @@ pub(super) fn of(error: &ServiceError) -> Status {
         ServiceError::Denied(_) => named(Code::PermissionDenied, &message, "DENIED"),
         ServiceError::NoTaskAllowed => named(Code::PermissionDenied, &message, "NO_TASK_ALLOWED"),
         ServiceError::TooOften { wait } => {
-            let mut details = info("TOO_OFTEN");
-            details.set_retry_info(Some(*wait));
-            Status::with_error_details(Code::ResourceExhausted, message, details)
+            shed(Shed { what: meters::Shed::CallerRate, retry_after: *wait })
         }
         ServiceError::NotRecorded(_) => named(Code::Unavailable, &message, "AUDIT_UNAVAILABLE"),
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),

@@ -5,9 +5,11 @@ use tokio::time::{sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
+use super::request::ScoreStreamRequest;
 use super::scoring::{Asker, Scoring};
 use super::{proto, status};
 use crate::access::Outcome;
+use crate::meters::{self, Shed};
 
 /// Answers that wait to be taken before the next request is read.
 const ANSWERS_AHEAD: usize = 4;
@@ -18,7 +20,7 @@ type Answers = ReceiverStream<Result<proto::ScoreStreamResponse, Status>>;
 pub(super) fn answers(
     scoring: Scoring,
     asker: Asker,
-    requests: Streaming<proto::ScoreStreamRequest>,
+    requests: Streaming<ScoreStreamRequest>,
     place: OwnedSemaphorePermit,
 ) -> Answers {
     let (answers, taken) = mpsc::channel(ANSWERS_AHEAD);
@@ -48,7 +50,7 @@ pub(super) fn answers(
 async fn answer_all(
     scoring: &Scoring,
     asker: &Asker,
-    mut requests: Streaming<proto::ScoreStreamRequest>,
+    mut requests: Streaming<ScoreStreamRequest>,
     answers: &mpsc::Sender<Result<proto::ScoreStreamResponse, Status>>,
 ) -> Result<(), Status> {
     let mut draining = scoring.draining.clone();
@@ -64,7 +66,10 @@ async fn answer_all(
         match taken {
             Ok(Ok(())) => {}
             Ok(Err(_gone)) => return Ok(()),
-            Err(_) => return Err(status::too_slow()),
+            Err(_) => {
+                meters::process().shed(Shed::StreamStall);
+                return Err(status::too_slow());
+            }
         }
         // Single calls that came meanwhile go first.
         tokio::task::yield_now().await;
@@ -75,10 +80,10 @@ async fn answer_all(
 async fn answer(
     scoring: &Scoring,
     asker: &Asker,
-    request: proto::ScoreStreamRequest,
+    request: ScoreStreamRequest,
 ) -> proto::ScoreStreamResponse {
-    let request = request.request.unwrap_or_default();
-    let request_id = request.request_id.clone();
+    let request = request.request;
+    let request_id = request.request_id().to_owned();
     let asker = asker.of_item(scoring);
     // The semaphore is never closed.
     let turn = scoring.items.acquire().await;

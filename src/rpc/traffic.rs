@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::meters::{self, Shed};
+
 /// What a connection may send beyond its calls: the data that flow control lets it send ahead of
 /// being read (1 MiB), and frames of no call (PING, SETTINGS, WINDOW_UPDATE ...).
 const ALLOWANCE_BYTES: u64 = (1 << 20) + (256 << 10);
@@ -174,6 +176,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         if read > 0 {
             let all = self.traffic.read_bytes.fetch_add(read, Relaxed) + read;
             if all > self.traffic.useful_bytes.load(Relaxed) {
+                meters::process().shed(Shed::Traffic);
                 return Poll::Ready(Err(io::Error::other("frames without calls")));
             }
         }

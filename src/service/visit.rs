@@ -33,9 +33,7 @@ impl Service {
             .authenticate(credentials, now_seconds)
             .map_err(ServiceError::NotRecognised)?;
         if let Some(rates) = &self.rates {
-            rates
-                .take(&caller.name)
-                .map_err(|often| ServiceError::TooOften { wait: often.wait })?;
+            rates.take(&caller).map_err(|often| ServiceError::TooOften { wait: often.wait })?;
         }
         Ok(caller)
     }

@@ -26,6 +26,7 @@ mod known_truth;
 mod labels;
 mod leaks;
 mod meds;
+mod pages;
 mod parity;
 mod properties;
 mod published;

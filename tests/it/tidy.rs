@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 25] = [
+const RANKS: [(&str, u32); 26] = [
     ("page", 0),
     ("private_file", 0),
+    ("signing", 0),
     ("strict_toml", 0),
     ("access", 0),
     ("trace", 0),

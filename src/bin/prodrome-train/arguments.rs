@@ -1,5 +1,7 @@
 //! The arguments of `prodrome-train`, and how they become requests.
 
+mod versions;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use prodrome::model::Family;
 use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
+pub(crate) use versions::{PromoteArguments, SignArguments, VerifyArguments};
 
 use crate::api_key::ApiKeyArguments;
 use crate::audit_arguments::AuditVerifyArguments;
@@ -132,11 +135,15 @@ pub(crate) enum Command {
     },
     /// Make a key for a program that calls the server; its hash goes into the server's key file.
     ApiKey(ApiKeyArguments),
-    /// Put a version into service; a server takes it up when it starts.
-    Promote(PromoteArguments),
     /// Find the first record of a server's access log that is not what was written there: exit code 1
     /// when there is one.
     AuditVerify(AuditVerifyArguments),
+    /// Put a version into service; a running server takes it up within seconds.
+    Promote(PromoteArguments),
+    /// Sign a version, for servers that ask for signatures.
+    Sign(SignArguments),
+    /// Check that a version is whole and signed: exit code 1 when it is not.
+    Verify(VerifyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -207,33 +214,6 @@ pub(crate) struct EvaluateArguments {
     /// With --recalibrate: the part of the patients to judge on, `k/n`; half of them by default.
     #[arg(long, requires = "recalibrate", value_parser = held_out)]
     pub(crate) held_out: Option<HeldOut>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PromoteArguments {
-    /// Make it the demonstration version instead, which only `prodrome-server --demo` serves. Versions
-    /// fitted on a simulated population can be nothing else.
-    #[arg(long)]
-    pub(crate) demo: bool,
-    /// The task's name.
-    #[arg(long)]
-    pub(crate) task: String,
-    /// The version's number.
-    #[arg(long)]
-    pub(crate) version: String,
-    /// The models folder.
-    #[arg(long, default_value = "models")]
-    pub(crate) models: PathBuf,
-    /// The comparison.json of a `compare --only-held-out` of this version (first) with the one in
-    /// service (second): the gate refuses a version that is worse.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) comparison: Option<PathBuf>,
-    /// Promote it although the gate says no; the reason is kept in stages.json and shown.
-    #[arg(long, requires = "reason")]
-    pub(crate) force: bool,
-    /// Why it is to be in service all the same.
-    #[arg(long, value_name = "TEXT", requires = "force")]
-    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

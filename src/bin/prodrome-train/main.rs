@@ -9,18 +9,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arguments::{
-    Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
-};
+use arguments::{Arguments, Command, CompareArguments, EvaluateArguments, FitArguments};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
-    EvaluateRequest, FitRequest, LeaksRequest, PromoteRequest, PublishedRequest,
-    RecalibrateRequest, ScoreRequest, SimulateRequest, with_threads,
+    EvaluateRequest, FitRequest, LeaksRequest, PublishedRequest, RecalibrateRequest, ScoreRequest,
+    SimulateRequest, with_threads,
 };
 use prodrome::import::Meter;
-use prodrome::registry::Stage;
 use prodrome::train::Step;
 use serde::Serialize;
 
@@ -177,11 +174,24 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let made = command::api_key(arguments.request())?;
             answer(&made, made.summary(), Vec::new())
         }
-        Command::Promote(arguments) => promote(arguments),
         Command::AuditVerify(arguments) => {
             let checked = command::audit_verify(&arguments.request())?;
             let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
             Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
+        }
+        Command::Promote(arguments) => {
+            let request = arguments.request();
+            let promoted = command::promote(&request)?;
+            answer(&promoted, promoted.summary(request.stage), promoted.warnings())
+        }
+        Command::Sign(arguments) => {
+            let signed = command::sign(&arguments.request())?;
+            answer(&signed, signed.summary(), Vec::new())
+        }
+        Command::Verify(arguments) => {
+            let verified = command::verify(&arguments.request())?;
+            let exit_code = verified.exit_code();
+            Ok(Answer { exit_code, ..answer(&verified, verified.summary(), Vec::new())? })
         }
     }
 }
@@ -228,15 +238,6 @@ fn evaluate(arguments: EvaluateArguments, meter: &Meter) -> Result<Answer, Comma
     let held_out = held_out.unwrap_or(RecalibrateRequest::HELD_OUT);
     let made = command::recalibrate(&RecalibrateRequest { evaluate, models, held_out }, meter)?;
     answer(&made, made.summary(), made.lines.warnings())
-}
-
-fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
-    let PromoteArguments { demo, task, version, models, comparison, force, reason } = arguments;
-    let stage = if demo { Stage::Demo } else { Stage::Stable };
-    let force = reason.filter(|_| force);
-    let request = PromoteRequest { models, task, version, stage, comparison, force };
-    let promoted = command::promote(&request)?;
-    answer(&promoted, promoted.summary(stage), promoted.warnings())
 }
 
 fn answer<T: Serialize>(

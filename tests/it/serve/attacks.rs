@@ -85,7 +85,8 @@ async fn a_swollen_header_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_bodies_are_cut_and_silent_connections_make_room() {
-    let mut server = Server::start(&["--body-seconds", "1", "--connections-max", "20"]);
+    let mut server =
+        Server::start(&[("LIMITS__BODY_SECONDS", "1"), ("LIMITS__CONNECTIONS_MAX", "20")]);
     let rss_kib = server.rss_kib();
     let mut raw = Raw::open(server.address).await;
     let headers = frame(frames::HEADERS, frames::END_HEADERS, 1, &frames::score_headers());

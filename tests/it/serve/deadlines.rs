@@ -10,7 +10,7 @@ use super::process::{SCORE, Server, patient};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_is_answered_by_its_deadline_or_told_that_it_has_passed() {
-    let server = Server::start(&["--message-bytes-max", "16777216"]);
+    let server = Server::start(&[("LIMITS__MESSAGE_BYTES_MAX", "16777216")]);
     let bodies = [patient(150), patient(20_000)];
     let mut sender = connect(server.address).await.unwrap();
     // More work than there are processors, so that deadlines do pass.
@@ -34,7 +34,7 @@ async fn every_call_is_answered_by_its_deadline_or_told_that_it_has_passed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_given_up_leave_no_place_taken() {
-    let server = Server::start(&["--calls-at-once-max", "32"]);
+    let server = Server::start(&[("LIMITS__CALLS_AT_ONCE_MAX", "32")]);
     let mut sender = connect(server.address).await.unwrap();
     for _ in 0..500 {
         let request = Request::post(format!("http://server{SCORE}"))

@@ -16,7 +16,7 @@ use super::process::{SCORE, Server, patient};
 /// Ends one of two servers under load; callers go to the other when a call was not taken, as gRPC
 /// clients do. Gives the number of calls that were lost.
 async fn end_under_load() -> u64 {
-    let mut ending = Server::start(&["--drain-seconds", "5"]);
+    let mut ending = Server::start(&[("LIMITS__DRAIN_SECONDS", "5")]);
     let other = Server::start(&[]);
     let lost = Arc::new(AtomicU64::new(0));
     let answered = Arc::new(AtomicU64::new(0));
@@ -73,7 +73,7 @@ async fn twenty_shutdowns_under_load_lose_no_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_say_nothing_do_not_hold_up_the_end() {
-    let mut server = Server::start(&["--drain-seconds", "1"]);
+    let mut server = Server::start(&[("LIMITS__DRAIN_SECONDS", "1")]);
     let silent = TcpStream::connect(server.address).await.unwrap();
     let idle = Raw::open(server.address).await;
     let mut half = Raw::open(server.address).await;
@@ -92,7 +92,7 @@ async fn clients_that_say_nothing_do_not_hold_up_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
-    let mut server = Server::start(&["--drain-seconds", "20"]);
+    let mut server = Server::start(&[("LIMITS__DRAIN_SECONDS", "20")]);
     let mut half = Raw::open(server.address).await;
     let headers = frame(frames::HEADERS, frames::END_HEADERS, 1, &frames::score_headers());
     half.stream.write_all(&headers).await.unwrap();

@@ -84,7 +84,7 @@ async fn health_answers_while_calls_crowd_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_record_is_scored_and_a_larger_one_refused_while_others_are_answered() {
-    let server = Server::start(&["--message-bytes-max", "67108864"]);
+    let server = Server::start(&[("LIMITS__MESSAGE_BYTES_MAX", "67108864")]);
     let mut sender = connect(server.address).await.unwrap();
     let rss_kib = server.rss_kib();
     let others = Load::new(patient(150), 2, Duration::from_secs(4));

@@ -21,13 +21,15 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts the server on a free port with the shipped readmission task and `arguments`.
-    pub(super) fn start(arguments: &[&str]) -> Server {
+    /// Starts the server on a free port with the shipped readmission task and `settings`, such as
+    /// `LIMITS__CALL_SECONDS`.
+    pub(super) fn start(settings: &[(&str, &str)]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_prodrome-server"))
             .args(["--listen", "127.0.0.1:0", "--models"])
             .arg(support::one_task())
             .args(["--log", "warn"])
-            .args(arguments)
+            .env("PRODROME_HTTP__LISTEN", "")
+            .envs(settings.iter().map(|(key, value)| (format!("PRODROME_{key}"), value)))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -112,7 +112,7 @@ async fn what_is_not_taken_is_not_worked_ahead_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_at_a_shutdown_after_whole_answers() {
-    let mut server = Server::start(&["--drain-seconds", "10"]);
+    let mut server = Server::start(&[("LIMITS__DRAIN_SECONDS", "10")]);
     let mut client = client(&server).await;
     let items = tokio_stream::iter((0..).map(|number| item(number, 50)));
     let mut answers = client.score_stream(items).await.unwrap().into_inner();

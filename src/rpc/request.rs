@@ -1,0 +1,158 @@
+//! The message of a Score call, kept as the bytes it came in until it is scored: nothing is copied
+//! before it is known what it means.
+
+use prost::bytes::Bytes;
+
+use super::wire::{Fields, Unreadable};
+
+/// Numbers of the fields that are looked at before a message is read as a whole.
+const REQUEST_ID: u32 = 1;
+const HISTORY: u32 = 2;
+const FHIR_BUNDLE_JSON: u32 = 3;
+const PATIENT_ID: u32 = 1;
+const ENCOUNTERS: u32 = 7;
+const EVENTS: u32 = 8;
+/// About the least that an entry of a Bundle takes.
+const ENTRY_BYTES: usize = 256;
+
+/// A `prodrome.v1.ScoreRequest`. It may be no protobuf at all: who reads it finds out.
+#[derive(Clone, Default)]
+pub(crate) struct ScoreRequest(Bytes);
+
+/// How many entries a record has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Entries {
+    pub(super) events: usize,
+    pub(super) encounters: usize,
+}
+
+impl ScoreRequest {
+    pub(super) fn new(message: Bytes) -> ScoreRequest {
+        ScoreRequest(message)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many events and encounters it lists, or would list where its record is a Bundle; of what
+    /// cannot be read, those up to there.
+    pub(super) fn entries(&self) -> usize {
+        let bundles = self.each(FHIR_BUNDLE_JSON).map(|json| json.len() / ENTRY_BYTES);
+        let Entries { events, encounters } = self.listed();
+        events + encounters + bundles.sum::<usize>()
+    }
+
+    /// Whether its record is a Bundle.
+    pub(super) fn is_bundle(&self) -> bool {
+        self.each(FHIR_BUNDLE_JSON).next().is_some()
+    }
+
+    pub(super) fn listed(&self) -> Entries {
+        let mut found = Entries::default();
+        let histories = self.each(HISTORY).flat_map(Fields::of);
+        for field in histories {
+            found.events += usize::from(field.number == EVENTS);
+            found.encounters += usize::from(field.number == ENCOUNTERS);
+        }
+        found
+    }
+
+    /// The caller's name for it; empty where it has none, and where it cannot be read.
+    pub(super) fn request_id(&self) -> &str {
+        let ids = Fields::of(&self.0).filter(|field| field.number == REQUEST_ID);
+        ids.last().and_then(|field| field.text("request_id").ok()).unwrap_or_default()
+    }
+
+    /// The sender's id of the patient, for the audit; `None` for a Bundle, and where there is none.
+    pub(super) fn patient_id(&self) -> Option<&str> {
+        let histories = self.each(HISTORY).flat_map(Fields::of);
+        let ids = histories.filter(|field| field.number == PATIENT_ID);
+        ids.filter_map(|field| field.text("patient_id").ok()).last().filter(|id| !id.is_empty())
+    }
+
+    /// The contents of the fields of this number, as far as the message can be read.
+    fn each(&self, number: u32) -> impl Iterator<Item = &[u8]> {
+        let fields = Fields::of(&self.0);
+        fields.filter(move |field| field.number == number).filter_map(|f| f.bytes("").ok())
+    }
+}
+
+/// A `prodrome.v1.ScoreStreamRequest`.
+#[derive(Clone, Default)]
+pub(crate) struct ScoreStreamRequest {
+    pub(super) request: ScoreRequest,
+}
+
+impl ScoreStreamRequest {
+    /// The request in `message`; one that came in parts is put together, as protobuf has it.
+    ///
+    /// # Errors
+    /// A message that cannot be read. What is wrong inside the request is for its reader to find.
+    pub(super) fn read(message: &Bytes) -> Result<ScoreStreamRequest, Unreadable> {
+        let mut parts = Vec::new();
+        for field in Fields::of(message) {
+            match field.number {
+                1 => parts.push(field.bytes("request")?),
+                _ => field.unknown()?,
+            }
+        }
+        let request = match parts.as_slice() {
+            [only] => message.slice_ref(only),
+            parts => Bytes::from(parts.concat()),
+        };
+        Ok(ScoreStreamRequest { request: ScoreRequest(request) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::rpc::proto;
+
+    fn history(patient_id: &str, events: usize, encounters: usize) -> proto::ScoreRequest {
+        let history = proto::PatientHistory {
+            patient_id: patient_id.into(),
+            events: vec![proto::Event::default(); events],
+            encounters: vec![proto::Encounter::default(); encounters],
+            ..Default::default()
+        };
+        let record = Some(proto::score_request::Record::History(history));
+        proto::ScoreRequest { record, ..Default::default() }
+    }
+
+    #[test]
+    fn a_message_is_counted_before_it_is_read() {
+        let mut message = history("p", 3, 2).encode_to_vec();
+        message.extend(history("q", 4, 0).encode_to_vec());
+        let request = ScoreRequest::new(message.clone().into());
+        assert_eq!(request.listed(), Entries { events: 7, encounters: 2 });
+        assert_eq!((request.entries(), request.patient_id()), (9, Some("q")));
+        assert!(!request.is_bundle());
+        let json = Some(proto::score_request::Record::FhirBundleJson(vec![b' '; 1_024]));
+        let bundle = proto::ScoreRequest { record: json, ..Default::default() }.encode_to_vec();
+        let request = ScoreRequest::new(bundle.into());
+        assert_eq!((request.entries(), request.patient_id()), (4, None));
+        assert!(request.is_bundle());
+        // Bytes that are no protobuf say nothing, and do no harm.
+        for cut in 0..message.len() {
+            let request = ScoreRequest::new(message[..cut].to_vec().into());
+            assert!(request.entries() <= 9);
+        }
+    }
+
+    #[test]
+    fn a_streamed_request_is_the_one_inside() {
+        let inside = |id| history(id, 2, 1);
+        let one = proto::ScoreStreamRequest { request: Some(inside("p")) }.encode_to_vec();
+        let read = ScoreStreamRequest::read(&one.clone().into()).unwrap();
+        assert_eq!((read.request.entries(), read.request.patient_id()), (3, Some("p")));
+        let two = proto::ScoreStreamRequest { request: Some(inside("q")) }.encode_to_vec();
+        let read = ScoreStreamRequest::read(&[one.clone(), two].concat().into()).unwrap();
+        assert_eq!((read.request.entries(), read.request.patient_id()), (6, Some("q")));
+        assert!(ScoreStreamRequest::read(&one[..one.len() - 1].to_vec().into()).is_err());
+        assert!(ScoreStreamRequest::read(&Bytes::new()).unwrap().request.bytes().is_empty());
+    }
+}
