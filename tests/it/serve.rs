@@ -2,6 +2,7 @@
 //! drains. Short forms; the long ones run with `cargo test --release --test it serve -- --ignored`.
 
 mod attacks;
+mod clients;
 mod deadlines;
 mod drain;
 mod frames;

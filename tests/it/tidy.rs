@@ -62,7 +62,6 @@ const RESERVED: [(&str, &[&str]); 26] = [
     ("parquet::", &["import"]),
     ("flate2", &["import"]),
     ("zstd::", &["import"]),
-    // `private_file` is how the rooms with files keep theirs from others.
     // Telemetry reads /proc/self; `private_file` keeps the files of other rooms from others.
     (
         "std::fs",
