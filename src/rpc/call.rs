@@ -127,8 +127,7 @@ impl CallIds {
 impl Desk {
     pub(super) fn new(
         routes: Routes,
-        (service, limits): (Arc<Service>, Limits),
-        admission: Arc<Admission>,
+        (service, limits, admission): (Arc<Service>, Limits, Arc<Admission>),
         ids: Arc<CallIds>,
         tls: Option<Arc<Tls>>,
     ) -> Desk {

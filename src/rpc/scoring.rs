@@ -1,12 +1,13 @@
 //! The `RiskScoring` service.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::admission::Shed;
+use super::admission::{Admission, Shed};
 use super::call::{Call, CallIds};
 use super::limits::Limits;
 use super::request::{ScoreRequest, ScoreStreamRequest};
@@ -19,18 +20,21 @@ use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
+/// Beside its events a history may have a tenth as many encounters.
+const ENCOUNTERS_SHARE: usize = 10;
 /// How many large records are scored at once.
 const LARGE_AT_ONCE: usize = 2;
 /// How many large records wait for their turn; their requests are held meanwhile.
 const LARGE_WAITING_MAX: usize = 14;
 /// What the caller of a large record that finds no place is told to wait.
-const LARGE_RETRY: std::time::Duration = std::time::Duration::from_millis(200);
+const LARGE_RETRY: Duration = Duration::from_millis(200);
 
 /// The handlers of `RiskScoring`.
 #[derive(Clone)]
 pub(super) struct Scoring {
     pub(super) service: Arc<Service>,
     pub(super) limits: Limits,
+    admission: Arc<Admission>,
     pub(super) ids: Arc<CallIds>,
     large: Arc<Semaphore>,
     /// Places of large records in work and in waiting.
@@ -64,13 +68,14 @@ impl Asker {
 
 impl Scoring {
     pub(super) fn new(
-        (service, limits): (Arc<Service>, Limits),
+        (service, limits, admission): (Arc<Service>, Limits, Arc<Admission>),
         draining: watch::Receiver<bool>,
         ids: Arc<CallIds>,
     ) -> Scoring {
         Scoring {
             service,
             limits,
+            admission,
             ids,
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             large_places: Arc::new(Semaphore::new(LARGE_AT_ONCE + LARGE_WAITING_MAX)),
@@ -91,11 +96,15 @@ impl Scoring {
         request: ScoreRequest,
     ) -> Result<proto::ScoreResponse, Status> {
         let entries = request.entries();
-        if entries > self.limits.events_max {
+        // What exactly is too much of which, `History::build` says; this keeps the work bounded.
+        if entries > self.limits.events_max + self.limits.events_max / ENCOUNTERS_SHARE {
             return Err(too_many_entries(&request));
         }
         if entries <= INLINE_ENTRIES_MAX {
-            return score(&self.service, asker, request);
+            let began = Instant::now();
+            let scored = score(&self.service, asker, request);
+            self.admission.took(began.elapsed());
+            return scored;
         }
         let _place = place(&self.large_places, meters::Shed::LargeRecords)?;
         // Who waits here and is given up, by a deadline or the caller, is never scored.

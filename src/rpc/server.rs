@@ -76,13 +76,14 @@ async fn serve_with(
     let mut health = Health::new(&service).await;
     let (drain, draining) = watch::channel(false);
     let ids = Arc::new(CallIds::new());
-    let scoring = Scoring::new((Arc::clone(&service), limits), draining.clone(), Arc::clone(&ids));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let admission = Admission::new(&limits, processors);
+    let of_all = (Arc::clone(&service), limits, Arc::clone(&admission));
+    let scoring = Scoring::new(of_all, draining.clone(), Arc::clone(&ids));
     let routes = routes(scoring, Arc::clone(&service), &health, &limits)?;
-    let admission = Admission::new(&limits);
-    let of_all = (Arc::clone(&service), limits);
-    let desk = Arc::new(Desk::new(routes, of_all, Arc::clone(&admission), ids, tls));
+    let of_all = (Arc::clone(&service), limits, admission);
+    let desk = Arc::new(Desk::new(routes, of_all, ids, tls));
     let mut door = Door { desk, draining, connections: JoinSet::new(), silent: VecDeque::new() };
-    let watching = tokio::spawn(admission.watch());
     {
         let mut shutdown = pin!(shutdown);
         let told = async {
@@ -107,7 +108,6 @@ async fn serve_with(
         tracing::warn!(connections = connections.len(), "cut at the drain limit");
     }
     connections.shutdown().await;
-    watching.abort();
     Ok(())
 }
 
