@@ -90,6 +90,7 @@ struct Effect<const Q: usize> {
     followed: bool,
 }
 
+#[allow(clippy::needless_range_loop, reason = "several lists are walked side by side")]
 impl<const Q: usize> Walk<Q> {
     fn new() -> Walk<Q> {
         let (points, weights) = gauss_legendre::<Q>();

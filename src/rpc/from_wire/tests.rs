@@ -79,18 +79,19 @@ fn absent_fields_take_their_defaults() {
     assert_eq!((meant.tasks.len(), meant.prediction_time), (0, None));
 }
 
-/// A message with every field of ours somewhere, drawn anew.
-fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
-    let text = |random: &mut fastrand::Rng| {
-        let texts = ["", "a", "IMP", "LOINC", "8480-6", "1950-02-03", "\u{e9}\u{20ac}", "<"];
-        random.choice(texts).unwrap_or_default().to_owned()
-    };
-    let time = |random: &mut fastrand::Rng| {
-        let seconds = [0, -1, 1_700_000_000, i64::MAX, -9_000_000_000];
-        let (seconds, nanos) = (random.choice(seconds).unwrap_or(0), random.i32(-1..3));
-        random.bool().then_some(Timestamp { seconds, nanos })
-    };
-    let event = |random: &mut fastrand::Rng| proto::Event {
+fn text(random: &mut fastrand::Rng) -> String {
+    let texts = ["", "a", "IMP", "LOINC", "8480-6", "1950-02-03", "\u{e9}\u{20ac}", "<"];
+    random.choice(texts).unwrap_or_default().to_owned()
+}
+
+fn time(random: &mut fastrand::Rng) -> Option<Timestamp> {
+    let seconds = [0, -1, 1_700_000_000, i64::MAX, -9_000_000_000];
+    let (seconds, nanos) = (random.choice(seconds).unwrap_or(0), random.i32(-1..3));
+    random.bool().then_some(Timestamp { seconds, nanos })
+}
+
+fn event_drawn(random: &mut fastrand::Rng) -> proto::Event {
+    proto::Event {
         id: text(random),
         kind: random.i32(-1..12),
         time: time(random),
@@ -110,8 +111,11 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
         encounter_id: text(random),
         rank: random.bool().then(|| random.u32(0..4)),
         status: text(random),
-    };
-    let encounter = |random: &mut fastrand::Rng| proto::Encounter {
+    }
+}
+
+fn encounter_drawn(random: &mut fastrand::Rng) -> proto::Encounter {
+    proto::Encounter {
         id: text(random),
         class: text(random),
         start: time(random),
@@ -123,8 +127,11 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
         facility: text(random),
         planned: random.bool().then(|| random.bool()),
         synthetic: random.bool(),
-    };
-    let history = |random: &mut fastrand::Rng| proto::PatientHistory {
+    }
+}
+
+fn history_drawn(random: &mut fastrand::Rng) -> proto::PatientHistory {
+    proto::PatientHistory {
         patient_id: text(random),
         birth_date: text(random),
         sex: random.i32(0..6),
@@ -133,8 +140,8 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
         coverage: (0..random.usize(0..3))
             .map(|_| proto::Period { start: time(random), end: time(random) })
             .collect(),
-        encounters: (0..random.usize(0..3)).map(|_| encounter(random)).collect(),
-        events: (0..random.usize(0..4)).map(|_| event(random)).collect(),
+        encounters: (0..random.usize(0..3)).map(|_| encounter_drawn(random)).collect(),
+        events: (0..random.usize(0..4)).map(|_| event_drawn(random)).collect(),
         audit_attributes: random.bool().then(|| proto::AuditAttributes {
             race: text(random),
             ethnicity: text(random),
@@ -142,13 +149,17 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
             insurance: text(random),
             gender_identity: text(random),
         }),
-    };
+    }
+}
+
+/// A message with every field of ours somewhere, drawn anew.
+fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
     proto::ScoreRequest {
         request_id: text(random),
         record: match random.u8(0..8) {
             0 => None,
             1 => Some(proto::score_request::Record::FhirBundleJson(b"{}".to_vec())),
-            _ => Some(proto::score_request::Record::History(history(random))),
+            _ => Some(proto::score_request::Record::History(history_drawn(random))),
         },
         tasks: (0..random.usize(0..3))
             .map(|_| proto::TaskRef { task: text(random), version: text(random) })
