@@ -248,6 +248,10 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, BundleError> {
         format_version: u32,
     }
     let unreadable = |error: serde_json::Error| BundleError::Manifest(error.to_string());
+    // Its last byte, without which it would still read as JSON.
+    if !bytes.ends_with(b"\n") {
+        return Err(BundleError::Manifest("it is cut short".to_owned()));
+    }
     // The version first: another layout must not be reported as a misspelt key.
     let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
     if head.format_version != FORMAT_VERSION {
