@@ -22,6 +22,7 @@
 //! 8. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
 //!    which the risks are known
 //! 9. `access`: who calls, what for and how it ended, in words that the rooms below share
+//!    `meters` and `trace`: what is counted, and which trace a call belongs to
 //! 10. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did
 //! 11. `service` and `command`: the use cases of the server and of the trainer
 //! 12. `rpc`, `http` and `telemetry`: gRPC, probes and logs, thin
@@ -47,6 +48,7 @@ pub mod feature;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod meters;
 pub mod model;
 pub mod page;
 mod private_file;
@@ -61,6 +63,7 @@ pub mod simulate;
 mod strict_toml;
 pub mod task;
 pub mod telemetry;
+pub mod trace;
 pub mod train;
 
 /// No figure, code or cut may rest on fewer patients than this (the small-cell rule of US federal

@@ -2,6 +2,15 @@
 
 use serde::de::DeserializeOwned;
 
+/// A setting that was read and makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingFault {
+    /// Its key in its section.
+    pub key: &'static str,
+    /// What is wrong, and how to mend it.
+    pub reason: String,
+}
+
 /// Reads `text` as a `T`.
 ///
 /// # Errors
@@ -24,11 +33,18 @@ fn line_of(text: &str, offset: usize) -> usize {
 /// meant.
 fn nearest_key(message: &str) -> Option<&str> {
     let (unknown, known) = in_table(message).or_else(|| in_quotes(message))?;
-    let (distance, key) = known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
-        .min()?;
-    (distance <= unknown.chars().count().div_ceil(2)).then_some(key)
+    nearest(unknown, known)
+}
+
+/// The known name nearest to `unknown`, when it is near enough to be meant.
+pub(crate) fn nearest<'a>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let distances =
+        known.into_iter().map(|known| (strsim::damerau_levenshtein(unknown, known), known));
+    let (distance, name) = distances.min()?;
+    (distance <= unknown.chars().count().div_ceil(2)).then_some(name)
 }
 
 /// The unknown key and the known ones, as the message has it for the tables of enums.

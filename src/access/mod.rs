@@ -1,9 +1,13 @@
 //! Who calls, what for, and how it ended: the words that identity, policy, audit and the use cases
 //! share. Pure.
 
+mod outcome;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use outcome::Outcome;
 
 /// The methods of `prodrome.v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

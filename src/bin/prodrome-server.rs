@@ -2,17 +2,21 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Parser;
-use prodrome::registry::{ModelSettings, Models};
-use prodrome::rpc::{self, Limits};
+use prodrome::audit::AuditLog;
+use prodrome::config::{self, Arguments, Errand, Settings};
+use prodrome::http::{self, Pages, Readiness};
+use prodrome::identity::{Identity, Rates, Tls};
+use prodrome::record::Time;
+use prodrome::registry::Models;
 use prodrome::service::Service;
-use prodrome::telemetry;
+use prodrome::{meters, rpc, telemetry};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
@@ -20,61 +24,39 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: u8 = 2;
 const ENVIRONMENT: u8 = 4;
-
-/// Serves risk scores over gRPC.
-///
-/// Exit codes: 0 done, 1 ended by a second signal, 2 usage, 4 environment (a port in use ...).
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
-    /// Address to listen on; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:50051")]
-    listen: SocketAddr,
-    /// Folder of the models
-    #[arg(long, default_value = "models")]
-    models: PathBuf,
-    /// File of further concepts; may be given several times
-    #[arg(long, value_name = "FILE")]
-    concepts: Vec<PathBuf>,
-    /// Seconds that open calls have to end after SIGTERM or SIGINT
-    #[arg(long, default_value_t = 25)]
-    drain_seconds: u64,
-    /// Open connections; further ones are refused
-    #[arg(long, default_value_t = 1024)]
-    connections_max: usize,
-    /// What to log: a level, or levels by module such as `info,prodrome::rpc=debug`
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
-    /// Log in JSON, one object a line
-    #[arg(long)]
-    log_json: bool,
-    /// Serve demonstration versions, fitted on a simulated population, where a task has one; never for
-    /// patients
-    #[arg(long)]
-    demo: bool,
-    /// Listen on an address that other machines reach, although nothing is encrypted
-    #[arg(long)]
-    plaintext_on_network: bool,
-}
+/// How often the files of certificates, keys and policy are looked at.
+const GUARDS_EVERY: Duration = Duration::from_secs(2);
+/// What a second signal leaves for the end of the access log.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.listen.ip().is_loopback() && !arguments.plaintext_on_network {
-        eprintln!(
-            "error: {} can be reached from other machines, and this server does not encrypt: \
-             patients' records would cross the network in the clear, and anyone could ask for \
-             scores. Listen on 127.0.0.1 behind a proxy that does TLS and checks callers, or pass \
-             --plaintext-on-network if the network itself is protected.",
-            arguments.listen
-        );
-        return ExitCode::from(USAGE);
+    let settings = match config::load(&arguments, std::env::vars_os()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match arguments.errand() {
+        Errand::Serve => {}
+        Errand::PrintConfig => {
+            say(settings.to_toml());
+            return ExitCode::SUCCESS;
+        }
+        Errand::CheckConfig => return check_config(&settings),
     }
-    if let Err(error) = telemetry::init(&arguments.log, arguments.log_json) {
-        eprintln!("error: --log: {error}");
-        return ExitCode::from(USAGE);
-    }
-    match run(arguments).await {
+    let telemetry = match telemetry::init(&settings.telemetry) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let served = run(settings).await;
+    telemetry.finish();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -83,33 +65,191 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { listen, models, concepts, drain_seconds, connections_max, demo, .. } =
-        arguments;
-    let settings = ModelSettings { concepts, demo, ..ModelSettings::new(&models) };
-    let models = Models::open(settings).context("the models cannot be loaded")?;
-    let service = Arc::new(Service::new(Arc::new(models)));
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}"))?;
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    greet(listener.local_addr()?, &service);
-    let shutdown = async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tokio::spawn(async move {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            std::process::exit(1);
-        });
-    };
-    let drain_max = Duration::from_secs(drain_seconds);
-    let limits = Limits { connections_max, drain_max, ..Limits::default() };
-    Ok(rpc::serve(listener, service, limits, shutdown).await?)
+/// Tries what the settings name, and says what is wrong with it.
+fn check_config(settings: &Settings) -> ExitCode {
+    let mut faults = Vec::new();
+    match Models::open(settings.models.registry()) {
+        Ok(models) => {
+            let registry = models.current();
+            faults.extend(registry.refused().iter().map(|refused| refused.error.to_string()));
+        }
+        Err(error) => faults.push(format!("the models cannot be loaded: {error}")),
+    }
+    faults.extend(guards(settings).err().map(|error| format!("{error:#}")));
+    for fault in &faults {
+        eprintln!("error: {fault}");
+    }
+    if !faults.is_empty() {
+        return ExitCode::from(USAGE);
+    }
+    say("the settings, and what they name, can be used\n");
+    ExitCode::SUCCESS
 }
 
-/// Says what is served and how to try it; a closed stdout is no reason not to serve.
-fn greet(address: SocketAddr, service: &Service) {
-    let mut lines = format!("listening on http://{address}\n");
+/// Who may come in, and how.
+struct Guards {
+    tls: Option<Arc<Tls>>,
+    identity: Identity,
+    rates: Option<Rates>,
+}
+
+fn guards(settings: &Settings) -> anyhow::Result<Guards> {
+    let now_seconds = now().micros().div_euclid(1_000_000);
+    let tls = match settings.tls.is_off() {
+        true => None,
+        false => Some(Arc::new(Tls::open(&settings.tls, now_seconds)?)),
+    };
+    let identity = Identity::open(&settings.identity)?;
+    let rates = match identity.is_anonymous() {
+        true => None,
+        false => Some(Rates::new(&settings.rates)?),
+    };
+    Ok(Guards { tls, identity, rates })
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let models = Models::open(settings.models.registry());
+    let models = Arc::new(models.context("the models cannot be loaded")?);
+    let Guards { tls, identity, rates } = guards(&settings)?;
+    warn_of_open_doors(&settings, &identity);
+    let mut service = Service::new(models).for_callers(identity, rates);
+    let log = match &settings.audit {
+        None => None,
+        Some(audit) => Some(Arc::new(AuditLog::open(audit, now()).context("the access log")?)),
+    };
+    if let Some(log) = &log {
+        service = service.recorded_in(Arc::clone(log));
+    }
+    let service = Arc::new(service);
+    let listener = bind(settings.listen.address).await?;
+    let readiness = readiness(&service);
+    let pages = show_pages(&settings, &service, &readiness).await?;
+    tokio::spawn(telemetry::tend(meters::process()));
+    let every = Duration::from_secs(settings.models.reload_seconds);
+    tokio::spawn(Arc::clone(&service).follow_models(every));
+    tokio::spawn(follow_guards(Arc::clone(&service), tls.clone()));
+    greet(listener.local_addr()?, tls.is_some(), &service);
+    let shutdown = shutdown(readiness, log.clone())?;
+    let limits = settings.limits;
+    let served = match tls {
+        None => rpc::serve(listener, service, limits, shutdown).await,
+        Some(tls) => rpc::serve_encrypted(listener, tls, service, limits, shutdown).await,
+    };
+    if let Some(log) = log {
+        log.close(now()).await.context("the access log")?;
+    }
+    // The pages stay to the end: until then `/readyz` says that calls are to go elsewhere.
+    if let Some(pages) = pages {
+        pages.abort();
+    }
+    Ok(served?)
+}
+
+fn readiness(service: &Arc<Service>) -> Arc<Readiness> {
+    let (served, recorded) = (Arc::clone(service), Arc::clone(service));
+    let has_model = move || !served.models().current().served().is_empty();
+    Arc::new(Readiness::new(has_model, move || recorded.is_audit_writable()))
+}
+
+/// Done at the first signal; a second one ends the program at once, the access log whole.
+fn shutdown(
+    readiness: Arc<Readiness>,
+    log: Option<Arc<AuditLog>>,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        readiness.drain();
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            if let Some(log) = log {
+                let _ = tokio::time::timeout(LAST_WORD, log.close(now())).await;
+            }
+            std::process::exit(1);
+        });
+    })
+}
+
+/// Reads certificates, keys and policy again when their files change.
+async fn follow_guards(service: Arc<Service>, tls: Option<Arc<Tls>>) {
+    let mut looks = tokio::time::interval(GUARDS_EVERY);
+    loop {
+        looks.tick().await;
+        let (service, tls) = (Arc::clone(&service), tls.clone());
+        let look = move || {
+            let reloaded = service.identity().reload();
+            for path in reloaded.changed {
+                tracing::info!(path = %path.display(), "read again");
+            }
+            for fault in reloaded.faults {
+                tracing::error!(%fault, "not read again: what was in force stays");
+            }
+            let Some(tls) = tls else { return };
+            match tls.reload(now().micros().div_euclid(1_000_000)) {
+                Ok(true) => tracing::info!("new connections get the new certificate"),
+                Ok(false) => {}
+                Err(fault) => tracing::error!(%fault, "the certificate stays as it was"),
+            }
+        };
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            tracing::error!("a look at the files of identity failed");
+        }
+    }
+}
+
+/// What whoever runs the server should know of where it stands open.
+fn warn_of_open_doors(settings: &Settings, identity: &Identity) {
+    if settings.listen.address.ip().is_loopback() {
+        return;
+    }
+    if identity.is_anonymous() {
+        eprintln!(
+            "warning: whoever reaches this server may ask for scores: set `identity.policy_file`"
+        );
+    }
+    if settings.audit.is_none() {
+        eprintln!("warning: nobody records who asks for scores: set `audit.folder`");
+    }
+}
+
+/// The wall clock; a clock set before 1970 counts as 1970.
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Begins to show the pages, where the settings want them.
+async fn show_pages(
+    settings: &Settings,
+    service: &Arc<Service>,
+    readiness: &Arc<Readiness>,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(address) = settings.http else { return Ok(None) };
+    let listener = bind(address).await.context("`http.listen` (empty for no pages)")?;
+    say(&format!("metrics and probes on http://{}\n", listener.local_addr()?));
+    let service = Arc::clone(service);
+    let metrics = move || {
+        let registry = service.models().current();
+        telemetry::metrics_page(meters::process(), registry.served().iter().map(Arc::as_ref))
+    };
+    let pages = Pages::new(Arc::clone(readiness), metrics);
+    Ok(Some(tokio::spawn(http::serve(listener, pages, std::future::pending()))))
+}
+
+/// Writes to stdout; a closed one is no reason not to serve.
+fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Says what is served and how to try it.
+fn greet(address: SocketAddr, is_encrypted: bool, service: &Service) {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let mut lines = format!("listening on {scheme}://{address}\n");
     let models = service.list_models();
     for model in &models {
         match &model.refused {
@@ -129,9 +269,9 @@ fn greet(address: SocketAddr, service: &Service) {
     }
     let other = match address.port() {
         50051 => String::new(),
-        _ => format!(" --address http://{address}"),
+        _ => format!(" --address {scheme}://{address}"),
     };
     lines += "score a sample patient:\n  cargo run --release --example score -- ";
     lines += &format!("tests/cases/readmission/request.json{other}\n");
-    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
+    say(&lines);
 }

@@ -74,17 +74,26 @@ impl Bands {
 
     /// How many of `values` (NaN = missing) are missing, and how many lie in each band.
     pub fn counts(&self, values: impl IntoIterator<Item = f32>) -> Vec<u64> {
-        let mut counts = vec![0; 1 + self.shares.len().max(1)];
+        let mut counts = vec![0; self.places()];
         for value in values {
-            let band = match value.is_nan() {
-                true => 0,
-                false => 1 + self.from.partition_point(|from| *from <= value),
-            };
-            if let Some(count) = counts.get_mut(band) {
+            if let Some(count) = counts.get_mut(self.place(value)) {
                 *count += 1;
             }
         }
         counts
+    }
+
+    /// How many counts there are: of the missing, and of each band.
+    pub(super) fn places(&self) -> usize {
+        1 + self.shares.len().max(1)
+    }
+
+    /// Where among the counts `value` belongs.
+    pub(super) fn place(&self, value: f32) -> usize {
+        match value.is_nan() {
+            true => 0,
+            false => 1 + self.from.partition_point(|from| *from <= value),
+        }
     }
 
     /// The population stability index of rows that fall into the bands as `counts` says (the missing

@@ -4,6 +4,7 @@
 //! registry's work), checks all of them, and gives the one `predict` that both programs use.
 
 mod drift;
+mod drift_watch;
 mod golden;
 mod interval;
 mod manifest;
@@ -12,6 +13,7 @@ mod predict;
 mod sufficiency;
 
 pub use drift::{Bands, DriftReference};
+pub use drift_watch::{DriftReading, InputDrift};
 pub use golden::{Golden, golden_rows};
 pub use interval::Interval;
 pub use manifest::{

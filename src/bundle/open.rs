@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::drift_watch::DriftWatch;
 use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::feature::Column;
@@ -86,7 +87,10 @@ pub struct Bundle {
     concepts: ConceptSet,
     task: Task,
     columns: Vec<Column>,
+    /// For each feature the places of its columns.
+    columns_of: Vec<Vec<usize>>,
     members: Vec<BundleMember>,
+    drift_watch: Option<DriftWatch>,
 }
 
 impl Bundle {
@@ -135,8 +139,10 @@ impl Bundle {
         let columns = manifest.vocabulary.columns(task.spec());
         check_manifest(&manifest, &task, &columns)?;
         let members = members(&manifest, files)?;
+        let columns_of = columns_of(&task, &columns);
         let digest = hex(bytes);
-        Ok(Bundle { manifest, digest, concepts, task, columns, members })
+        let drift_watch = manifest.drift_reference.as_ref().map(DriftWatch::new);
+        Ok(Bundle { manifest, digest, concepts, task, columns, columns_of, members, drift_watch })
     }
 
     /// Whether `files` are the very ones it was opened from.
@@ -196,6 +202,11 @@ impl Bundle {
         &self.columns
     }
 
+    /// The places of the columns of a feature, which is named by its place in the task.
+    pub fn columns_of(&self, feature: usize) -> &[usize] {
+        self.columns_of.get(feature).map_or(&[], Vec::as_slice)
+    }
+
     /// How a row becomes model inputs.
     pub fn input(&self) -> &InputSpec {
         &self.manifest.input
@@ -204,6 +215,20 @@ impl Bundle {
     pub(super) fn members(&self) -> &[BundleMember] {
         &self.members
     }
+
+    pub(super) fn drift_watch(&self) -> Option<&DriftWatch> {
+        self.drift_watch.as_ref()
+    }
+}
+
+fn columns_of(task: &Task, columns: &[Column]) -> Vec<Vec<usize>> {
+    let mut places = vec![Vec::new(); task.spec().features().len()];
+    for (place, column) in columns.iter().enumerate() {
+        if let Some(places) = places.get_mut(column.feature) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 /// The name in a bundle of the file of the formula called `id`.

@@ -1,5 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
+mod api_key;
+mod audit_verify;
 mod check;
 mod cohort;
 mod compare;
@@ -19,6 +21,8 @@ mod task_source;
 
 use std::path::PathBuf;
 
+pub use api_key::{ApiKeyMade, ApiKeyRequest, api_key};
+pub use audit_verify::{AuditVerified, AuditVerifyRequest, audit_verify};
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use cohort::{CohortRequest, Enrolled, cohort};
 pub use compare::{CompareRequest, Compared, ComparedBundle, compare};
@@ -35,6 +39,7 @@ pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 
+use crate::audit::AuditError;
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;
 use crate::record::ConceptError;
@@ -64,6 +69,8 @@ pub enum CommandError {
     Train(#[from] TrainError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error("{0}")]
     Data(String),
     #[error("threads: {0}")]
@@ -97,12 +104,14 @@ impl CommandError {
             | CommandError::Write(_)
             | CommandError::Threads(_)
             | CommandError::Json(_)
+            | CommandError::Audit(AuditError::Io { .. })
             | CommandError::Registry(RegistryError::Io { .. }) => 4,
             // A gate said no.
             CommandError::Registry(RegistryError::Synthetic { .. }) => 1,
             CommandError::Import(_)
             | CommandError::Train(_)
             | CommandError::Registry(_)
+            | CommandError::Audit(_)
             | CommandError::Data(_) => 3,
         }
     }

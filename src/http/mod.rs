@@ -1,1 +1,45 @@
 //! Plain HTTP beside gRPC: `/metrics`, `/livez`, `/readyz`. Nothing of any patient.
+//!
+//! It listens on an address of its own, so that probes and scrapers need no way to the records, and
+//! stays open while the gRPC side drains, so that `/readyz` can say so.
+
+mod readiness;
+mod server;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use readiness::{NotReady, Readiness};
+pub use server::{Pages, serve};
+
+use crate::strict_toml::SettingFault;
+
+/// The section `[http]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address of the pages; empty for none.
+    pub listen: String,
+}
+
+impl Default for HttpSettings {
+    fn default() -> HttpSettings {
+        HttpSettings { listen: "127.0.0.1:9464".to_owned() }
+    }
+}
+
+impl HttpSettings {
+    /// Where to listen; `None` for nowhere.
+    ///
+    /// # Errors
+    /// Text that is no address.
+    pub fn check(&self) -> Result<Option<SocketAddr>, Vec<SettingFault>> {
+        if self.listen.is_empty() {
+            return Ok(None);
+        }
+        let reason = "expected an address such as 127.0.0.1:9464, or nothing for no pages";
+        let fault = || vec![SettingFault { key: "listen", reason: reason.to_owned() }];
+        self.listen.parse().map(Some).map_err(|_| fault())
+    }
+}

@@ -15,7 +15,7 @@ use check::ordered;
 use walk::Step;
 
 pub(super) use paths::{Paths, Split};
-pub(super) use walk::{Packed, Steps};
+use walk::Steps;
 
 mod blob;
 mod check;
@@ -238,18 +238,9 @@ impl FlatTrees {
         })
     }
 
-    pub(super) fn steps(&self) -> &Steps {
-        &self.steps
-    }
-
     /// What explanations need, tree by tree.
     pub(super) fn paths(&self) -> &[Paths] {
         &self.paths
-    }
-
-    /// The values of the leaves, in the order of the nodes.
-    pub(super) fn values(&self) -> &[f64] {
-        &self.values
     }
 
     /// The row `x` in the form that steps are compared with.

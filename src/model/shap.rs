@@ -21,7 +21,7 @@
 //! left the path at an earlier split on the input, `a = s`, and it gets nothing more.
 
 use super::FlatTrees;
-use super::flat::{Packed, Paths, Split, Steps};
+use super::flat::{Paths, Split};
 
 impl FlatTrees {
     /// Writes what each input adds to the margin of the row `x`; the sum is
@@ -31,10 +31,7 @@ impl FlatTrees {
     /// beyond the last slot would add is dropped.
     pub fn contributions(&self, x: &[f32], out: &mut [f64]) {
         let mut sums = vec![0.0; self.inputs()];
-        match self.steps() {
-            Steps::Narrow(steps) => explain(self, steps, &self.keys(x), &mut sums),
-            Steps::Wide(steps) => explain(self, steps, &self.keys(x), &mut sums),
-        }
+        explain(self, &self.keys(x), &mut sums);
         let share = self.share();
         out.fill(0.0);
         for (slot, sum) in out.iter_mut().zip(&sums) {
@@ -45,129 +42,154 @@ impl FlatTrees {
 
 /// Every tree with as few points as its longest path allows: Q points are exact up to the degree
 /// 2Q - 1, and the degree is below the number of the path's inputs.
-fn explain<S: Packed>(trees: &FlatTrees, steps: &[S], keys: &[u32], sums: &mut [f64]) {
-    explain_with::<S, 2>(trees, steps, keys, 0..=4, sums);
-    explain_with::<S, 4>(trees, steps, keys, 5..=8, sums);
-    explain_with::<S, 6>(trees, steps, keys, 9..=12, sums);
-    explain_with::<S, 8>(trees, steps, keys, 13..=16, sums);
-    explain_with::<S, 16>(trees, steps, keys, 17..=32, sums);
-    explain_with::<S, 32>(trees, steps, keys, 33..=64, sums);
+fn explain(trees: &FlatTrees, keys: &[u32], sums: &mut [f64]) {
+    explain_with::<2>(trees, keys, 0..=4, sums);
+    explain_with::<4>(trees, keys, 5..=8, sums);
+    explain_with::<6>(trees, keys, 9..=12, sums);
+    explain_with::<8>(trees, keys, 13..=16, sums);
+    explain_with::<16>(trees, keys, 17..=32, sums);
+    explain_with::<32>(trees, keys, 33..=64, sums);
 }
 
 /// Adds the trees whose longest path has so many inputs.
-fn explain_with<S: Packed, const Q: usize>(
+fn explain_with<const Q: usize>(
     trees: &FlatTrees,
-    steps: &[S],
     keys: &[u32],
     inputs: std::ops::RangeInclusive<usize>,
     sums: &mut [f64],
 ) {
     let mut walk: Option<Walk<Q>> = None;
-    for (tree, paths) in trees.paths().iter().enumerate() {
-        if inputs.contains(&paths.inputs_most) {
-            let (nodes, leaves) = trees.span(tree);
-            let walk = walk.get_or_insert_with(Walk::new);
-            walk.down(paths, &steps[nodes.clone()], keys);
-            walk.up(paths, &steps[nodes], &trees.values()[leaves], sums);
-        }
+    for paths in trees.paths().iter().filter(|paths| inputs.contains(&paths.inputs_most)) {
+        let walk = walk.get_or_insert_with(Walk::new);
+        walk.down(paths, keys);
+        walk.turn(paths, keys, sums);
+        walk.up(paths, keys, sums);
     }
 }
 
-/// Both passes over one tree; the lists have one place for each branch or each number.
+/// Both passes over one tree; the lists have one place for each number.
 struct Walk<const Q: usize> {
     points: [f64; Q],
     weights: [f64; Q],
-    /// Whether the row goes left at a branch.
+    /// For each inner split whether the row goes left there.
     left: Vec<bool>,
-    /// Whether the row followed the path at all splits above on the branch's input.
+    /// Whether the row followed the path at all splits above on the split's input.
     followed: Vec<bool>,
-    /// `a` of every branch.
-    ratios: Vec<[f64; Q]>,
-    /// P of every branch and leaf, and, once its children have theirs, what it gives its input for
-    /// each unit of `R_left - R_right`.
+    /// P.
     products: Vec<[f64; Q]>,
-    /// R of every branch and leaf.
+    /// R of every split, and of the leaves of inner ones.
     rests: Vec<[f64; Q]>,
+}
+
+/// What a split does to a row.
+struct Effect<const Q: usize> {
+    /// `a`.
+    ratio: [f64; Q],
+    /// What the split gives its input for each unit of `R_left - R_right`.
+    gain: [f64; Q],
+    followed: bool,
 }
 
 impl<const Q: usize> Walk<Q> {
     fn new() -> Walk<Q> {
         let (points, weights) = gauss_legendre::<Q>();
         let (left, followed) = (Vec::new(), Vec::new());
-        let (ratios, products, rests) = (Vec::new(), Vec::new(), Vec::new());
-        Walk { points, weights, left, followed, ratios, products, rests }
+        Walk { points, weights, left, followed, products: Vec::new(), rests: Vec::new() }
     }
 
-    fn down<S: Packed>(&mut self, paths: &Paths, nodes: &[S], keys: &[u32]) {
-        let branches = paths.splits.len();
-        self.left.resize(branches, false);
-        self.followed.resize(branches, false);
-        self.ratios.resize(branches, [0.0; Q]);
-        self.products.resize(2 * branches + 1, [0.0; Q]);
-        self.products[0] = self.weights;
-        for (branch, split) in paths.splits.iter().enumerate() {
-            let step = nodes[split.node as usize];
-            let left = keys[step.slot() as usize] <= step.key();
-            let product = self.products[branch];
-            let mut ratio = [split.share; Q];
-            let mut gain = [0.0; Q];
-            let went = f64::from(u8::from(left));
-            let mut followed = true;
-            if split.repeat == Split::FIRST {
-                let surprise = went - split.share;
-                for q in 0..Q {
-                    ratio[q] += surprise * self.points[q];
-                    gain[q] = surprise * product[q];
-                }
-            } else {
-                let repeat = paths.repeats[split.repeat as usize];
-                let above = repeat.above as usize;
-                followed = self.followed[above] && self.left[above] == repeat.through_left;
-                if followed {
-                    let (z, surprise) = (repeat.share_above, went - split.share);
-                    for q in 0..Q {
-                        let t = self.points[q];
-                        let old = 1.0 / (t + z * (1.0 - t));
-                        ratio[q] = (went * t + split.share * z * (1.0 - t)) * old;
-                        gain[q] = surprise * z * old * old * product[q];
-                    }
-                }
+    /// The effect of a split at which the row goes left or not, and P is `product`. The passes ask
+    /// for it anew: it takes less time than to write it down and to read it.
+    #[inline(always)]
+    fn effect(&self, paths: &Paths, split: &Split, left: bool, product: &[f64; Q]) -> Effect<Q> {
+        let mut effect = Effect { ratio: [split.share; Q], gain: [0.0; Q], followed: true };
+        let surprise = f64::from(u8::from(left)) - split.share;
+        if split.repeat == Split::FIRST {
+            for q in 0..Q {
+                effect.ratio[q] += surprise * self.points[q];
+                effect.gain[q] = surprise * product[q];
             }
+            return effect;
+        }
+        let repeat = paths.repeats[split.repeat as usize];
+        let above = repeat.above as usize;
+        effect.followed = self.followed[above] && self.left[above] == repeat.through_left;
+        if effect.followed {
+            let (z, went) = (repeat.share_above, f64::from(u8::from(left)));
+            for q in 0..Q {
+                let t = self.points[q];
+                let old = 1.0 / (t + z * (1.0 - t));
+                effect.ratio[q] = (went * t + split.share * z * (1.0 - t)) * old;
+                effect.gain[q] = surprise * z * old * old * product[q];
+            }
+        }
+        effect
+    }
+
+    /// P of all splits.
+    fn down(&mut self, paths: &Paths, keys: &[u32]) {
+        let numbers = paths.inner.len() + paths.bottoms.len() + paths.leaves.len();
+        self.left.resize(paths.inner.len(), false);
+        self.followed.resize(paths.inner.len(), false);
+        self.products.resize(numbers.max(1), [0.0; Q]);
+        self.products[0] = self.weights;
+        for (number, inner) in paths.inner.iter().enumerate() {
+            let left = goes_left(&inner.split, keys);
+            let product = self.products[number];
+            let Effect { ratio, followed, .. } = self.effect(paths, &inner.split, left, &product);
             let mut children = [[0.0; Q]; 2];
             for q in 0..Q {
                 children[0][q] = product[q] * ratio[q];
                 children[1][q] = product[q] - children[0][q];
             }
-            self.products[split.children[0] as usize] = children[0];
-            self.products[split.children[1] as usize] = children[1];
-            self.products[branch] = gain;
-            self.ratios[branch] = ratio;
-            self.left[branch] = left;
-            self.followed[branch] = followed;
+            self.products[inner.children[0] as usize] = children[0];
+            self.products[inner.children[1] as usize] = children[1];
+            self.left[number] = left;
+            self.followed[number] = followed;
         }
     }
 
-    fn up<S: Packed>(&mut self, paths: &Paths, nodes: &[S], values: &[f64], sums: &mut [f64]) {
-        let branches = paths.splits.len();
-        self.rests.resize(branches + values.len(), [0.0; Q]);
-        for (rest, value) in self.rests[branches..].iter_mut().zip(values) {
+    /// The splits with two leaves: their R, and what they give.
+    fn turn(&mut self, paths: &Paths, keys: &[u32], sums: &mut [f64]) {
+        let (first, last) = (paths.inner.len(), paths.inner.len() + paths.bottoms.len());
+        self.rests.resize(last + paths.leaves.len(), [0.0; Q]);
+        for (number, bottom) in (first..).zip(&paths.bottoms) {
+            let left = goes_left(&bottom.split, keys);
+            let effect = self.effect(paths, &bottom.split, left, &self.products[number]);
+            let gap = bottom.low - bottom.high;
+            let (mut rest, mut added) = ([bottom.high; Q], 0.0);
+            for q in 0..Q {
+                rest[q] += effect.ratio[q] * gap;
+                added += effect.gain[q] * gap;
+            }
+            self.rests[number] = rest;
+            sums[bottom.split.input()] += added;
+        }
+        for (rest, value) in self.rests[last..].iter_mut().zip(&paths.leaves) {
             *rest = [*value; Q];
         }
-        for (branch, split) in paths.splits.iter().enumerate().rev() {
-            let low = self.rests[split.children[0] as usize];
-            let high = self.rests[split.children[1] as usize];
-            let (ratio, gain) = (self.ratios[branch], self.products[branch]);
-            let (mut rest, mut added) = (high, 0.0);
+    }
+
+    /// R of the other splits, from below, and what they give.
+    fn up(&mut self, paths: &Paths, keys: &[u32], sums: &mut [f64]) {
+        for (number, inner) in paths.inner.iter().enumerate().rev() {
+            let left = goes_left(&inner.split, keys);
+            let effect = self.effect(paths, &inner.split, left, &self.products[number]);
+            let low = &self.rests[inner.children[0] as usize];
+            let high = &self.rests[inner.children[1] as usize];
+            let (mut rest, mut added) = (*high, 0.0);
             for q in 0..Q {
                 let gap = low[q] - high[q];
-                rest[q] += ratio[q] * gap;
-                added += gain[q] * gap;
+                rest[q] += effect.ratio[q] * gap;
+                added += effect.gain[q] * gap;
             }
-            self.rests[branch] = rest;
-            let input = nodes[split.node as usize].slot() >> 1;
-            sums[input as usize] += added;
+            self.rests[number] = rest;
+            sums[inner.split.input()] += added;
         }
     }
+}
+
+fn goes_left(split: &Split, keys: &[u32]) -> bool {
+    keys[split.slot as usize] <= split.key
 }
 
 /// Points and weights of Gauss-Legendre quadrature on 0..1, by Newton on the Legendre polynomial.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::concept_check::{check, check_shared_codes};
@@ -104,7 +105,7 @@ pub struct ConceptSet {
     units: Vec<Option<Units>>,
     /// Concepts of which the first has the greater value in one reading.
     above: Vec<(ConceptId, ConceptId)>,
-    systems: HashMap<String, SystemIndex>,
+    systems: HashMap<String, SystemIndex, RandomState>,
 }
 
 impl ConceptSet {
@@ -263,12 +264,9 @@ impl ConceptSet {
     /// Of the concepts that `code` belongs to the one that says so in the fewest patterns of the
     /// code's system: a chapter of the classification, or a disease with codes of its own. For words.
     pub fn group_of(&self, code: &Code) -> Option<&Concept> {
-        let patterns = |concept: &&Concept| {
-            let systems = concept.codes.iter().filter_map(|code| code.split_once("//"));
-            systems.filter(|(system, _)| Code::new(system, "").system == code.system).count()
-        };
-        let found = self.concepts_of(code);
-        found.into_iter().filter_map(|id| self.get(id)).min_by_key(patterns)
+        let system = self.systems.get(&code.system)?;
+        let found = system.concepts_of(&code.code);
+        found.into_iter().min_by_key(|id| system.patterns_of(*id)).and_then(|id| self.get(id))
     }
 }
 

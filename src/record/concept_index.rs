@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::Code;
 use super::concept::ConceptId;
 
@@ -9,9 +11,11 @@ use super::concept::ConceptId;
 /// of prefixes: they are found by their beginning, one look-up for each length that occurs.
 #[derive(Debug, Default)]
 pub(super) struct SystemIndex {
-    exact: HashMap<String, Vec<ConceptId>>,
-    prefixes: BTreeMap<usize, HashMap<String, Vec<ConceptId>>>,
+    exact: HashMap<String, Vec<ConceptId>, RandomState>,
+    prefixes: BTreeMap<usize, HashMap<String, Vec<ConceptId>, RandomState>>,
     ranges: BTreeMap<usize, Ranges>,
+    /// How many patterns each concept has.
+    patterns: HashMap<ConceptId, usize, RandomState>,
 }
 
 /// Ranges of beginnings of one length.
@@ -64,6 +68,7 @@ pub(super) enum Pattern {
 
 impl SystemIndex {
     pub(super) fn add(&mut self, pattern: Pattern, id: ConceptId) {
+        *self.patterns.entry(id).or_default() += 1;
         match pattern {
             Pattern::Exact(code) => self.exact.entry(code).or_default().push(id),
             Pattern::Prefix(prefix) => {
@@ -79,6 +84,11 @@ impl SystemIndex {
     /// Makes the ranges ready; to be called once, after the last pattern.
     pub(super) fn finish(&mut self) {
         self.ranges.values_mut().for_each(Ranges::finish);
+    }
+
+    /// How many patterns the concept has.
+    pub(super) fn patterns_of(&self, id: ConceptId) -> usize {
+        self.patterns.get(&id).copied().unwrap_or_default()
     }
 
     /// The concepts of `code`, in order, each once.

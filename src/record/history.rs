@@ -224,11 +224,12 @@ fn violations(record: &Record) -> Vec<Violation> {
 }
 
 fn has_control(text: &str) -> bool {
-    // Nearly every text is ASCII, and of that the bytes say it.
-    match text.is_ascii() {
-        true => text.bytes().any(|byte| byte.is_ascii_control()),
-        false => text.chars().any(char::is_control),
-    }
+    // Nearly every text is ASCII, and of that the bytes say it. Without a way out of the loop it
+    // looks at many bytes at once.
+    let (control, other) = text.bytes().fold((false, false), |(control, other), byte| {
+        (control | byte.is_ascii_control(), other | !byte.is_ascii())
+    });
+    control || (other && text.chars().any(char::is_control))
 }
 
 /// Violations found so far; at most `Found::MAX`, so that a bad record gets a short answer.

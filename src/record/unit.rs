@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::Code;
@@ -56,7 +57,7 @@ pub(super) struct Units {
     /// the analyte's come first.
     ways: Vec<(Term, Linear)>,
     /// Conversions that are ready, by UCUM code and by spelling: `accept`, and common units.
-    ready: HashMap<Cow<'static, str>, Linear>,
+    ready: HashMap<Cow<'static, str>, Linear, RandomState>,
     /// LOINC codes whose own unit is of another kind than the concept's: without a unit their
     /// numbers say nothing.
     not_assumed: &'static [&'static str],
@@ -81,7 +82,7 @@ impl Units {
         let mut ways: Vec<(Term, Linear)> =
             links.iter().filter_map(|link| way_through(link, &own_term)).collect();
         ways.push((own_term, Linear::SAME));
-        let ready = HashMap::new();
+        let ready = HashMap::default();
         let mut units = Units { own: own.to_owned(), ways, ready, not_assumed };
         units.make_ready(accept);
         Some(units)

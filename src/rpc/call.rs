@@ -1,20 +1,42 @@
-//! Around every call: a time limit, one log line, and names for the faults that tonic finds.
+//! Around every call: a place, a deadline, a name for every fault, and one log line.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, Response};
 use tonic::body::Body;
-use tonic::codegen::Service;
+use tonic::codegen::Service as _;
 use tonic::service::Routes;
 use tonic::{Code, Status};
+use tracing::Instrument;
 
-use super::status;
+use super::admission::Admission;
+use super::limits::Limits;
+use super::request_body::RequestBody;
+use super::traffic::{Answer, Traffic};
+use super::{clock, deadline, status, visitor};
+use crate::access::{Method, Outcome};
+use crate::identity::Tls;
+use crate::meters;
+use crate::service::{Recorded, Service, Visit};
+use crate::trace::{self, Traceparent};
 
-const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
+const REQUEST_ID: &str = "x-request-id";
+/// Services that answer however full the server is, since those who ask decide where calls go.
+const UNLIMITED: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
+/// Calls that go on for as long as the client likes, beside the streams of scores.
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// What a deadline leaves for sending the answer.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Runs the work of a handler. A panic ends this call alone: INTERNAL with an incident number that
 /// the log has too.
@@ -23,44 +45,252 @@ const HEALTH_PREFIX: &str = "/grpc.health.v1.Health/";
 /// Those of `work`, and INTERNAL when it panicked.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Status>) -> Result<T, Status> {
     // Nothing that `work` borrows is changed by it, so a panic leaves nothing half done behind.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_payload| {
-        // The payload is dropped unread: its text may hold a value of the record.
-        let incident = format!("{:016x}", RandomState::new().hash_one(Instant::now()));
-        tracing::error!(incident, "a call panicked");
-        Err(status::internal(&incident))
-    })
+    // The payload is dropped unread: its text may hold a value of the record.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_payload| Err(panicked()))
 }
 
-/// Answers one HTTP request within `limit`, reading of its body included, and logs it.
-pub(super) async fn answer(
-    mut routes: Routes,
-    request: Request<Incoming>,
-    limit: Duration,
-) -> Result<Response<Body>, Infallible> {
-    let started = Instant::now();
-    let method = request.uri().path().to_owned();
-    let response = match tokio::time::timeout(limit, routes.call(request)).await {
-        Ok(Ok(response)) => named_fault(response),
-        Ok(Err(never)) => match never {},
-        Err(_) => {
-            let message = "the call took longer than the server allows";
-            status::named(Code::DeadlineExceeded, message, "CALL_TOO_LONG").into_http()
+fn panicked() -> Status {
+    let incident = format!("{:016x}", RandomState::new().hash_one(Instant::now()));
+    tracing::error!(incident, "a call panicked");
+    meters::process().panicked();
+    status::internal(&incident)
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// The name in the client's certificate.
+    pub(super) name: Option<String>,
+    pub(super) traffic: Arc<Traffic>,
+}
+
+/// The name of a call, for the log, the audit and the caller's questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CallId(pub(super) u64);
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What a handler may want to know of its call.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// When the answer must be there; `None` for a stream whose caller gives no time.
+    pub(super) end_by: Option<Instant>,
+    pub(super) method: Method,
+    pub(super) visit: Arc<Visit>,
+    /// The record that the access log will have of it.
+    pub(super) recorded: Option<Arc<Recorded>>,
+    pub(super) trace_id: Option<u128>,
+}
+
+/// The call of `request`.
+///
+/// # Errors
+/// Never for a request that came by the desk.
+pub(super) fn of<T>(request: &tonic::Request<T>) -> Result<&Call, Status> {
+    request.extensions().get().ok_or_else(|| status::internal("no desk"))
+}
+
+/// Where all calls of all connections come to.
+pub(super) struct Desk {
+    routes: Routes,
+    service: Arc<Service>,
+    limits: Limits,
+    admission: Arc<Admission>,
+    ids: Arc<CallIds>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+/// Gives ids to calls.
+#[derive(Debug)]
+pub(super) struct CallIds {
+    /// Makes the ids of this process differ from those of others.
+    process: u32,
+    next: AtomicU32,
+}
+
+impl CallIds {
+    pub(super) fn new() -> CallIds {
+        let process = RandomState::new().hash_one(Instant::now()) as u32;
+        CallIds { process, next: AtomicU32::new(0) }
+    }
+
+    pub(super) fn next(&self) -> CallId {
+        let number = self.next.fetch_add(1, Relaxed);
+        CallId(u64::from(self.process) << 32 | u64::from(number))
+    }
+}
+
+impl Desk {
+    pub(super) fn new(
+        routes: Routes,
+        (service, limits, admission): (Arc<Service>, Limits, Arc<Admission>),
+        ids: Arc<CallIds>,
+        tls: Option<Arc<Tls>>,
+    ) -> Desk {
+        Desk { routes, service, limits, admission, ids, tls }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Answers one HTTP request, whatever it is: counted, recorded where it is about a patient, and
+    /// logged.
+    pub(super) async fn answer(
+        self: Arc<Desk>,
+        request: Request<Incoming>,
+        peer: Arc<Peer>,
+    ) -> Result<Response<Answer<Body>>, Infallible> {
+        let began = Instant::now();
+        let id = self.ids.next();
+        let path = request.uri().path();
+        let method = Method::of_path(path);
+        let name = Name { label: meters::method_label(path), is_quiet: is_unlimited(path) };
+        let is_stream = method == Some(Method::ScoreStream) || path == WATCH;
+        let limit = self.limit(request.headers(), is_stream);
+        let end_by = limit.and_then(|limit| began.checked_add(limit));
+        let taken_by = end_by.filter(|_| !is_stream).map(|end_by| end_by + ANSWER_MAX);
+        let open = Arc::new(peer.traffic.call(taken_by));
+        let counted = meters::process().call(name.label);
+        let place = request.headers().get("traceparent").and_then(|text| text.to_str().ok());
+        let place = place.and_then(Traceparent::parse);
+        let trace_id = place.map(Traceparent::trace_id);
+        let recorded =
+            method.and_then(|method| self.service.record(id.0, method, trace_id, clock::now));
+        let wait = if is_stream { self.limits.idle_max } else { self.limits.body_max };
+        let request =
+            request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_stream));
+        let begun = Begun { method, end_by, recorded: recorded.clone(), trace_id };
+        let span = trace::call_span(name.label, place);
+        let answered = self.admitted(request, &peer, begun, limit, name.is_quiet);
+        let mut response = answered.instrument(span.clone()).await;
+        // An error of a single call always stands in the headers; a stream that began counts as OK.
+        let mut code = code_of(&response);
+        // What a stream answers is recorded one by one.
+        if let Some(recorded) = recorded.filter(|_| !is_stream || code != Code::Ok)
+            && let Err(error) = recorded.end(Outcome::of_code(code.into())).await
+        {
+            meters::process().audit_failed();
+            response = status::of(&error).into_http();
+            code = code_of(&response);
         }
-    };
-    // An error of a unary call always stands in the headers; the start of a stream logs as OK.
-    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
-    log(&method, code, started.elapsed());
-    Ok(response)
+        if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let took = began.elapsed();
+        counted.answered(Outcome::of_code(code.into()), took);
+        trace::call_ended(&span, code.into());
+        name.log(id, code, took);
+        Ok(response.map(|body| Answer::new(body, open)))
+    }
+
+    /// The time that a call has, by what its caller says and what the server allows.
+    fn limit(&self, headers: &HeaderMap, is_stream: bool) -> Option<Duration> {
+        let given = deadline::of(headers);
+        let call_max = self.limits.call_max;
+        if is_stream { given } else { Some(given.map_or(call_max, |given| given.min(call_max))) }
+    }
+
+    /// Answers a call that finds a place, and whose caller is known.
+    async fn admitted(
+        &self,
+        mut request: Request<RequestBody>,
+        peer: &Peer,
+        begun: Begun,
+        limit: Option<Duration>,
+        is_unlimited: bool,
+    ) -> Response<Body> {
+        if is_unlimited {
+            return self.within(request, limit).await;
+        }
+        let _place = match self.admission.enter() {
+            Ok(place) => place,
+            Err(shed) => return status::shed(shed).into_http(),
+        };
+        // A path that is no method of ours is for the routes to refuse.
+        if let Some(method) = begun.method {
+            match visitor::of(&self.service, request.headers(), peer) {
+                Err(status) => return status.into_http(),
+                Ok(visit) => {
+                    if let Some(recorded) = &begun.recorded {
+                        recorded.caller(&visit);
+                    }
+                    let Begun { end_by, recorded, trace_id, .. } = begun;
+                    let visit = Arc::new(visit);
+                    let call = Call { end_by, method, visit, recorded, trace_id };
+                    request.extensions_mut().insert(call);
+                }
+            }
+        }
+        self.within(request, limit).await
+    }
+
+    /// Answers a call that has its place within `limit`.
+    async fn within(
+        &self,
+        request: Request<RequestBody>,
+        limit: Option<Duration>,
+    ) -> Response<Body> {
+        let mut routes = self.routes.clone();
+        let mut answered = pin!(routes.call(request));
+        let guarded = std::future::poll_fn(|context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(context)));
+            match polled {
+                Ok(polled) => polled,
+                Err(_payload) => Poll::Ready(Ok(panicked().into_http())),
+            }
+        });
+        let answered = match limit {
+            None => Ok(guarded.await),
+            Some(limit) => tokio::time::timeout(limit, guarded).await,
+        };
+        match answered {
+            Ok(Ok(response)) => named_fault(response),
+            Ok(Err(never)) => match never {},
+            Err(_) => status::deadline_exceeded().into_http(),
+        }
+    }
 }
 
-fn log(method: &str, code: Code, took: Duration) {
-    // A path that is no method of ours is the caller's own text, which may be anything.
-    let method = if code == Code::Unimplemented { "unknown" } else { method };
-    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    if method.starts_with(HEALTH_PREFIX) {
-        tracing::debug!(method, ?code, duration_us, "call");
-    } else {
-        tracing::info!(method, ?code, duration_us, "call");
+/// A call before anybody is recognised.
+struct Begun {
+    method: Option<Method>,
+    end_by: Option<Instant>,
+    recorded: Option<Arc<Recorded>>,
+    trace_id: Option<u128>,
+}
+
+/// Whether calls of `path` are answered however full the server is.
+fn is_unlimited(path: &str) -> bool {
+    UNLIMITED.iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn code_of(response: &Response<Body>) -> Code {
+    Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
+}
+
+/// A method as logs and metrics name it: a path that is none of ours is the caller's own text, which
+/// may be anything.
+struct Name {
+    label: &'static str,
+    is_quiet: bool,
+}
+
+impl Name {
+    /// Calls that went well are for the metrics to count; the log has those that did not, and at
+    /// `debug` all.
+    fn log(&self, id: CallId, code: Code, took: Duration) {
+        let method = self.label;
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if code == Code::Ok || self.is_quiet {
+            tracing::debug!(%id, method, ?code, duration_us, "call");
+        } else {
+            tracing::info!(%id, method, ?code, duration_us, "call");
+        }
     }
 }
 

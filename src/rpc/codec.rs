@@ -4,13 +4,44 @@
 use std::marker::PhantomData;
 
 use prost::Message;
-use prost::bytes::Buf;
+use prost::bytes::{Buf, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
+use super::request::{ScoreRequest, ScoreStreamRequest};
 use super::{entries, status};
 use crate::record::Violation;
+
+/// What can be read from a whole message.
+pub(super) trait Read: Sized {
+    /// # Errors
+    /// INVALID_ARGUMENT for what cannot be read.
+    fn read(message: Bytes) -> Result<Self, Status>;
+}
+
+impl<M: Message + Default> Read for M {
+    fn read(message: Bytes) -> Result<M, Status> {
+        within_entries(&message)?;
+        M::decode(message).map_err(|error| unreadable(&error.to_string()))
+    }
+}
+
+impl Read for ScoreRequest {
+    fn read(message: Bytes) -> Result<ScoreRequest, Status> {
+        within_entries(&message)?;
+        Ok(ScoreRequest::new(message))
+    }
+}
+
+impl Read for ScoreStreamRequest {
+    fn read(message: Bytes) -> Result<ScoreStreamRequest, Status> {
+        let read = ScoreStreamRequest::read(&message);
+        let read = read.map_err(|fault| status::invalid(&[fault.into()]))?;
+        within_entries(read.request.bytes())?;
+        Ok(read)
+    }
+}
 
 /// The codec of the generated servers and clients: writes `T`, reads `U`.
 #[derive(Debug)]
@@ -25,7 +56,7 @@ impl<T, U> Default for ProstCodec<T, U> {
 impl<T, U> Codec for ProstCodec<T, U>
 where
     T: Message + Send + 'static,
-    U: Message + Default + Send + 'static,
+    U: Read + Send + 'static,
 {
     type Encode = T;
     type Decode = U;
@@ -45,18 +76,22 @@ where
 #[derive(Debug)]
 pub(super) struct MessageDecoder<U>(PhantomData<U>);
 
-impl<U: Message + Default> Decoder for MessageDecoder<U> {
+impl<U: Read> Decoder for MessageDecoder<U> {
     type Item = U;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        // tonic hands a whole message over in one piece.
-        if entries::are_too_many(buffer.chunk()) {
-            let reason = "more than 250000 entries";
-            return Err(status::invalid(&[Violation { path: String::new(), reason }]));
-        }
-        U::decode(buffer).map(Some).map_err(|error| unreadable(&error.to_string()))
+        // tonic hands a whole message over in one piece, of which this is a part without a copy.
+        U::read(buffer.copy_to_bytes(buffer.remaining())).map(Some)
     }
+}
+
+fn within_entries(message: &[u8]) -> Result<(), Status> {
+    if entries::are_too_many(message) {
+        let reason = "more than 250000 entries";
+        return Err(status::invalid(&[Violation { path: String::new(), reason }]));
+    }
+    Ok(())
 }
 
 fn unreadable(error: &str) -> Status {

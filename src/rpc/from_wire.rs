@@ -1,12 +1,20 @@
 //! Requests as domain types. Every field that cannot mean anything is named by its path; what a
 //! history as a whole cannot be is for `History::build` to say.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 use prost_types::Timestamp;
 
-use super::{origin::Origin, proto};
+use super::origin::Origin;
+use super::request::Entries;
+use super::wire::{Field, Fields, Unreadable};
+use super::{given, proto, request};
 use crate::record::{
-    AuditAttributes, Code, Comparator, Encounter, EncounterClass, Event, EventKind, EventStatus,
-    PartialDate, Period, Record, Sex, Time, TimePrecision, Value, Violation,
+    AuditAttributes, Code, Comparator, ENCOUNTERS_MAX, EVENTS_MAX, Encounter, EncounterClass,
+    Event, EventKind, EventStatus, PartialDate, Period, Record, Sex, Time, TimePrecision, Value,
+    Violation,
 };
 use crate::service::{ScoreOptions, ScoreRequest, TaskRef};
 
@@ -65,22 +73,23 @@ impl Faults {
 /// The request's id and its meaning.
 ///
 /// # Errors
-/// The fields that cannot be used, at least one, with paths such as `history.events[3].kind`.
+/// A message that cannot be read; or the fields that cannot be used, at least one, with paths such as
+/// `history.events[3].kind`.
 pub(super) fn score_request(
-    request: proto::ScoreRequest,
+    request: &request::ScoreRequest,
 ) -> Result<(String, Origin, ScoreRequest), Vec<Violation>> {
-    let proto::ScoreRequest { request_id, record, tasks, prediction_time, options } = request;
+    let mut given = Given::default();
+    given.read(request).map_err(|unreadable| vec![unreadable.into()])?;
+    let Given { request_id, record, tasks, prediction_time, options } = given;
     let mut faults = Faults::default();
-    faults.name(&request_id, || "request_id".into());
-    let tasks = task_refs(tasks, &mut faults);
+    faults.name(request_id, || "request_id".into());
+    let tasks = task_refs(&tasks, &mut faults);
     let prediction_time = faults.time(prediction_time, || "prediction_time".into());
-    let options = score_options(options.unwrap_or_default(), &mut faults);
+    let options = score_options(&options, &mut faults);
     let (origin, record) = match record {
-        Some(proto::score_request::Record::History(given)) => {
-            (Origin::History, history(given, &mut faults))
-        }
-        Some(proto::score_request::Record::FhirBundleJson(json)) => {
-            let read = Origin::of_bundle(&json).map_err(|found| faults.0.extend(found));
+        Some(Source::History(given)) => (Origin::History, given.record(&mut faults)),
+        Some(Source::Bundle(json)) => {
+            let read = Origin::of_bundle(json).map_err(|found| faults.0.extend(found));
             read.unwrap_or_default()
         }
         None => {
@@ -91,28 +100,85 @@ pub(super) fn score_request(
     if !faults.0.is_empty() {
         return Err(faults.0);
     }
+    let request_id = request_id.to_owned();
     Ok((request_id, origin, ScoreRequest { record, tasks, prediction_time, options }))
 }
 
-fn task_refs(given: Vec<proto::TaskRef>, faults: &mut Faults) -> Vec<TaskRef> {
+/// A request as it is given, but for the entries of its history, which are taken in as they come.
+#[derive(Default)]
+struct Given<'a> {
+    request_id: &'a str,
+    record: Option<Source<'a>>,
+    tasks: Vec<given::TaskRef<'a>>,
+    prediction_time: Option<Timestamp>,
+    options: given::ScoreOptions,
+}
+
+enum Source<'a> {
+    History(Box<History<'a>>),
+    Bundle(&'a [u8]),
+}
+
+impl<'a> Given<'a> {
+    fn read(&mut self, request: &'a request::ScoreRequest) -> Result<(), Unreadable> {
+        for field in Fields::of(request.bytes()) {
+            match field.number {
+                1 => self.request_id = field.text("request_id")?,
+                2 => match &mut self.record {
+                    Some(Source::History(history)) => history.add(field)?,
+                    other => {
+                        let mut history = Box::new(History::with_room(request.listed()));
+                        history.add(field)?;
+                        *other = Some(Source::History(history));
+                    }
+                },
+                3 => self.record = Some(Source::Bundle(field.bytes("fhir_bundle_json")?)),
+                4 => self.tasks.push(given::TaskRef::read(field, "tasks")?),
+                5 => given::timestamp(field, "prediction_time", &mut self.prediction_time)?,
+                6 => self.options.add(field, "options")?,
+                _ => field.unknown()?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn task_refs(given: &[given::TaskRef<'_>], faults: &mut Faults) -> Vec<TaskRef> {
     if given.len() > TASKS_MAX {
         faults.at(|| "tasks".into(), "more than 64 tasks");
         return Vec::new();
     }
-    let each = given.into_iter().enumerate();
-    each.map(|(place, proto::TaskRef { task, version })| {
-        if task.is_empty() {
-            faults.at(|| format!("tasks[{place}].task"), MISSING);
-        }
-        faults.name(&task, || format!("tasks[{place}].task"));
-        faults.name(&version, || format!("tasks[{place}].version"));
-        TaskRef { task, version: filled(version) }
-    })
-    .collect()
+    let each = given.iter().enumerate();
+    each.map(|(place, given)| named_task(given, &|field| format!("tasks[{place}].{field}"), faults))
+        .collect()
 }
 
-fn score_options(given: proto::ScoreOptions, faults: &mut Faults) -> ScoreOptions {
-    let proto::ScoreOptions { max_reasons, no_reasons } = given;
+fn named_task(
+    given: &given::TaskRef<'_>,
+    path: &dyn Fn(&str) -> String,
+    faults: &mut Faults,
+) -> TaskRef {
+    let given::TaskRef { task, version } = *given;
+    if task.is_empty() {
+        faults.at(|| path("task"), MISSING);
+    }
+    faults.name(task, || path("task"));
+    faults.name(version, || path("version"));
+    TaskRef { task: task.to_owned(), version: filled(version) }
+}
+
+/// A task and a version that are a request's own fields.
+///
+/// # Errors
+/// The fields that cannot be used.
+pub(super) fn task_ref(given: &given::TaskRef<'_>) -> Result<TaskRef, Vec<Violation>> {
+    let mut faults = Faults::default();
+    let named = named_task(given, &str::to_owned, &mut faults);
+    if faults.0.is_empty() { Ok(named) } else { Err(faults.0) }
+}
+
+fn score_options(given: &given::ScoreOptions, faults: &mut Faults) -> ScoreOptions {
+    let given::ScoreOptions { max_reasons, no_reasons } = *given;
     if max_reasons > REASONS_MAX {
         faults.at(|| "options.max_reasons".into(), "more than 50");
     }
@@ -124,44 +190,74 @@ fn score_options(given: proto::ScoreOptions, faults: &mut Faults) -> ScoreOption
     ScoreOptions { reasons_max: reasons_max as usize }
 }
 
-fn history(given: proto::PatientHistory, faults: &mut Faults) -> Record {
-    let proto::PatientHistory {
-        patient_id,
-        birth_date,
-        sex: sex_number,
-        death_time,
-        region,
-        coverage,
-        encounters,
-        events,
-        audit_attributes,
-    } = given;
-    let path = |field: &str| format!("history.{field}");
-    let birth_date = filled(birth_date).and_then(|text| {
-        let date = PartialDate::parse(&text);
-        if date.is_none() {
-            faults.at(|| path("birth_date"), "not a date YYYY, YYYY-MM or YYYY-MM-DD");
+/// A history while it is read.
+#[derive(Default)]
+struct History<'a> {
+    person: given::Person<'a>,
+    coverage: Vec<Period>,
+    entries: Entries,
+    encounters: Vec<Encounter>,
+    events: Vec<Event>,
+    /// The codes met so far: one code stands in many events.
+    codes: HashMap<(&'a str, &'a str), Arc<Code>, RandomState>,
+    faults: Faults,
+}
+
+impl<'a> History<'a> {
+    /// A history that so many entries fit in without growing; no more than a record may have.
+    fn with_room(entries: Entries) -> History<'a> {
+        History {
+            encounters: Vec::with_capacity(entries.encounters.min(ENCOUNTERS_MAX)),
+            events: Vec::with_capacity(entries.events.min(EVENTS_MAX)),
+            ..History::default()
         }
-        date
-    });
-    Record {
-        patient_id,
-        birth_date,
-        sex: sex(sex_number, faults),
-        death_time: faults.time(death_time, || path("death_time")),
-        region: filled(region),
-        coverage: periods(coverage, faults),
-        encounters: encounters
-            .into_iter()
-            .enumerate()
-            .filter_map(|(place, given)| encounter(given, place, faults))
-            .collect(),
-        events: events
-            .into_iter()
-            .enumerate()
-            .filter_map(|(place, given)| event(given, place, faults))
-            .collect(),
-        audit_attributes: attributes(audit_attributes.unwrap_or_default()),
+    }
+
+    fn add(&mut self, field: Field<'a>) -> Result<(), Unreadable> {
+        let History { person, coverage, entries, encounters, events, codes, faults } = self;
+        person.add(field, "history", |entry| match entry {
+            given::Entry::Coverage(given) => {
+                coverage.push(period(&given, coverage.len(), faults));
+            }
+            given::Entry::Encounter(given) => {
+                encounters.extend(encounter(given, entries.encounters, faults));
+                entries.encounters += 1;
+            }
+            given::Entry::Event(given) => {
+                events.extend(event(given, entries.events, codes, faults));
+                entries.events += 1;
+            }
+        })
+    }
+
+    /// The record, its faults added to `faults`.
+    fn record(self, faults: &mut Faults) -> Record {
+        let given::Person { patient_id, birth_date, sex: number, death_time, region, .. } =
+            self.person;
+        let birth_date = filled(birth_date).and_then(|text| {
+            let date = PartialDate::parse(&text);
+            if date.is_none() {
+                let reason = "not a date YYYY, YYYY-MM or YYYY-MM-DD";
+                faults.at(|| "history.birth_date".into(), reason);
+            }
+            date
+        });
+        let sex = sex(number, faults);
+        let death_time = faults.time(death_time, || "history.death_time".into());
+        for Violation { path, reason } in self.faults.0 {
+            faults.at(|| path, reason);
+        }
+        Record {
+            patient_id: patient_id.to_owned(),
+            birth_date,
+            sex,
+            death_time,
+            region: filled(region),
+            coverage: self.coverage,
+            encounters: self.encounters,
+            events: self.events,
+            audit_attributes: attributes(&self.person.audit_attributes),
+        }
     }
 }
 
@@ -178,17 +274,15 @@ fn sex(number: i32, faults: &mut Faults) -> Sex {
     }
 }
 
-fn periods(given: Vec<proto::Period>, faults: &mut Faults) -> Vec<Period> {
-    let each = given.into_iter().enumerate();
-    each.map(|(place, proto::Period { start, end })| Period {
-        start: faults.time(start, || format!("history.coverage[{place}].start")),
-        end: faults.time(end, || format!("history.coverage[{place}].end")),
-    })
-    .collect()
+fn period(given: &given::Period, place: usize, faults: &mut Faults) -> Period {
+    Period {
+        start: faults.time(given.start, || format!("history.coverage[{place}].start")),
+        end: faults.time(given.end, || format!("history.coverage[{place}].end")),
+    }
 }
 
-fn attributes(given: proto::AuditAttributes) -> AuditAttributes {
-    let proto::AuditAttributes { race, ethnicity, language, insurance, gender_identity } = given;
+fn attributes(given: &given::AuditAttributes<'_>) -> AuditAttributes {
+    let given::AuditAttributes { race, ethnicity, language, insurance, gender_identity } = given;
     AuditAttributes {
         race: filled(race),
         ethnicity: filled(ethnicity),
@@ -199,95 +293,74 @@ fn attributes(given: proto::AuditAttributes) -> AuditAttributes {
 }
 
 /// `None` when a fault was noted that leaves no encounter.
-fn encounter(given: proto::Encounter, place: usize, faults: &mut Faults) -> Option<Encounter> {
-    let proto::Encounter {
-        id,
-        class,
-        start,
-        end,
-        admission_type,
-        admission_source,
-        discharge_disposition,
-        service,
-        facility,
-        planned,
-        synthetic,
-    } = given;
+fn encounter(given: &given::Encounter<'_>, place: usize, faults: &mut Faults) -> Option<Encounter> {
     let path = |field: &str| format!("history.encounters[{place}].{field}");
-    let known_class = EncounterClass::parse(&class);
+    let known_class = EncounterClass::parse(given.class);
     if known_class.is_none() {
-        let reason = if class.is_empty() { MISSING } else { "not a known v3-ActCode" };
+        let reason = if given.class.is_empty() { MISSING } else { "not a known v3-ActCode" };
         faults.at(|| path("class"), reason);
     }
-    if start.is_none() {
+    if given.start.is_none() {
         faults.at(|| path("start"), MISSING);
     }
-    let start = faults.time(start, || path("start"));
-    let end = faults.time(end, || path("end"));
+    let start = faults.time(given.start, || path("start"));
+    let end = faults.time(given.end, || path("end"));
     Some(Encounter {
-        id,
+        id: given.id.to_owned(),
         class: known_class?,
         start: start?,
         end,
-        admission_type: filled(admission_type),
-        admission_source: filled(admission_source),
-        discharge_disposition: filled(discharge_disposition),
-        service: filled(service),
-        facility: filled(facility),
-        planned,
-        synthetic,
+        admission_type: filled(given.admission_type),
+        admission_source: filled(given.admission_source),
+        discharge_disposition: filled(given.discharge_disposition),
+        service: filled(given.service),
+        facility: filled(given.facility),
+        planned: given.planned,
+        synthetic: given.synthetic,
     })
 }
 
 /// `None` when a fault was noted that leaves no event.
-fn event(given: proto::Event, place: usize, faults: &mut Faults) -> Option<Event> {
-    let proto::Event {
-        id,
-        kind,
-        time,
-        end_time,
-        recorded_time,
-        time_precision,
-        system,
-        code,
-        value,
-        comparator,
-        unit,
-        encounter_id,
-        rank,
-        status,
-    } = given;
+fn event<'a>(
+    given: &given::Event<'a>,
+    place: usize,
+    codes: &mut HashMap<(&'a str, &'a str), Arc<Code>, RandomState>,
+    faults: &mut Faults,
+) -> Option<Event> {
     let path = |field: &str| format!("history.events[{place}].{field}");
-    let kind = event_kind(kind).map_err(|reason| faults.at(|| path("kind"), reason)).ok();
-    let time_precision = precision(time_precision);
+    let kind = event_kind(given.kind).map_err(|reason| faults.at(|| path("kind"), reason)).ok();
+    let time_precision = precision(given.time_precision);
     if time_precision.is_none() {
         faults.at(|| path("time_precision"), NOT_A_VALUE);
     }
-    let bound = filled(comparator).map(|text| Comparator::parse(&text));
-    if bound == Some(None) {
+    let comparator = Some(given.comparator).filter(|text| !text.is_empty());
+    let comparator = comparator.map(Comparator::parse);
+    if comparator == Some(None) {
         faults.at(|| path("comparator"), "not one of <, <=, >= and >");
     }
-    let time = faults.time(time, || path("time"));
-    let end_time = faults.time(end_time, || path("end_time"));
-    let recorded_time = faults.time(recorded_time, || path("recorded_time"));
+    let time = faults.time(given.time, || path("time"));
+    let end_time = faults.time(given.end_time, || path("end_time"));
+    let recorded_time = faults.time(given.recorded_time, || path("recorded_time"));
+    let (system, code) = (given.system, given.code);
+    let code = codes.entry((system, code)).or_insert_with(|| Code::new(system, code).into());
     Some(Event {
-        id: filled(id),
+        id: filled(given.id),
         kind: kind?,
         time,
         end_time,
         recorded_time,
         time_precision: time_precision?,
-        code: Code::new(&system, &code).into(),
-        value: value.map(|value| match value {
-            proto::event::Value::Number(number) => Value::Number(number),
-            proto::event::Value::Coded(code) => Value::Coded(code),
-            proto::event::Value::Text(text) => Value::Text(text),
+        code: Arc::clone(code),
+        value: given.value.as_ref().map(|value| match *value {
+            given::Value::Number(number) => Value::Number(number),
+            given::Value::Coded(code) => Value::Coded(code.to_owned()),
+            given::Value::Text(text) => Value::Text(text.to_owned()),
         }),
-        comparator: bound.flatten(),
-        unit: filled(unit),
-        encounter_id: filled(encounter_id),
-        rank,
-        status: EventStatus::parse(&status),
+        comparator: comparator.flatten(),
+        unit: filled(given.unit),
+        encounter_id: filled(given.encounter_id),
+        rank: given.rank,
+        status: EventStatus::parse(given.status),
     })
 }
 
@@ -318,81 +391,9 @@ fn precision(number: i32) -> Option<TimePrecision> {
 }
 
 /// proto3 sends an absent text as an empty one.
-fn filled(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
+fn filled(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64, nanos: i32) -> Option<Timestamp> {
-        Some(Timestamp { seconds, nanos })
-    }
-
-    fn request(history: proto::PatientHistory) -> proto::ScoreRequest {
-        let record = Some(proto::score_request::Record::History(history));
-        proto::ScoreRequest { record, ..Default::default() }
-    }
-
-    fn faults(request: proto::ScoreRequest) -> Vec<(String, &'static str)> {
-        let violations = score_request(request).unwrap_err();
-        violations.into_iter().map(|v| (v.path, v.reason)).collect()
-    }
-
-    #[test]
-    fn every_fault_is_named_by_its_path() {
-        let good = proto::Event { kind: 1, time: at(-86_400, 0), ..Default::default() };
-        let bad = proto::Event {
-            comparator: "~".into(),
-            time_precision: 77,
-            recorded_time: at(i64::MAX, 0),
-            ..Default::default()
-        };
-        let found = faults(request(proto::PatientHistory {
-            birth_date: "1950-13".into(),
-            sex: 9,
-            coverage: vec![proto::Period { start: at(0, -1), end: None }],
-            encounters: vec![proto::Encounter { class: "BED".into(), ..Default::default() }],
-            events: vec![good, bad],
-            ..Default::default()
-        }));
-        let expected = [
-            ("history.birth_date", "not a date YYYY, YYYY-MM or YYYY-MM-DD"),
-            ("history.sex", NOT_A_VALUE),
-            ("history.coverage[0].start", "nanos outside 0 to 999999999"),
-            ("history.encounters[0].class", "not a known v3-ActCode"),
-            ("history.encounters[0].start", MISSING),
-            ("history.events[1].kind", MISSING),
-            ("history.events[1].time_precision", NOT_A_VALUE),
-            ("history.events[1].comparator", "not one of <, <=, >= and >"),
-            ("history.events[1].recorded_time", OUTSIDE),
-        ];
-        assert_eq!(found, expected.map(|(path, reason)| (path.to_owned(), reason)));
-    }
-
-    #[test]
-    fn a_request_without_a_record_or_with_too_much_is_refused() {
-        let tasks = vec![proto::TaskRef::default(); 65];
-        let options = Some(proto::ScoreOptions { max_reasons: 51, no_reasons: false });
-        let found = faults(proto::ScoreRequest { tasks, options, ..Default::default() });
-        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["tasks", "options.max_reasons", "history"]);
-    }
-
-    #[test]
-    fn a_bad_record_gets_a_short_answer() {
-        let events = vec![proto::Event::default(); 5_000];
-        let history = proto::PatientHistory { events, ..Default::default() };
-        assert_eq!(faults(request(history)).len(), Faults::MAX);
-    }
-
-    #[test]
-    fn absent_fields_take_their_defaults() {
-        let (id, _, meant) = score_request(request(proto::PatientHistory::default())).unwrap();
-        assert_eq!(id, "");
-        assert_eq!(meant.record, Record::default());
-        assert_eq!(meant.options.reasons_max, 5);
-        assert_eq!((meant.tasks.len(), meant.prediction_time), (0, None));
-    }
-}
+mod tests;

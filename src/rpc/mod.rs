@@ -1,23 +1,48 @@
 //! gRPC (`prodrome.v1`): thin. Each call is converted, handed to `service`, and converted back.
 //!
-//! `server` owns connections; `call` stands around every call; `scoring` and `catalog` are the
-//! handlers; `from_wire` and `to_wire` convert; `status` names errors; `codec` reads messages, once
-//! `entries` has counted what they would unfold to.
+//! `server` opens `connection`s, whose `traffic` is watched; `call` stands around every call, with
+//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream` and `catalog` are the handlers, and
+//! `health` says what they can do; `from_wire` and `to_wire` convert; `status` names errors; `codec`
+//! reads messages, once `entries` has counted what they would unfold to. `limits` holds for all.
 
+mod admission;
+mod bare;
 mod call;
 mod catalog;
+mod clock;
 mod codec;
+mod connection;
+mod deadline;
 mod entries;
 mod from_wire;
+mod given;
+mod health;
+mod limits;
 mod origin;
+mod request;
+mod request_body;
 mod scoring;
 mod server;
 mod status;
+mod stream;
 mod to_wire;
+mod traffic;
+mod visitor;
+mod wire;
 
-pub use server::{Limits, ServeError, health_name, serve};
+#[doc(hidden)]
+pub use bare::{read_record, score_message};
+pub use health::health_name;
+pub use limits::Limits;
+pub use server::{ServeError, serve, serve_encrypted};
 
-/// The generated messages, servers and clients of `prodrome.v1`.
+/// The generated servers of `prodrome.v1`.
+mod serving {
+    #![allow(clippy::all, clippy::pedantic, unreachable_pub, rustdoc::all)]
+    include!(concat!(env!("OUT_DIR"), "/serving/prodrome.v1.rs"));
+}
+
+/// The generated messages and clients of `prodrome.v1`.
 #[doc(hidden)]
 pub mod proto {
     #![allow(clippy::all, clippy::pedantic, rustdoc::all)]

@@ -1,82 +1,179 @@
 //! The `RiskScoring` service.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-use tonic::{Request, Response, Status};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
 
-use super::proto::risk_scoring_server::RiskScoring;
-use super::{call, from_wire, proto, status, to_wire};
-use crate::record::Time;
+use super::admission::{Admission, Shed};
+use super::call::{Call, CallIds};
+use super::limits::Limits;
+use super::request::{ScoreRequest, ScoreStreamRequest};
+use super::serving::risk_scoring_server::RiskScoring;
+use super::{call, clock, from_wire, proto, status, stream, to_wire};
+use crate::meters;
+use crate::record::Violation;
+use crate::registry::Registry;
 use crate::service::Service;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
-/// About the least that an entry of a Bundle takes.
-const ENTRY_BYTES: usize = 256;
+/// Beside its events a history may have a tenth as many encounters.
+const ENCOUNTERS_SHARE: usize = 10;
 /// How many large records are scored at once.
 const LARGE_AT_ONCE: usize = 2;
+/// How many large records wait for their turn; their requests are held meanwhile.
+const LARGE_WAITING_MAX: usize = 14;
+/// What the caller of a large record that finds no place is told to wait.
+const LARGE_RETRY: Duration = Duration::from_millis(200);
 
+/// The handlers of `RiskScoring`.
+#[derive(Clone)]
 pub(super) struct Scoring {
-    service: Arc<Service>,
+    pub(super) service: Arc<Service>,
+    pub(super) limits: Limits,
+    admission: Arc<Admission>,
+    pub(super) ids: Arc<CallIds>,
     large: Arc<Semaphore>,
+    /// Places of large records in work and in waiting.
+    large_places: Arc<Semaphore>,
+    /// Requests of streams in work.
+    pub(super) items: Arc<Semaphore>,
+    /// Streams.
+    streams: Arc<Semaphore>,
+    pub(super) draining: watch::Receiver<bool>,
+}
+
+/// Who asks, and the models that answer: of a stream the same for all its requests.
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) call: Call,
+    registry: Arc<Registry>,
+}
+
+impl Asker {
+    /// The same caller with one request of a stream, which has a record of its own.
+    pub(super) fn of_item(&self, scoring: &Scoring) -> Asker {
+        let Asker { call, registry } = self;
+        let id = scoring.ids.next().0;
+        let recorded = scoring.service.record(id, call.method, call.trace_id, clock::now);
+        if let Some(recorded) = &recorded {
+            recorded.caller(&call.visit);
+        }
+        Asker { call: Call { recorded, ..call.clone() }, registry: Arc::clone(registry) }
+    }
 }
 
 impl Scoring {
-    pub(super) fn new(service: Arc<Service>) -> Scoring {
-        Scoring { service, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    pub(super) fn new(
+        (service, limits, admission): (Arc<Service>, Limits, Arc<Admission>),
+        draining: watch::Receiver<bool>,
+        ids: Arc<CallIds>,
+    ) -> Scoring {
+        Scoring {
+            service,
+            limits,
+            admission,
+            ids,
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            large_places: Arc::new(Semaphore::new(LARGE_AT_ONCE + LARGE_WAITING_MAX)),
+            items: Arc::new(Semaphore::new(limits.stream_items_at_once)),
+            streams: Arc::new(Semaphore::new(limits.score_streams_max)),
+            draining,
+        }
     }
+
+    fn asker<T>(&self, request: &Request<T>) -> Result<Asker, Status> {
+        Ok(Asker { call: call::of(request)?.clone(), registry: self.service.models().current() })
+    }
+
+    /// Scores one request: at once, or in its turn where the record is large.
+    pub(super) async fn answer(
+        &self,
+        asker: &Asker,
+        request: ScoreRequest,
+    ) -> Result<proto::ScoreResponse, Status> {
+        let entries = request.entries();
+        // What exactly is too much of which, `History::build` says; this keeps the work bounded.
+        if entries > self.limits.events_max + self.limits.events_max / ENCOUNTERS_SHARE {
+            return Err(too_many_entries(&request));
+        }
+        if entries <= INLINE_ENTRIES_MAX {
+            let began = Instant::now();
+            let scored = score(&self.service, asker, request);
+            self.admission.took(began.elapsed());
+            return scored;
+        }
+        let _place = place(&self.large_places, meters::Shed::LargeRecords)?;
+        // Who waits here and is given up, by a deadline or the caller, is never scored.
+        let turn = Arc::clone(&self.large).acquire_owned().await;
+        let (service, asker) = (Arc::clone(&self.service), asker.clone());
+        let scored = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            score(&service, &asker, request)
+        });
+        scored.await.unwrap_or_else(|_| Err(status::internal("ended")))
+    }
+}
+
+/// A place that is free now.
+fn place(places: &Arc<Semaphore>, what: meters::Shed) -> Result<OwnedSemaphorePermit, Status> {
+    let shed = Shed { what, retry_after: LARGE_RETRY };
+    Arc::clone(places).try_acquire_owned().map_err(|_full| status::shed(shed))
 }
 
 #[tonic::async_trait]
 impl RiskScoring for Scoring {
     async fn score(
         &self,
-        request: Request<proto::ScoreRequest>,
+        request: Request<ScoreRequest>,
     ) -> Result<Response<proto::ScoreResponse>, Status> {
-        let request = request.into_inner();
-        let now = now();
-        if entries(&request) <= INLINE_ENTRIES_MAX {
-            return score(&self.service, request, now);
-        }
-        // A place may be waited for, because the work of the others is bounded.
-        let place = Arc::clone(&self.large).acquire_owned().await;
-        let service = Arc::clone(&self.service);
-        let scored = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            score(&service, request, now)
-        });
-        scored.await.unwrap_or_else(|_| Err(status::internal("ended")))
+        let asker = self.asker(&request)?;
+        self.answer(&asker, request.into_inner()).await.map(Response::new)
+    }
+
+    type ScoreStreamStream = ReceiverStream<Result<proto::ScoreStreamResponse, Status>>;
+
+    async fn score_stream(
+        &self,
+        request: Request<Streaming<ScoreStreamRequest>>,
+    ) -> Result<Response<Self::ScoreStreamStream>, Status> {
+        let place = place(&self.streams, meters::Shed::Streams)?;
+        let asker = self.asker(&request)?;
+        let answers = stream::answers(self.clone(), asker, request.into_inner(), place);
+        Ok(Response::new(answers))
     }
 }
 
 fn score(
     service: &Service,
-    request: proto::ScoreRequest,
-    now: Time,
-) -> Result<Response<proto::ScoreResponse>, Status> {
+    Asker { call, registry }: &Asker,
+    request: ScoreRequest,
+) -> Result<proto::ScoreResponse, Status> {
     call::guarded(|| {
-        let (request_id, origin, request) =
-            from_wire::score_request(request).map_err(|violations| status::invalid(&violations))?;
-        let response = service.score(&request, now);
-        let response = response.map_err(|error| status::of(&origin.error(error)))?;
-        Ok(Response::new(to_wire::score_response(request_id, response, &origin)))
+        // Whose record it was is kept also of one that cannot be used.
+        if let (Some(recorded), Some(id)) = (&call.recorded, request.patient_id()) {
+            recorded.patient(id);
+        }
+        let is_bundle = request.is_bundle();
+        let (request_id, origin, request) = from_wire::score_request(&request)
+            .map_err(|violations| status::invalid(&violations))?;
+        if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
+            recorded.patient(&request.record.patient_id);
+        }
+        let scored = service.score_for(registry, &call.visit, call.method, &request, clock::now());
+        let response = scored.map_err(|error| status::of(&origin.error(error)))?;
+        if let Some(recorded) = &call.recorded {
+            recorded.answered(&response);
+        }
+        Ok(to_wire::score_response(request_id, response, &origin))
     })
 }
 
-fn entries(request: &proto::ScoreRequest) -> usize {
-    match &request.record {
-        Some(proto::score_request::Record::History(history)) => {
-            history.events.len() + history.encounters.len()
-        }
-        Some(proto::score_request::Record::FhirBundleJson(json)) => json.len() / ENTRY_BYTES,
-        None => 0,
-    }
-}
-
-/// The wall clock; a clock set before 1970 counts as 1970.
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+fn too_many_entries(request: &ScoreRequest) -> Status {
+    let path = if request.is_bundle() { "fhir_bundle_json" } else { "history.events" };
+    let reason = "more entries than this server takes; send the last years alone";
+    status::invalid(&[Violation { path: path.into(), reason }])
 }

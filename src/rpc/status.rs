@@ -6,6 +6,10 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use super::admission::Shed;
+use super::proto;
+use crate::identity::AuthKind;
+use crate::meters;
 use crate::record::Violation;
 use crate::service::ServiceError;
 
@@ -47,6 +51,62 @@ pub(super) fn internal(incident: &str) -> Status {
     Status::with_error_details(Code::Internal, message, details)
 }
 
+/// RESOURCE_EXHAUSTED for what the server has no place for now, with when to come again.
+pub(super) fn shed(Shed { what, retry_after }: Shed) -> Status {
+    meters::process().shed(what);
+    let reason = match what {
+        meters::Shed::CallsAtOnce => "TOO_MANY_CALLS",
+        meters::Shed::Queue => "OVERLOADED",
+        meters::Shed::LargeRecords => "TOO_MANY_LARGE_RECORDS",
+        meters::Shed::Streams => "TOO_MANY_STREAMS",
+        meters::Shed::CallerRate => "TOO_OFTEN",
+        meters::Shed::Connections | meters::Shed::Traffic | meters::Shed::StreamStall => "SHED",
+    };
+    let mut details = info(reason);
+    details.set_retry_info(Some(retry_after));
+    let message = match what {
+        meters::Shed::CallerRate => {
+            "the caller's share of calls is used up for now; please try again a little later"
+        }
+        _ => "the server has more calls than it can take; please try again a little later",
+    };
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// DEADLINE_EXCEEDED for a call whose time is over.
+pub(super) fn deadline_exceeded() -> Status {
+    let message = "the caller's deadline, or the time that the server allows, has passed";
+    named(Code::DeadlineExceeded, message, "CALL_TOO_LONG")
+}
+
+/// DEADLINE_EXCEEDED for a request that does not come in.
+pub(super) fn too_slow() -> Status {
+    let message = "the request did not come in within the time that the server allows";
+    named(Code::DeadlineExceeded, message, "REQUEST_TOO_SLOW")
+}
+
+/// UNAVAILABLE for the rest of a stream once the server drains.
+pub(super) fn draining() -> Status {
+    let message = "the server shuts down; send what was not answered again";
+    named(Code::Unavailable, message, "DRAINING")
+}
+
+/// What `status` says, as the error of one request of a stream.
+pub(super) fn of_item(status: &Status) -> proto::ScoreError {
+    let details = status.get_error_details();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    let field_violations = violations.unwrap_or_default().iter().map(|violation| {
+        let FieldViolation { field, description, .. } = violation.clone();
+        proto::FieldViolation { field, description }
+    });
+    proto::ScoreError {
+        code: status.code().into(),
+        reason: details.error_info().map(|info| info.reason.clone()).unwrap_or_default(),
+        message: status.message().to_owned(),
+        field_violations: field_violations.collect(),
+    }
+}
+
 /// The status for an error of a use case.
 pub(super) fn of(error: &ServiceError) -> Status {
     let message = error.to_string();
@@ -66,6 +126,16 @@ pub(super) fn of(error: &ServiceError) -> Status {
         ServiceError::CardUnreadable { .. } => {
             named(Code::Unavailable, &message, "CARD_UNREADABLE")
         }
+        ServiceError::NotRecognised(error) => match error.kind() {
+            AuthKind::Unauthenticated => named(Code::Unauthenticated, &message, "NOT_RECOGNISED"),
+            AuthKind::Unavailable => named(Code::Unavailable, &message, "CREDENTIALS_UNAVAILABLE"),
+        },
+        ServiceError::Denied(_) => named(Code::PermissionDenied, &message, "DENIED"),
+        ServiceError::NoTaskAllowed => named(Code::PermissionDenied, &message, "NO_TASK_ALLOWED"),
+        ServiceError::TooOften { wait } => {
+            shed(Shed { what: meters::Shed::CallerRate, retry_after: *wait })
+        }
+        ServiceError::NotRecorded(_) => named(Code::Unavailable, &message, "AUDIT_UNAVAILABLE"),
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
     }
 }

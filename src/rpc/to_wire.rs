@@ -5,8 +5,9 @@ use prost_types::Timestamp;
 use super::{origin::Origin, proto};
 use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
+use crate::registry::{Change, ReloadReport};
 use crate::score::{Reason, Score, Sufficiency};
-use crate::service::{Answer, Assessment, ModelInfo, NotEligible, ScoreResponse};
+use crate::service::{Answer, Assessment, ModelCard, ModelInfo, NotEligible, ScoreResponse};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
@@ -31,7 +32,7 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         task,
         title,
         version,
-        is_default: _,
+        is_default,
         bundle_digest,
         task_digest,
         families,
@@ -55,7 +56,45 @@ pub(super) fn model(info: ModelInfo) -> proto::Model {
         synthetic_training_data,
         not_validated,
         forced,
+        is_default,
     }
+}
+
+/// The card of a model.
+pub(super) fn model_card(card: ModelCard) -> proto::GetModelCardResponse {
+    let ModelCard { task, version, bundle_digest, markdown, metrics_json } = card;
+    proto::GetModelCardResponse {
+        task,
+        version,
+        bundle_digest,
+        card: markdown,
+        metrics_json: metrics_json.unwrap_or_default(),
+    }
+}
+
+/// What a reload did.
+pub(super) fn reload(report: ReloadReport) -> proto::ReloadModelsResponse {
+    let shared = report.fault;
+    let tasks = report.tasks.into_iter().map(|task| {
+        let outcome = match (task.change(), &task.after) {
+            (_, None) if !task.refused.is_empty() => proto::ReloadOutcome::Refused,
+            (Change::Removed, _) => proto::ReloadOutcome::Removed,
+            (Change::Added | Change::Swapped, _) => proto::ReloadOutcome::Swapped,
+            _ if shared.is_some() || !task.refused.is_empty() => proto::ReloadOutcome::Kept,
+            _ => proto::ReloadOutcome::Unchanged,
+        };
+        let reasons = task.refused.into_iter().map(|refused| refused.reason).chain(shared.clone());
+        let (version, bundle_digest) =
+            task.after.map(|after| (after.version, after.digest)).unwrap_or_default();
+        proto::TaskReload {
+            task: task.task,
+            outcome: outcome.into(),
+            version,
+            bundle_digest,
+            reason: reasons.collect::<Vec<_>>().join("; "),
+        }
+    });
+    proto::ReloadModelsResponse { tasks: tasks.collect() }
 }
 
 fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {

@@ -30,6 +30,7 @@ pub fn score(
     eligibility(&view, task)?;
     let facts = extract(&view, task.spec(), reasons_max > 0);
     let row = bundle.manifest().vocabulary.row(&facts);
+    bundle.saw_row(&row);
     let judgement = bundle.sufficiency(&view, &row);
     let assumptions = assumption(index.standing).map(str::to_owned).into_iter().collect();
     let mut score = Score {
@@ -60,6 +61,7 @@ pub fn score(
         return Ok(score);
     }
     let probability = bundle.predict(&row).probability;
+    bundle.saw_probability(probability);
     score.probability = Some(probability);
     score.interval = bundle.interval(probability);
     score.tier = Some(bundle.tier(probability).to_owned());

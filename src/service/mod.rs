@@ -1,12 +1,22 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 mod catalog;
+mod recorded;
+mod reload;
+mod visit;
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
+pub use recorded::Recorded;
+pub use visit::Visit;
 
+use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
+use crate::identity::{AuthError, Denied, Identity, Rates};
+use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::{Models, Registry};
 use crate::score::{Score, score};
@@ -66,7 +76,7 @@ pub struct ScoreResponse {
 }
 
 /// Why a call got no answer.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ServiceError {
     /// Paths are relative to the request, such as `history.events[3].value`.
     #[error("the request cannot be used")]
@@ -77,6 +87,19 @@ pub enum ServiceError {
     UnknownVersion { task: String, version: String },
     #[error("no model is in service")]
     NothingServed,
+    /// Nobody who is known, by what the call brings.
+    #[error("{0}")]
+    NotRecognised(AuthError),
+    /// What the caller's rights lack.
+    #[error("{0}")]
+    Denied(Denied),
+    #[error("the caller's roles allow none of the tasks in service")]
+    NoTaskAllowed,
+    #[error("the caller's share of calls is used up for now; please try again a little later")]
+    TooOften { wait: Duration },
+    /// An answer that is not recorded must not leave.
+    #[error("the access log cannot be written, so nothing about patients is answered")]
+    NotRecorded(Arc<AuditError>),
     /// The version is in service, and its card cannot be read from disk any more.
     #[error("the card of task `{task}` version `{version}` cannot be read now")]
     CardUnreadable { task: String, version: String },
@@ -87,20 +110,46 @@ fn hint(nearest: &Option<String>) -> String {
 }
 
 /// The use cases over the models in service.
-#[derive(Debug)]
 pub struct Service {
     models: Arc<Models>,
+    identity: Identity,
+    rates: Option<Rates>,
+    audit: Option<Arc<AuditLog>>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("models", &self.models).finish_non_exhaustive()
+    }
 }
 
 impl Service {
-    /// A service over models that may be swapped under it.
+    /// A service over models that may be swapped under it, for everybody: for one machine, for trying
+    /// out. No record is kept of who asked.
     pub fn new(models: Arc<Models>) -> Service {
-        Service { models }
+        Service { models, identity: Identity::everybody(), rates: None, audit: None }
+    }
+
+    /// The same for those whom `identity` knows, each within its share of calls.
+    #[must_use]
+    pub fn for_callers(self, identity: Identity, rates: Option<Rates>) -> Service {
+        Service { identity, rates, ..self }
+    }
+
+    /// The same with a record of each call that is about a patient.
+    #[must_use]
+    pub fn recorded_in(self, log: Arc<AuditLog>) -> Service {
+        Service { audit: Some(log), ..self }
     }
 
     /// The models this service stands on.
     pub fn models(&self) -> &Arc<Models> {
         &self.models
+    }
+
+    /// Who may call, and what each may do.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Scores one patient for the tasks asked for. `now` is the prediction time where the request
@@ -110,13 +159,23 @@ impl Service {
     /// A record that cannot be used, with the paths of its faults; a task or version not in service.
     pub fn score(&self, request: &ScoreRequest, now: Time) -> Result<ScoreResponse, ServiceError> {
         // One for the whole call: an answer never mixes what a reload swaps.
-        let registry = self.models.current();
+        self.score_on(&self.models.current(), request, &request.tasks, now)
+    }
+
+    /// Scores one patient for `tasks` by the models of `registry`.
+    fn score_on(
+        &self,
+        registry: &Registry,
+        request: &ScoreRequest,
+        tasks: &[TaskRef],
+        now: Time,
+    ) -> Result<ScoreResponse, ServiceError> {
         let prediction_time = request.prediction_time.unwrap_or(now);
         check_times(request, prediction_time)?;
         let mut assessments = Vec::new();
         let mut data_issues: Vec<DataIssue> =
             after_prediction_time(&request.record, prediction_time).into_iter().collect();
-        let bundles = asked_for(&registry, &request.tasks)?;
+        let bundles = asked_for(registry, tasks)?;
         for bundle in bundles {
             let known_after = &bundle.task().params().known_after;
             let built = History::build(&request.record, bundle.concepts(), known_after)
@@ -143,7 +202,9 @@ impl Service {
             });
             add_issues(&mut data_issues, built.issues);
         }
-        Ok(ScoreResponse { assessments, data_issues })
+        let response = ScoreResponse { assessments, data_issues };
+        count(&response, meters::process());
+        Ok(response)
     }
 }
 
@@ -166,6 +227,19 @@ fn asked_for<'a>(
         }
     }
     Ok(bundles)
+}
+
+/// Counts what was answered.
+fn count(response: &ScoreResponse, meters: &Meters) {
+    for Assessment { task, model_version, outcome, .. } in &response.assessments {
+        match outcome {
+            Answer::Score(score) => meters.scored(task, model_version, score.tier.as_deref()),
+            Answer::NotEligible(_) => meters.not_eligible(task),
+        }
+    }
+    for issue in &response.data_issues {
+        meters.data_issue(issue.kind.name(), issue.count);
+    }
 }
 
 /// Times that make no sense against the prediction time.

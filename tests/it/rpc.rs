@@ -317,8 +317,8 @@ async fn silent_and_idle_connections_do_not_hold_up_a_shutdown() {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
-    let preface_max = Duration::from_millis(200);
-    let server = Server::start(Limits { preface_max, ..Limits::default() }).await;
+    let handshake_max = Duration::from_millis(200);
+    let server = Server::start(Limits { handshake_max, ..Limits::default() }).await;
     for begun in [&b""[..], &OPENING[..10]] {
         let mut silent = TcpStream::connect(server.address).await.unwrap();
         silent.write_all(begun).await.unwrap();
@@ -345,8 +345,9 @@ async fn a_body_that_does_not_come_is_cut() {
 async fn connections_over_the_cap_are_closed_and_room_comes_back() {
     let server = Server::start(Limits { connections_max: 2, ..Limits::default() }).await;
     let mut first = ModelCatalogClient::new(server.channel().await);
-    let held = TcpStream::connect(server.address).await.unwrap();
-    // Connections are accepted in order, so that one has its place when this one comes.
+    let mut held = ModelCatalogClient::new(server.channel().await);
+    first.list_models(proto::ListModelsRequest {}).await.unwrap();
+    held.list_models(proto::ListModelsRequest {}).await.unwrap();
     let mut over = TcpStream::connect(server.address).await.unwrap();
     let read = timeout(PATIENCE, over.read(&mut [0; 64])).await.expect("still open");
     assert!(matches!(read, Ok(0) | Err(_)));

@@ -1,1 +1,15 @@
-//! The server under fire: limits, deadlines, overload, hostile frames, drains.
+//! The server under fire, as the program that is shipped: limits, deadlines, overload, hostile frames,
+//! drains. Short forms; the long ones run with `cargo test --release --test it serve -- --ignored`.
+
+mod attacks;
+mod clients;
+mod deadlines;
+mod drain;
+mod frames;
+mod load;
+mod overload;
+mod probes;
+mod process;
+mod streams;
+#[cfg(feature = "otel")]
+mod traces;

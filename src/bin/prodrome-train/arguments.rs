@@ -14,6 +14,9 @@ use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
 pub(crate) use versions::{PromoteArguments, SignArguments, VerifyArguments};
 
+use crate::api_key::ApiKeyArguments;
+use crate::audit_arguments::AuditVerifyArguments;
+
 /// Fits, judges and applies clinical risk models.
 ///
 /// Exit codes: 0 done, 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
@@ -130,6 +133,11 @@ pub(crate) enum Command {
         #[arg(long, default_value = "models")]
         models: PathBuf,
     },
+    /// Make a key for a program that calls the server; its hash goes into the server's key file.
+    ApiKey(ApiKeyArguments),
+    /// Find the first record of a server's access log that is not what was written there: exit code 1
+    /// when there is one.
+    AuditVerify(AuditVerifyArguments),
     /// Put a version into service; a running server takes it up within seconds.
     Promote(PromoteArguments),
     /// Sign a version, for servers that ask for signatures.

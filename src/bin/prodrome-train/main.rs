@@ -1,13 +1,18 @@
 //! `prodrome-train`: the offline trainer. Arguments in, one library call, an exit code out.
 
+mod api_key;
 mod arguments;
+mod audit_arguments;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arguments::{Arguments, Command, CompareArguments, EvaluateArguments, FitArguments};
+use arguments::{
+    Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
+    VerifyArguments,
+};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
@@ -168,21 +173,34 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let made = command::published(&request)?;
             answer(&made, made.summary(), Vec::new())
         }
-        Command::Promote(arguments) => {
-            let request = arguments.request();
-            let promoted = command::promote(&request)?;
-            answer(&promoted, promoted.summary(request.stage), promoted.warnings())
+        Command::ApiKey(arguments) => {
+            let made = command::api_key(arguments.request())?;
+            answer(&made, made.summary(), Vec::new())
         }
+        Command::AuditVerify(arguments) => {
+            let checked = command::audit_verify(&arguments.request())?;
+            let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
+            Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
+        }
+        Command::Promote(arguments) => promote(arguments),
         Command::Sign(arguments) => {
             let signed = command::sign(&arguments.request())?;
             answer(&signed, signed.summary(), Vec::new())
         }
-        Command::Verify(arguments) => {
-            let verified = command::verify(&arguments.request())?;
-            let exit_code = verified.exit_code();
-            Ok(Answer { exit_code, ..answer(&verified, verified.summary(), Vec::new())? })
-        }
+        Command::Verify(arguments) => verify(arguments),
     }
+}
+
+fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
+    let request = arguments.request();
+    let promoted = command::promote(&request)?;
+    answer(&promoted, promoted.summary(request.stage), promoted.warnings())
+}
+
+fn verify(arguments: VerifyArguments) -> Result<Answer, CommandError> {
+    let verified = command::verify(&arguments.request())?;
+    let exit_code = verified.exit_code();
+    Ok(Answer { exit_code, ..answer(&verified, verified.summary(), Vec::new())? })
 }
 
 fn fit(arguments: FitArguments, bar: &ProgressBar, meter: &Meter) -> Result<Answer, CommandError> {

@@ -109,7 +109,8 @@ impl Steps {
     }
 
     pub(super) fn push_branch(&mut self, left: u32, input: u32, threshold: f32, missing: bool) {
-        self.push(left, 2 * input + u32::from(!missing), key_of(threshold));
+        let (slot, key) = test_of(input, threshold, missing);
+        self.push(left, slot, key);
     }
 
     /// `leaf` is its place among the leaves; `inputs` is how many values a row has.
@@ -199,6 +200,11 @@ fn key_of(value: f32) -> u32 {
     // The addition makes one zero of the two.
     let bits = (value + 0.0).to_bits();
     bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 0x8000_0000)
+}
+
+/// The slot that a branch looks at, and the greatest key there with which a walk goes left.
+pub(super) fn test_of(input: u32, threshold: f32, missing_left: bool) -> (u32, u32) {
+    (2 * input + u32::from(!missing_left), key_of(threshold))
 }
 
 /// The float that `key_of` made the key of.

@@ -1,0 +1,171 @@
+//! Who calls: by token, by key, or by the certificate of the connection.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::api_key::{ApiKeys, KEYS_BYTES_MAX};
+use super::error::{AuthError, IdentityError};
+use super::file::{Contents, Guard, Guarded, Watched, next};
+use super::policy::{Ask, Denied, Permit, Policy};
+use super::policy_file::{POLICY_BYTES_MAX, PolicyError};
+use super::settings::IdentitySettings;
+use super::token::Tokens;
+use crate::access::{Caller, Scope};
+
+/// The caller of every call where nothing is set up to recognise one.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// What a call brings to show who calls.
+#[derive(Clone, Copy, Default)]
+pub struct Credentials<'a> {
+    /// The name in the certificate of the connection (`peer_name`), if the client showed one.
+    pub peer: Option<&'a str>,
+    /// What stands behind `Bearer ` in `authorization`.
+    pub bearer: Option<&'a str>,
+    /// What stands in `x-api-key`.
+    pub api_key: Option<&'a str>,
+}
+
+/// Who may call, and what each may do.
+pub struct Identity {
+    anonymous: Option<Arc<Caller>>,
+    policy: Watched<Policy>,
+    policy_file: Option<PathBuf>,
+    api_keys: Option<(PathBuf, Watched<ApiKeys>)>,
+    tokens: Option<Tokens>,
+}
+
+/// What a look at the files found.
+#[derive(Debug, Default)]
+pub struct Reloaded {
+    /// Files that are in force anew.
+    pub changed: Vec<PathBuf>,
+    /// Files at fault: what they said before stays in force. Each fault is told once.
+    pub faults: Vec<IdentityError>,
+}
+
+impl Identity {
+    /// Reads the files, and waits a few seconds at most for an issuer's keys. Where nothing is set,
+    /// everybody is `ANONYMOUS` and may do everything.
+    ///
+    /// # Errors
+    /// A file or setting at fault, or settings by which nobody could do anything.
+    pub fn open(settings: &IdentitySettings) -> Result<Identity, IdentityError> {
+        let IdentitySettings { policy_file, api_keys_file, jwt } = settings;
+        let Some(policy_file) = policy_file else {
+            if api_keys_file.is_some() || jwt.is_some() {
+                return Err(IdentityError::Setting {
+                    setting: "identity.policy_file",
+                    reason: "is missing: callers are recognised, but may do nothing".into(),
+                });
+            }
+            return Ok(Identity::everybody());
+        };
+        let file = Guarded::new(policy_file, Guard::Rights, POLICY_BYTES_MAX);
+        let policy = Watched::open(vec![file], |contents| read_policy(policy_file, contents))?;
+        if api_keys_file.is_none() && jwt.is_none() && !policy.get().knows_peers() {
+            return Err(IdentityError::Setting {
+                setting: "identity",
+                reason: "no caller can be recognised: set api_keys_file or jwt, or name [[peers]] \
+                         in the policy file"
+                    .into(),
+            });
+        }
+        let api_keys = api_keys_file.clone().map(|path| {
+            let file = Guarded::new(&path, Guard::Secret, KEYS_BYTES_MAX);
+            let keys = Watched::open(vec![file], |contents| ApiKeys::read(&path, contents))?;
+            Ok::<_, IdentityError>((path, keys))
+        });
+        Ok(Identity {
+            anonymous: None,
+            policy,
+            policy_file: Some(policy_file.clone()),
+            api_keys: api_keys.transpose()?,
+            tokens: jwt.as_ref().map(Tokens::open).transpose()?,
+        })
+    }
+
+    /// Everybody is `ANONYMOUS` and may do everything.
+    pub fn everybody() -> Identity {
+        let (name, roles) = (ANONYMOUS.to_owned(), Vec::new());
+        let anonymous = Arc::new(Caller { name, roles, scope: Scope::default() });
+        Identity {
+            anonymous: Some(anonymous),
+            policy: Watched::fixed(Policy::everything()),
+            policy_file: None,
+            api_keys: None,
+            tokens: None,
+        }
+    }
+
+    /// Whether everybody may do everything.
+    pub fn is_anonymous(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
+    /// Who calls, at `now_seconds`. A token or a key goes before the connection's certificate, which
+    /// may be a proxy's; one that does not do is an error whatever the certificate says.
+    ///
+    /// # Errors
+    /// Nobody was recognised.
+    pub fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        now_seconds: i64,
+    ) -> Result<Arc<Caller>, AuthError> {
+        if let Some(anonymous) = &self.anonymous {
+            return Ok(Arc::clone(anonymous));
+        }
+        match (credentials.bearer, credentials.api_key, credentials.peer) {
+            (Some(_), Some(_), _) => Err(AuthError::TwoCredentials),
+            (Some(token), None, _) => {
+                self.tokens.as_ref().ok_or(AuthError::NoTokensTaken)?.caller(token, now_seconds)
+            }
+            (None, Some(key), _) => {
+                let (_, keys) = self.api_keys.as_ref().ok_or(AuthError::NoApiKeysTaken)?;
+                keys.get().caller(key, now_seconds)
+            }
+            (None, None, Some(peer)) => self.policy.get().peer(peer).ok_or(AuthError::PeerUnknown),
+            (None, None, None) => Err(AuthError::NoCredentials),
+        }
+    }
+
+    /// Whether the caller may do what the call asks for.
+    ///
+    /// # Errors
+    /// What the caller's rights lack.
+    pub fn decide(&self, caller: &Caller, ask: &Ask<'_>) -> Result<Permit, Denied> {
+        self.policy.get().decide(caller, ask)
+    }
+
+    /// Reads the files again where they changed. To be called every few seconds: a key that is taken
+    /// out of its file is good until then.
+    pub fn reload(&self) -> Reloaded {
+        let mut reloaded = Reloaded::default();
+        let mut note = |outcome: Result<Option<PathBuf>, IdentityError>| match outcome {
+            Ok(changed) => reloaded.changed.extend(changed),
+            Err(fault) => reloaded.faults.push(fault),
+        };
+        if let Some(path) = &self.policy_file {
+            let outcome = self.policy.reload(|contents| read_policy(path, contents));
+            note(outcome.map(|is_new| is_new.then(|| path.clone())));
+        }
+        if let Some((path, keys)) = &self.api_keys {
+            let outcome = keys.reload(|contents| ApiKeys::read(path, contents));
+            note(outcome.map(|is_new| is_new.then(|| path.clone())));
+        }
+        if let Some(tokens) = &self.tokens {
+            note(tokens.reload());
+        }
+        reloaded
+    }
+}
+
+fn read_policy(path: &Path, mut contents: Contents) -> Result<Policy, IdentityError> {
+    let content = next(&mut contents)?;
+    let text = std::str::from_utf8(content.expose_secret()).map_err(|_| PolicyError::Utf8);
+    text.and_then(Policy::parse)
+        .map_err(|error| IdentityError::Policy { path: path.to_owned(), error })
+}

@@ -1,0 +1,78 @@
+//! The body of a request, which must keep coming: a client that sends a byte now and then holds no
+//! place for long.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
+
+use super::status;
+use super::traffic::OpenCall;
+
+/// A body with a time limit: of a single request for the whole, of a stream from message to message.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    body: Incoming,
+    call: Arc<OpenCall>,
+    limit: Duration,
+    is_stream: bool,
+    /// Made at the first wait: most requests are there whole when they are first looked for.
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    pub(super) fn new(
+        body: Incoming,
+        call: Arc<OpenCall>,
+        limit: Duration,
+        is_stream: bool,
+    ) -> RequestBody {
+        RequestBody { body, call, limit, is_stream, wait: None }
+    }
+
+    /// Whether the time for the body is over.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let limit = self.limit;
+        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        wait.as_mut().poll(context).is_ready()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_pending() {
+            if self.is_late(context) {
+                return Poll::Ready(Some(Err(status::too_slow())));
+            }
+            return Poll::Pending;
+        }
+        if self.is_stream {
+            self.wait = None;
+        }
+        let frame = ready!(polled);
+        if let Some(Ok(frame)) = &frame {
+            self.call.received(frame.data_ref().map_or(0, Bytes::len));
+        }
+        // The client went away, which nobody will hear of.
+        Poll::Ready(frame.map(|frame| frame.map_err(|_gone| Status::cancelled("gone"))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,131 @@
+//! One record in the access log for each call that is about a patient, also where the call is refused,
+//! fails, or is given up.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{ScoreResponse, Service, ServiceError, Visit};
+use crate::access::{Method, Outcome};
+use crate::audit::{AuditLog, Entry, ModelUsed, PatientKey};
+use crate::record::Time;
+
+/// Who calls where nobody was recognised.
+const NOBODY: &str = "not recognised";
+/// How much of a bundle's digest is recorded, in characters.
+const DIGEST_CHARS: usize = 12;
+
+/// What comes to be known of a call while it is worked on.
+#[derive(Debug, Default)]
+struct Known {
+    caller: Option<Visit>,
+    patient_key: Option<PatientKey>,
+    models: Vec<ModelUsed>,
+}
+
+/// A call that will have its record: when it ends, or, with outcome CANCELLED, when it is dropped.
+#[derive(Debug)]
+pub struct Recorded {
+    log: Arc<AuditLog>,
+    call_id: u64,
+    method: Method,
+    trace_id: Option<u128>,
+    known: Mutex<Known>,
+    clock: fn() -> Time,
+    is_ended: std::sync::atomic::AtomicBool,
+}
+
+impl Service {
+    /// Begins the record of a call; `None` where the call is about no patient, or no log is kept.
+    /// `clock` tells when it ends.
+    pub fn record(
+        &self,
+        call_id: u64,
+        method: Method,
+        trace_id: Option<u128>,
+        clock: fn() -> Time,
+    ) -> Option<Arc<Recorded>> {
+        let log = self.audit.as_ref().filter(|_| method.touches_patients())?;
+        Some(Arc::new(Recorded {
+            log: Arc::clone(log),
+            call_id,
+            method,
+            trace_id,
+            known: Mutex::default(),
+            clock,
+            is_ended: false.into(),
+        }))
+    }
+
+    /// Whether the access log takes records, where there is one.
+    pub fn is_audit_writable(&self) -> bool {
+        self.audit.as_ref().is_none_or(|log| log.figures().is_writing)
+    }
+}
+
+impl Recorded {
+    /// Notes who calls.
+    pub fn caller(&self, visit: &Visit) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).caller = Some(visit.clone());
+    }
+
+    /// Notes whose record it is; the log knows patients by a keyed hash alone.
+    pub fn patient(&self, patient_id: &str) {
+        let key = self.log.patient_key(patient_id);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).patient_key = Some(key);
+    }
+
+    /// Notes the models that answer.
+    pub fn answered(&self, response: &ScoreResponse) {
+        let models = response.assessments.iter().map(|assessment| ModelUsed {
+            task: assessment.task.clone(),
+            version: assessment.model_version.clone(),
+            digest: assessment.bundle_digest.chars().take(DIGEST_CHARS).collect(),
+        });
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).models = models.collect();
+    }
+
+    /// Puts the record into the log.
+    ///
+    /// # Errors
+    /// The log does not take it: then the answer must not leave.
+    pub async fn end(&self, outcome: Outcome) -> Result<(), ServiceError> {
+        if self.is_ended.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return Ok(());
+        }
+        let ended = self.log.append(self.entry(outcome)).await;
+        ended.map_err(|error| ServiceError::NotRecorded(Arc::new(error)))
+    }
+
+    fn entry(&self, outcome: Outcome) -> Entry {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { caller, patient_key, models } = std::mem::take(&mut *known);
+        let (caller, purpose, break_glass) = match caller {
+            Some(visit) => (visit.caller.name.clone(), visit.purpose, visit.break_glass),
+            None => (NOBODY.to_owned(), None, None),
+        };
+        Entry {
+            time: (self.clock)(),
+            call_id: self.call_id,
+            method: self.method,
+            caller,
+            purpose,
+            break_glass,
+            patient_key,
+            models,
+            outcome,
+            trace_id: self.trace_id,
+        }
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if *self.is_ended.get_mut() {
+            return;
+        }
+        let (log, entry) = (Arc::clone(&self.log), self.entry(Outcome::Cancelled));
+        // Nobody waits for the answer; the record is written all the same.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { log.append(entry).await });
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Who calls and what for, before anything is done: recognised, not too often, and allowed.
+
+use std::sync::Arc;
+
+use super::{ScoreRequest, ScoreResponse, Service, ServiceError, TaskRef};
+use crate::access::{Caller, Method, Purpose};
+use crate::identity::{Ask, Credentials, Permit};
+use crate::meters;
+use crate::record::{Record, Time};
+use crate::registry::Registry;
+
+/// One who was recognised, with what the call is for.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    pub caller: Arc<Caller>,
+    pub purpose: Option<Purpose>,
+    /// The reason for acting outside the caller's scope, in the caller's words.
+    pub break_glass: Option<String>,
+}
+
+impl Service {
+    /// Who brings `credentials`, where the caller's share of calls is not used up.
+    ///
+    /// # Errors
+    /// Nobody who is known, or one who calls too often.
+    pub fn recognise(
+        &self,
+        credentials: &Credentials<'_>,
+        now_seconds: i64,
+    ) -> Result<Arc<Caller>, ServiceError> {
+        let caller = self
+            .identity
+            .authenticate(credentials, now_seconds)
+            .map_err(ServiceError::NotRecognised)?;
+        if let Some(rates) = &self.rates {
+            rates.take(&caller).map_err(|often| ServiceError::TooOften { wait: often.wait })?;
+        }
+        Ok(caller)
+    }
+
+    /// Whether the visitor may call `method`, one that is about no patient.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack.
+    pub fn permit(&self, visit: &Visit, method: Method) -> Result<(), ServiceError> {
+        let ask = Ask { purpose: visit.purpose, ..Ask::new(method) };
+        self.identity.decide(&visit.caller, &ask).map(drop).map_err(ServiceError::Denied)
+    }
+
+    /// Scores one patient by the models of `registry`, as far as the visitor may see: the tasks asked for must all be allowed, and
+    /// a request that names none gets those that are.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; then as `score`.
+    pub fn score_for(
+        &self,
+        registry: &Registry,
+        visit: &Visit,
+        method: Method,
+        request: &ScoreRequest,
+        now: Time,
+    ) -> Result<ScoreResponse, ServiceError> {
+        if self.identity.is_anonymous() {
+            return self.score_on(registry, request, &request.tasks, now);
+        }
+        let permit = self.permit_patient(visit, method, request)?;
+        if !request.tasks.is_empty() {
+            return self.score_on(registry, request, &request.tasks, now);
+        }
+        let served = registry.served().iter().map(|bundle| &bundle.manifest().task);
+        let allowed = served.filter(|task| permit.allows(task));
+        let tasks: Vec<TaskRef> =
+            allowed.map(|task| TaskRef { task: task.clone(), version: None }).collect();
+        if tasks.is_empty() && !registry.served().is_empty() {
+            return Err(ServiceError::NoTaskAllowed);
+        }
+        self.score_on(registry, request, &tasks, now)
+    }
+
+    fn permit_patient(
+        &self,
+        visit: &Visit,
+        method: Method,
+        request: &ScoreRequest,
+    ) -> Result<Permit, ServiceError> {
+        let tasks: Vec<&str> = request.tasks.iter().map(|asked| asked.task.as_str()).collect();
+        let (facility, unit) = place(&request.record);
+        let ask = Ask {
+            tasks: &tasks,
+            purpose: visit.purpose,
+            break_glass: visit.break_glass.as_deref(),
+            facility,
+            unit,
+            ..Ask::new(method)
+        };
+        let permit = self.identity.decide(&visit.caller, &ask).map_err(ServiceError::Denied)?;
+        if permit.break_glass {
+            tracing::warn!(caller = visit.caller.name, "a caller broke the glass");
+            meters::process().broke_glass();
+        }
+        Ok(permit)
+    }
+}
+
+/// Facility and unit of the latest encounter: where the patient is in care, as the record says.
+fn place(record: &Record) -> (Option<&str>, Option<&str>) {
+    let latest = record.encounters.iter().max_by_key(|encounter| encounter.start);
+    let Some(latest) = latest else { return (None, None) };
+    (latest.facility.as_deref(), latest.service.as_deref())
+}
