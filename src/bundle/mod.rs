@@ -11,6 +11,7 @@ mod manifest;
 mod open;
 mod predict;
 mod sufficiency;
+mod sums;
 
 pub use drift::{Bands, DriftReference};
 pub use drift_watch::{DriftReading, InputDrift};
@@ -20,8 +21,7 @@ pub use manifest::{
     ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry,
     Recalibration, TierCut,
 };
-pub use open::{
-    Bundle, BundleError, CARD, Files, MANIFEST, METRICS, REPORT, digest, formula_file, sealed,
-};
+pub use open::{Bundle, BundleError, CARD, Files, MANIFEST, METRICS, REPORT, formula_file};
 pub use predict::{Explanation, Prediction};
 pub use sufficiency::{Judgement, Sufficiency};
+pub use sums::{digest, sealed};

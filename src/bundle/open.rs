@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::drift_watch::DriftWatch;
 use super::interval::Interval;
-use super::manifest::{FORMAT_VERSION, FileEntry, Manifest};
+use super::manifest::{FORMAT_VERSION, Manifest};
+use super::sums::{check_files, hex, manifest_bytes};
 use crate::feature::Column;
 use crate::model::{
     Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError, Recalibrated,
@@ -145,21 +144,6 @@ impl Bundle {
         Ok(Bundle { manifest, digest, concepts, task, columns, columns_of, members, drift_watch })
     }
 
-    /// Whether `files` are the very ones it was opened from.
-    pub fn holds(&self, files: &Files) -> bool {
-        digest(files).is_ok_and(|digest| digest == self.digest)
-            && check_files(&self.manifest.files, files).is_ok()
-    }
-
-    /// Checks that `bytes` are the file called `name` that it was opened with.
-    ///
-    /// # Errors
-    /// `Extra` for a file it has not, `Changed` for other bytes.
-    pub fn check_file(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
-        let entry = self.manifest.files.get(name);
-        entry.ok_or_else(|| BundleError::Extra(name.to_owned()))?.check(name, bytes)
-    }
-
     fn check_golden(&self) -> Result<(), BundleError> {
         if self.manifest.golden.is_empty() {
             return Err(BundleError::Contradiction("there is no golden input"));
@@ -236,69 +220,22 @@ pub fn formula_file(id: &str) -> String {
     format!("{PUBLISHED}{id}.toml")
 }
 
-/// The files of a bundle with its manifest, the sha256 of every file written into it.
-///
-/// # Errors
-/// When the manifest cannot be written as JSON.
-pub fn sealed(mut manifest: Manifest, mut files: Files) -> Result<Files, BundleError> {
-    files.remove(MANIFEST);
-    let entry = |bytes: &Vec<u8>| FileEntry { bytes: bytes.len() as u64, sha256: hex(bytes) };
-    manifest.files = files.iter().map(|(name, bytes)| (name.clone(), entry(bytes))).collect();
-    let mut text = serde_json::to_vec_pretty(&manifest)
-        .map_err(|error| BundleError::Manifest(error.to_string()))?;
-    text.push(b'\n');
-    files.insert(MANIFEST.to_owned(), text);
-    Ok(files)
-}
-
-/// The digest that the bundle has which `files` are: sha256 of the manifest, in hexadecimal.
-///
-/// # Errors
-/// `NoManifest`.
-pub fn digest(files: &Files) -> Result<String, BundleError> {
-    manifest_bytes(files).map(hex)
-}
-
-fn manifest_bytes(files: &Files) -> Result<&[u8], BundleError> {
-    files.get(MANIFEST).map(Vec::as_slice).ok_or(BundleError::NoManifest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
-}
-
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, BundleError> {
     #[derive(serde::Deserialize)]
     struct Head {
         format_version: u32,
     }
     let unreadable = |error: serde_json::Error| BundleError::Manifest(error.to_string());
+    // Its last byte, without which it would still read as JSON.
+    if !bytes.ends_with(b"\n") {
+        return Err(BundleError::Manifest("it is cut short".to_owned()));
+    }
     // The version first: another layout must not be reported as a misspelt key.
     let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
     if head.format_version != FORMAT_VERSION {
         return Err(BundleError::FormatVersion { found: head.format_version });
     }
     serde_json::from_slice(bytes).map_err(unreadable)
-}
-
-fn check_files(named: &BTreeMap<String, FileEntry>, files: &Files) -> Result<(), BundleError> {
-    if let Some(extra) = files.keys().find(|name| *name != MANIFEST && !named.contains_key(*name)) {
-        return Err(BundleError::Extra(extra.clone()));
-    }
-    for (name, entry) in named {
-        let bytes = files.get(name).ok_or_else(|| BundleError::Missing(name.clone()))?;
-        entry.check(name, bytes)?;
-    }
-    Ok(())
-}
-
-impl FileEntry {
-    fn check(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
-        match bytes.len() as u64 == self.bytes && hex(bytes) == self.sha256 {
-            true => Ok(()),
-            false => Err(BundleError::Changed(name.to_owned())),
-        }
-    }
 }
 
 fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, BundleError> {

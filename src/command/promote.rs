@@ -51,11 +51,12 @@ pub struct Promoted {
 impl Promoted {
     /// What was done, in a sentence.
     pub fn summary(&self, stage: Stage) -> String {
-        let flag = if stage == Stage::Demo { " with --demo" } else { "" };
+        let who = match stage {
+            Stage::Stable => "servers",
+            Stage::Demo => "servers started with --demo",
+        };
         let Promoted { task, version, .. } = self;
-        format!(
-            "version {version} of {task} is in service; servers started{flag} take it up within seconds"
-        )
+        format!("version {version} of {task} is in service: {who} take it up within seconds")
     }
 
     /// What was overruled.

@@ -34,25 +34,34 @@ pub fn read_files(folder: &Path) -> Result<Files, RegistryError> {
     if !metadata.is_dir() {
         return Err(RegistryError::Folder { path: folder.to_owned(), reason: "not a folder" });
     }
-    let mut reading = Reading::default();
-    reading.read(folder, "")?;
+    let mut found = Found::default();
+    found.look(folder, "")?;
     let published = folder.join(PUBLISHED);
     if fs::symlink_metadata(&published).is_ok_and(|metadata| metadata.is_dir()) {
-        reading.read(&published, &format!("{PUBLISHED}/"))?;
+        found.look(&published, &format!("{PUBLISHED}/"))?;
     }
-    Ok(reading.files)
+    let read = |(name, path): (String, PathBuf)| Ok((name, read_plain(&path, bytes_max(&path))?));
+    found.files.into_iter().map(read).collect()
 }
 
-/// A version folder as far as it has been read.
+/// The most bytes that a file of a bundle may hold.
+fn bytes_max(path: &Path) -> u64 {
+    match path.extension().is_some_and(|extension| extension == "bin") {
+        true => TREES_BYTES_MAX,
+        false => TEXT_BYTES_MAX,
+    }
+}
+
+/// What a version folder holds: all of it is looked at before any of it is read.
 #[derive(Default)]
-struct Reading {
-    files: Files,
+struct Found {
+    files: Vec<(String, PathBuf)>,
     bytes: u64,
 }
 
-impl Reading {
-    /// Reads the files of `folder`; `before` stands before their names.
-    fn read(&mut self, folder: &Path, before: &str) -> Result<(), RegistryError> {
+impl Found {
+    /// Looks at the files of `folder`; `before` stands before their names.
+    fn look(&mut self, folder: &Path, before: &str) -> Result<(), RegistryError> {
         for entry in fs::read_dir(folder).map_err(RegistryError::io(folder))? {
             let path = entry.map_err(RegistryError::io(folder))?.path();
             let refuse = |reason| Err(RegistryError::Folder { path: path.clone(), reason });
@@ -60,25 +69,34 @@ impl Reading {
             if metadata.is_dir() && before.is_empty() && path.ends_with(PUBLISHED) {
                 continue;
             }
-            if self.files.len() == FILES_MAX {
-                return refuse("more than 64 files in the folder");
-            }
-            if metadata.is_file() && self.bytes + metadata.len() > VERSION_BYTES_MAX {
-                return refuse("with it the folder holds more than 1 GiB");
-            }
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
                 return refuse("a file name that is not UTF-8");
             };
+            check_plain(&path, &metadata, bytes_max(&path))?;
             if before.is_empty() && name == SIGNATURE {
                 continue;
             }
-            let is_trees = path.extension().is_some_and(|extension| extension == "bin");
-            let bytes_max = if is_trees { TREES_BYTES_MAX } else { TEXT_BYTES_MAX };
-            let bytes = read_plain(&path, bytes_max)?;
-            self.bytes += bytes.len() as u64;
-            self.files.insert(format!("{before}{name}"), bytes);
+            if self.files.len() == FILES_MAX {
+                return refuse("more than 64 files in the folder");
+            }
+            self.bytes += metadata.len();
+            if self.bytes > VERSION_BYTES_MAX {
+                return refuse("with it the folder holds more than 1 GiB");
+            }
+            self.files.push((format!("{before}{name}"), path));
         }
         Ok(())
+    }
+}
+
+fn check_plain(path: &Path, metadata: &Metadata, bytes_max: u64) -> Result<(), RegistryError> {
+    if !metadata.is_file() {
+        let reason = "not a plain file";
+        return Err(RegistryError::Folder { path: path.to_owned(), reason });
+    }
+    match metadata.len() > bytes_max {
+        true => Err(RegistryError::TooLarge { path: path.to_owned(), bytes_max }),
+        false => Ok(()),
     }
 }
 
@@ -88,20 +106,12 @@ impl Reading {
 /// # Errors
 /// Anything but a plain file (a link, a pipe, a folder), a larger one, or one that cannot be read.
 pub(super) fn read_plain(path: &Path, bytes_max: u64) -> Result<Vec<u8>, RegistryError> {
-    let check = |metadata: &Metadata| {
-        let refuse = |reason| Err(RegistryError::Folder { path: path.to_owned(), reason });
-        match () {
-            () if !metadata.is_file() => refuse("not a plain file"),
-            () if metadata.len() > bytes_max => {
-                Err(RegistryError::TooLarge { path: path.to_owned(), bytes_max })
-            }
-            () => Ok(()),
-        }
-    };
-    check(&fs::symlink_metadata(path).map_err(RegistryError::io(path))?)?;
+    let metadata = fs::symlink_metadata(path).map_err(RegistryError::io(path))?;
+    check_plain(path, &metadata, bytes_max)?;
     let file = File::open(path).map_err(RegistryError::io(path))?;
+    // What was opened may be another than what was looked at.
     let metadata = file.metadata().map_err(RegistryError::io(path))?;
-    check(&metadata)?;
+    check_plain(path, &metadata, bytes_max)?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     file.take(bytes_max).read_to_end(&mut bytes).map_err(RegistryError::io(path))?;
     Ok(bytes)

@@ -24,8 +24,8 @@ const BYTES_MAX: u64 = 64 << 10;
 /// The most signatures that are looked at.
 const SIGNATURES_MAX: usize = 16;
 
-/// Why a signature does not make its version trusted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why no signature makes its version trusted; from what says least to what says most.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum SignatureFault {
     #[error("not signed: a key that this server trusts must sign it (`prodrome-train {mend}`)")]
     Unsigned { mend: &'static str },
@@ -130,16 +130,19 @@ fn signed_by(
         return Err(SignatureFault::TooMany);
     }
     let mut holding = Vec::new();
-    // Told when none holds; of several the last, since all say no.
     let mut fault = SignatureFault::Unsigned { mend: message.mend };
     for signature in signatures {
         let id = signature.key_id.clone();
-        match keys.iter().find(|key| *key.id() == id) {
-            _ if revoked.contains(&id) => fault = SignatureFault::Revoked(id),
-            None => fault = SignatureFault::UnknownKey(id),
-            Some(key) if key.verifies(&message.bytes, signature) => holding.push(id),
-            Some(_) => fault = SignatureFault::Wrong(id),
-        }
+        let found = match keys.iter().find(|key| *key.id() == id) {
+            _ if revoked.contains(&id) => SignatureFault::Revoked(id),
+            None => SignatureFault::UnknownKey(id),
+            Some(key) if key.verifies(&message.bytes, signature) => {
+                holding.push(id);
+                continue;
+            }
+            Some(_) => SignatureFault::Wrong(id),
+        };
+        fault = fault.max(found);
     }
     if holding.is_empty() { Err(fault) } else { Ok(holding) }
 }
