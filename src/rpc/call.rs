@@ -170,13 +170,14 @@ impl Desk {
         let mut response = answered.instrument(span.clone()).await;
         // An error of a single call always stands in the headers; a stream that began counts as OK.
         let mut code = code_of(&response);
-        // What a stream answers is recorded one by one.
-        if let Some(recorded) = recorded.filter(|_| !is_stream || code != Code::Ok)
-            && let Err(error) = recorded.end(Outcome::of_code(code.into())).await
-        {
-            meters::process().audit_failed();
-            response = status::of(&error).into_http();
-            code = code_of(&response);
+        if let Some(recorded) = recorded {
+            if is_stream && code == Code::Ok {
+                recorded.leave_to_items();
+            } else if let Err(error) = recorded.end(Outcome::of_code(code.into())).await {
+                meters::process().audit_failed();
+                response = status::of(&error).into_http();
+                code = code_of(&response);
+            }
         }
         if let Ok(value) = HeaderValue::try_from(id.to_string()) {
             response.headers_mut().insert(REQUEST_ID, value);

@@ -13,6 +13,9 @@ use tonic::Status;
 use super::status;
 use super::traffic::OpenCall;
 
+/// What a client may send of a body before it is read: hyper's window of a stream.
+const WINDOW_BYTES: usize = 1 << 20;
+
 /// A body with a time limit: of a single request for the whole, of a stream from message to message.
 #[derive(Debug)]
 pub(super) struct RequestBody {
@@ -20,6 +23,7 @@ pub(super) struct RequestBody {
     call: Arc<OpenCall>,
     limit: Duration,
     is_stream: bool,
+    is_over: bool,
     /// Made at the first wait: most requests are there whole when they are first looked for.
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -31,7 +35,7 @@ impl RequestBody {
         limit: Duration,
         is_stream: bool,
     ) -> RequestBody {
-        RequestBody { body, call, limit, is_stream, wait: None }
+        RequestBody { body, call, limit, is_stream, is_over: false, wait: None }
     }
 
     /// Whether the time for the body is over.
@@ -39,6 +43,15 @@ impl RequestBody {
         let limit = self.limit;
         let wait = self.wait.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         wait.as_mut().poll(context).is_ready()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        // What flow control let the client send of a call that was refused or cut is no fault of its.
+        if !self.is_over && !self.body.is_end_stream() {
+            self.call.received(WINDOW_BYTES);
+        }
     }
 }
 
@@ -61,6 +74,7 @@ impl Body for RequestBody {
             self.wait = None;
         }
         let frame = ready!(polled);
+        self.is_over = frame.is_none();
         if let Some(Ok(frame)) = &frame {
             self.call.received(frame.data_ref().map_or(0, Bytes::len));
         }

@@ -74,16 +74,16 @@ pub(super) fn model_card(card: ModelCard) -> proto::GetModelCardResponse {
 
 /// What a reload did.
 pub(super) fn reload(report: ReloadReport) -> proto::ReloadModelsResponse {
-    let shared = report.fault;
-    let tasks = report.tasks.into_iter().map(|task| {
+    let ReloadReport { tasks, fault, .. } = report;
+    let tasks = tasks.into_iter().map(|task| {
         let outcome = match (task.change(), &task.after) {
             (_, None) if !task.refused.is_empty() => proto::ReloadOutcome::Refused,
             (Change::Removed, _) => proto::ReloadOutcome::Removed,
             (Change::Added | Change::Swapped, _) => proto::ReloadOutcome::Swapped,
-            _ if shared.is_some() || !task.refused.is_empty() => proto::ReloadOutcome::Kept,
+            _ if fault.is_some() || !task.refused.is_empty() => proto::ReloadOutcome::Kept,
             _ => proto::ReloadOutcome::Unchanged,
         };
-        let reasons = task.refused.into_iter().map(|refused| refused.reason).chain(shared.clone());
+        let reasons = task.refused.into_iter().map(|refused| refused.reason);
         let (version, bundle_digest) =
             task.after.map(|after| (after.version, after.digest)).unwrap_or_default();
         proto::TaskReload {
@@ -94,7 +94,8 @@ pub(super) fn reload(report: ReloadReport) -> proto::ReloadModelsResponse {
             reason: reasons.collect::<Vec<_>>().join("; "),
         }
     });
-    proto::ReloadModelsResponse { tasks: tasks.collect() }
+    let tasks = tasks.collect();
+    proto::ReloadModelsResponse { tasks, fault: fault.unwrap_or_default() }
 }
 
 fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {

@@ -1,6 +1,7 @@
 //! One record in the access log for each call that is about a patient, also where the call is refused,
 //! fails, or is given up.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ScoreResponse, Service, ServiceError, Visit};
@@ -30,7 +31,7 @@ pub struct Recorded {
     trace_id: Option<u128>,
     known: Mutex<Known>,
     clock: fn() -> Time,
-    is_ended: std::sync::atomic::AtomicBool,
+    is_ended: AtomicBool,
 }
 
 impl Service {
@@ -83,12 +84,17 @@ impl Recorded {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).models = models.collect();
     }
 
+    /// Leaves the record to the requests of a stream, of which each has its own.
+    pub fn leave_to_items(&self) {
+        self.is_ended.store(true, Relaxed);
+    }
+
     /// Puts the record into the log.
     ///
     /// # Errors
     /// The log does not take it: then the answer must not leave.
     pub async fn end(&self, outcome: Outcome) -> Result<(), ServiceError> {
-        if self.is_ended.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if self.is_ended.swap(true, Relaxed) {
             return Ok(());
         }
         let ended = self.log.append(self.entry(outcome)).await;

@@ -191,19 +191,19 @@ fn answer_made_up_patients(service: &Service, count: u32) {
     for number in 0..count {
         let mark = format!("CANARY{number}");
         let mut record = patient();
-        record.patient_id = mark.clone().into();
-        record.encounters[1].id = mark.clone().into();
-        record.encounters[1].facility = Some(mark.clone().into());
+        record.patient_id = mark.clone();
+        record.encounters[1].id = mark.clone();
+        record.encounters[1].facility = Some(mark.clone());
         for event in &mut record.events {
-            event.encounter_id = Some(mark.clone().into());
+            event.encounter_id = Some(mark.clone());
         }
         let code = Code::parse(&format!("{mark}//{mark}")).unwrap();
         let mut text = Event::new(EventKind::Other, code, discharge().plus_hours(-30));
-        text.value = Some(Value::Text(mark.clone().into()));
-        text.id = Some(mark.clone().into());
+        text.value = Some(Value::Text(mark.clone()));
+        text.id = Some(mark.clone());
         let mut blood = record.events[4].clone();
         blood.value = Some(Value::Number(f64::from(number) + 0.4711));
-        blood.unit = Some(mark.into());
+        blood.unit = Some(mark);
         record.events.extend([text, blood]);
         let request = ScoreRequest {
             record,
