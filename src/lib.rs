@@ -21,12 +21,13 @@
 //! 7. `page`: documents with tables and plots, as HTML or Markdown; stands on no other room
 //! 8. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
 //!    which the risks are known
-//! 9. `access`: who calls, what for and how it ended, in words that the rooms below share
-//!    `meters` and `trace`: what is counted, and which trace a call belongs to
-//! 10. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did
-//! 11. `service` and `command`: the use cases of the server and of the trainer
-//! 12. `rpc`, `http` and `telemetry`: gRPC, probes and logs, thin
-//! 13. `config`: the settings of all rooms above, from file, environment and flags
+//! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did
+//! 10. `service` and `command`: the use cases of the server and of the trainer
+//! 11. `rpc`, `http` and `telemetry`: gRPC, probes and logs, thin
+//! 12. `config`: the settings of all rooms above, from file, environment and flags
+//!
+//! Words and tools that stand on nothing: `access` (who calls, what for, how it ended), `meters` (what
+//! is counted), `trace`, `signing`, `private_file` (files for their owner alone), `strict_toml`.
 //!
 //! Imports point down only, and never sideways inside a rank; `tests/it/tidy.rs` holds this.
 //!

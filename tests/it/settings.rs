@@ -232,3 +232,15 @@ fn the_program_checks_and_prints_its_settings_without_serving() {
     assert_eq!(code, Some(2));
     assert!(error.contains("did you mean `limits.call_seconds`?"), "{error}");
 }
+
+#[test]
+fn the_settings_of_the_readme_are_settings() {
+    let readme = std::fs::read_to_string(crate::support::root().join("README.md")).unwrap();
+    let from = readme.find("```toml\n[listen]").unwrap() + "```toml\n".len();
+    let length = readme[from..].find("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &readme[from..from + length]);
+    let settings = load(&["--config", path.to_str().unwrap()], &[]).unwrap();
+    assert!(settings.audit.is_some() && settings.identity.jwt.is_some());
+    assert!(!settings.tls.is_off());
+}
