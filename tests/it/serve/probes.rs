@@ -9,7 +9,7 @@ use super::process::{SCORE, Server, patient};
 use crate::pages::exposition::{Exposition, check_with_promtool};
 use crate::pages::get;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_are_seen_in_the_metrics_and_probes_fail_before_the_door_closes() {
     // A long notice, so that a slow machine has time for the probes in it.
     let settings = [("HTTP__LISTEN", "127.0.0.1:0"), ("LIMITS__NOTICE_MILLISECONDS", "8000")];
@@ -47,5 +47,6 @@ async fn calls_are_seen_in_the_metrics_and_probes_fail_before_the_door_closes() 
     let answer = call(&mut late, SCORE, &patient(20), None).await.unwrap();
     assert_eq!(code_of(&answer), 0, "who came before the probe told is still answered");
     drop((sender, late));
-    assert!(server.ended().success());
+    let ended = tokio::task::spawn_blocking(move || server.ended()).await.unwrap();
+    assert!(ended.success());
 }

@@ -99,10 +99,10 @@ async fn what_is_not_taken_is_not_worked_ahead_of() {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let mut answers =
         client.score_stream(ReceiverStream::new(receiver)).await.unwrap().into_inner();
-    // 40,000 records of about 70 kB: 2.8 GB, if they were held.
+    // 40,000 records of about 20 kB: 800 MB, if they were held.
     let sending = tokio::spawn(async move {
         let mut sent = 0_u32;
-        let item = item(0, 1_500);
+        let item = item(0, 400);
         while let Ok(Ok(())) =
             tokio::time::timeout(Duration::from_secs(2), sender.send(item.clone())).await
         {
