@@ -43,6 +43,36 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a folder as `make_folder` does; one that is there must be empty.
+///
+/// # Errors
+/// A folder that holds something, or cannot be made.
+pub(crate) fn make_empty_folder(path: &Path) -> io::Result<()> {
+    make_folder(path)?;
+    if fs::read_dir(path)?.next().is_some() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the folder is not empty"));
+    }
+    Ok(())
+}
+
+/// How a file is opened for writing that its owner alone can read; whether it may be there already is
+/// for the caller to say.
+pub(crate) fn for_writing() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+/// Writes a file that is not there yet, and brings it to disk.
+///
+/// # Errors
+/// A file of that name, or a disk that does not take it.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = for_writing().create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// Makes a file that must not be there yet, to be added to.
 ///
 /// # Errors
@@ -58,8 +88,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 /// A disk that does not take it.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let incoming = path.with_extension("incoming");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&incoming)?;
+    let mut file = for_writing().create(true).truncate(true).open(&incoming)?;
     file.write_all(bytes).and_then(|()| file.sync_all())?;
     fs::rename(&incoming, path)?;
     path.parent().map_or(Ok(()), sync_folder)

@@ -26,7 +26,6 @@ mod meter;
 mod moment;
 mod parquet_in;
 mod parquet_out;
-mod private;
 #[doc(hidden)]
 pub mod probe;
 mod reading;

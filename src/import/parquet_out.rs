@@ -18,7 +18,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 
-use super::private;
+use crate::private_file;
 use crate::record::Time;
 
 /// The most rows in one row group, which bounds what a writer holds in memory.
@@ -289,7 +289,7 @@ fn folder_of(path: &Path) -> &Path {
 /// A new file beside `path` that only its owner can read.
 fn create_temporary(path: &Path) -> io::Result<(Temporary, File)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let mut options = private::file();
+    let mut options = private_file::for_writing();
     options.create_new(true);
     let process = std::process::id();
     for attempt in 0..TEMPORARY_NAMES_MAX {

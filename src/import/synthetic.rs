@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{WriteError, private};
+use super::WriteError;
+use crate::private_file;
 
 /// The file in an export's folder that is the mark.
 const NAME: &str = "synthetic.json";
@@ -22,7 +23,8 @@ impl SyntheticMark {
     pub fn write(folder: &Path, about: &serde_json::Value) -> Result<(), WriteError> {
         let path = folder.join(NAME);
         let text = format!("{about:#}\n");
-        private::write(&path, text.as_bytes()).map_err(|source| WriteError::Io { path, source })
+        private_file::write_new(&path, text.as_bytes())
+            .map_err(|source| WriteError::Io { path, source })
     }
 
     /// Carries the mark of the export in `from`, if it has one, on to the export in `to`.
@@ -37,7 +39,7 @@ impl SyntheticMark {
             Err(source) => return Err(WriteError::Io { path, source }),
         };
         let path = to.join(NAME);
-        private::write(&path, &text).map_err(|source| WriteError::Io { path, source })
+        private_file::write_new(&path, &text).map_err(|source| WriteError::Io { path, source })
     }
 
     /// Whether the export in `folder` is marked. A mark counts whatever is in it: an export must not

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::spill::{Spill, SpillWriter};
+use crate::import::ImportError;
 use crate::import::input::InputFile;
-use crate::import::{ImportError, private};
+use crate::private_file;
 
 const PREFIX: &str = "prodrome-import-";
 const LOCK: &str = "lock";
@@ -39,11 +40,13 @@ impl Work {
             let path = path.to_owned();
             move |source| ImportError::Work { path, source }
         };
-        private::folder(work).map_err(fault(work))?;
+        private_file::make_folder(work).map_err(fault(work))?;
         let name = format!("{PREFIX}{}", fingerprint(files, read_as).map_err(fault(work))?);
         remove_others(work, &name).map_err(fault(work))?;
         let folder = work.join(name);
-        private::folder(&folder).and_then(|()| is_private(&folder)).map_err(fault(&folder))?;
+        private_file::make_folder(&folder)
+            .and_then(|()| is_private(&folder))
+            .map_err(fault(&folder))?;
         match lock(&folder) {
             Ok(Some(lock)) => Ok(Work { folder, _lock: lock }),
             Ok(None) => Err(ImportError::WorkInUse { path: folder }),
@@ -60,7 +63,7 @@ impl Work {
     /// Begins the spill of file `number`.
     pub(super) fn begin(&self, number: usize, shards: u32) -> Result<SpillWriter, ImportError> {
         let part = self.folder.join(format!("{number}.part"));
-        let file = private::file().create(true).truncate(true).open(&part);
+        let file = private_file::for_writing().create(true).truncate(true).open(&part);
         let file = file.map_err(|source| ImportError::Work { path: part.clone(), source })?;
         Ok(SpillWriter::on_disk(number, shards, file, [part, self.whole(number)]))
     }
@@ -97,7 +100,7 @@ fn is_private(path: &Path) -> io::Result<()> {
 
 /// `None` when another process has it.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
-    let lock = private::file().create(true).truncate(false).open(folder.join(LOCK))?;
+    let lock = private_file::for_writing().create(true).truncate(false).open(folder.join(LOCK))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),

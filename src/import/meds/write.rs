@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::layout::{COLUMNS, Field};
 use super::out_row::{OutRow, append, encounter_rows, event_row, person_rows};
 use super::{DATA, METADATA};
-use crate::import::{Column, ColumnType, ParquetWriter, Subject, WriteError, private, subject_id};
+use crate::import::{Column, ColumnType, ParquetWriter, Subject, WriteError, subject_id};
+use crate::private_file;
 use crate::train::Split;
 
 /// The version of MEDS that is written.
@@ -53,9 +54,9 @@ impl MedsWriter {
     /// A folder that holds something, or cannot be made.
     pub fn create(folder: &Path, keep_ids: bool) -> Result<MedsWriter, WriteError> {
         let io = |source| WriteError::Io { path: folder.to_owned(), source };
-        private::empty_folder(folder).map_err(io)?;
-        private::folder(&folder.join(DATA)).map_err(io)?;
-        private::folder(&folder.join(METADATA)).map_err(io)?;
+        private_file::make_empty_folder(folder).map_err(io)?;
+        private_file::make_folder(&folder.join(DATA)).map_err(io)?;
+        private_file::make_folder(&folder.join(METADATA)).map_err(io)?;
         Ok(MedsWriter {
             folder: folder.to_owned(),
             keep_ids,
@@ -170,7 +171,8 @@ impl MedsWriter {
         });
         let path = metadata.join("dataset.json");
         let text = format!("{dataset:#}\n");
-        private::write(&path, text.as_bytes()).map_err(|source| WriteError::Io { path, source })?;
+        private_file::write_new(&path, text.as_bytes())
+            .map_err(|source| WriteError::Io { path, source })?;
         Ok(self.summary)
     }
 

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::import::{Subject, WriteError, private};
+use crate::import::{Subject, WriteError};
+use crate::private_file;
 use crate::record::{Event, EventKind, EventStatus, Value};
 use resource::Resource;
 
@@ -66,7 +67,7 @@ impl FhirWriter {
     /// # Errors
     /// A folder that holds something, or cannot be made.
     pub fn create(folder: &Path) -> Result<FhirWriter, WriteError> {
-        private::empty_folder(folder)
+        private_file::make_empty_folder(folder)
             .map_err(|source| WriteError::Io { path: folder.to_owned(), source })?;
         Ok(FhirWriter {
             folder: folder.to_owned(),
@@ -177,7 +178,7 @@ fn is_one_reading(event: &Event, other: &Event) -> bool {
 
 impl Part {
     fn create(path: PathBuf) -> Result<Part, WriteError> {
-        match private::file().create_new(true).open(&path) {
+        match private_file::for_writing().create_new(true).open(&path) {
             Ok(file) => {
                 Ok(Part { path, file: BufWriter::with_capacity(BUFFER_BYTES, file), lines: 0 })
             }
