@@ -34,7 +34,9 @@ fn main() {
         read(name).as_chunks().0.iter().copied().map(f64::from_le_bytes).collect()
     };
     let (margins, shares) = (doubles("margins.f64"), doubles("shares.f64"));
-    compare(&trees, &rows, &margins, &shares);
+    let reference: Vec<f32> =
+        read("reference.f32").as_chunks().0.iter().copied().map(f32::from_le_bytes).collect();
+    compare(&trees, &rows, &reference, &margins, &shares);
     println!(
         "{} trees, {} nodes, depth {}, {} bytes stored",
         trees.trees(),
@@ -55,7 +57,7 @@ fn main() {
     let batch: Vec<f64> = batch.iter().map(|time| time / 256.0).collect();
     let mut out = vec![0.0; inputs];
     let shap = windows(100, 4, |at| {
-        trees.contributions(black_box(row(at)), &mut out);
+        trees.contributions(black_box(row(at)), &reference, &mut out);
         black_box(&out);
     });
     println!("{{\"one\": {one:?}, \"batch\": {batch:?}, \"shap\": {shap:?}}}");
@@ -72,7 +74,7 @@ fn windows(windows: usize, calls: usize, mut call: impl FnMut(usize)) -> Vec<f64
 }
 
 /// Our margins and shares must be the peers'.
-fn compare(trees: &FlatTrees, rows: &[f32], margins: &[f64], shares: &[f64]) {
+fn compare(trees: &FlatTrees, rows: &[f32], reference: &[f32], margins: &[f64], shares: &[f64]) {
     let inputs = trees.inputs();
     let mut ours = vec![0.0; margins.len()];
     trees.margins(rows, &mut ours);
@@ -82,7 +84,7 @@ fn compare(trees: &FlatTrees, rows: &[f32], margins: &[f64], shares: &[f64]) {
     let mut of_shares = 0.0f64;
     let mut out = vec![0.0; inputs];
     for (x, theirs) in rows.chunks(inputs).zip(shares.chunks(inputs)) {
-        trees.contributions(x, &mut out);
+        trees.contributions(x, reference, &mut out);
         of_shares = of_shares.max(gap(&out, theirs));
     }
     println!("largest difference of a margin {of_margins:.1e}, of a share {of_shares:.1e}");

@@ -89,12 +89,11 @@ def onnx_session(model):
     return onnxruntime.InferenceSession(text, options, providers=["CPUExecutionProvider"])
 
 
-def peers(model, x, shap):
+def peers(model, x, explainer):
     """What each peer does for the row `at`, by what it is for and its name; with the calls in a
     window, and the rows of a call."""
     doubles = numpy.ascontiguousarray(x, numpy.float64)
     session = onnx_session(model)
-    explainer = shap.TreeExplainer(model)
     return {
         ("one", "LightGBM C, single row fast"): (single_row_fast(model, doubles), 50, 1),
         ("one", "LightGBM Python"): (
@@ -123,13 +122,17 @@ def main():
         json.dump(written, file)
     x.tofile(f"{folder}/rows.f32")
     model.predict(x, raw_score=True, num_threads=1).tofile(f"{folder}/margins.f64")
-    explained = shap.TreeExplainer(model).shap_values(x[:200])
+    # Shares compare each row with one reference row, as ours do.
+    reference = numpy.nanmedian(x, axis=0, keepdims=True)
+    reference.tofile(f"{folder}/reference.f32")
+    explainer = shap.TreeExplainer(model, reference, feature_perturbation="interventional")
+    explained = explainer.shap_values(x[:200])
     numpy.asarray(explained, numpy.float64).tofile(f"{folder}/shares.f64")
     versions = {module.__name__: module.__version__ for module in (lightgbm, onnxruntime, shap)}
     print(json.dumps(versions))
 
     times = {}
-    calls = peers(model, x, shap)
+    calls = peers(model, x, explainer)
     for _ in range(rounds):
         for (kind, name), (call, count, rows) in calls.items():
             windows = per_call(call, count, 12 if kind == "shap" else 40)

@@ -10,6 +10,7 @@ mod interval;
 mod manifest;
 mod open;
 mod predict;
+mod reference;
 mod sufficiency;
 mod sums;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::drift_watch::DriftWatch;
 use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, Manifest};
+use super::reference::Reference;
 use super::sums::{check_files, hex, manifest_bytes};
 use crate::feature::Column;
 use crate::model::{
@@ -76,6 +77,8 @@ pub(super) struct BundleMember {
     pub model: Member,
     pub calibrator: Calibrator,
     pub weight: f64,
+    /// Where its explanations start.
+    pub reference: Reference,
 }
 
 /// A checked bundle.
@@ -347,7 +350,9 @@ fn members(manifest: &Manifest, files: &Files) -> Result<Vec<BundleMember>, Bund
                 Member::Boosted(FlatTrees::from_bytes(bytes, values).map_err(fault)?)
             }
         };
-        Ok(BundleMember { model, calibrator: entry.calibrator.clone(), weight: entry.weight })
+        let (calibrator, weight) = (entry.calibrator.clone(), entry.weight);
+        let reference = Reference::of(manifest, &model, &calibrator);
+        Ok(BundleMember { model, calibrator, weight, reference })
     });
     each.collect()
 }

@@ -3,7 +3,7 @@
 use super::open::{Bundle, BundleMember};
 use crate::model::{logit, sigmoid};
 
-/// Below this distance from the mean margin a member's contributions are all taken as 0.
+/// Below this distance from the reference's margin a member's contributions are all taken as 0.
 const MARGIN_EPSILON: f64 = 1e-9;
 
 /// A calibrated probability.
@@ -15,7 +15,8 @@ pub struct Prediction {
 /// The shares of the columns in one prediction, in log-odds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// Where the shares start from: baseline + sum of shares = log-odds of the probability.
+    /// Log-odds of the reference patient, from which the shares start: baseline + sum of shares =
+    /// log-odds of the probability.
     pub baseline: f64,
     /// One share for each column of the row.
     pub contributions: Vec<f64>,
@@ -38,29 +39,28 @@ impl Bundle {
         Prediction { probability }
     }
 
-    /// The shares of the columns in the prediction for `row`.
+    /// The shares of the columns in the prediction for `row`, compared with the reference patient:
+    /// one with the median of every input, and without a value where most development rows have none.
     ///
-    /// Each member explains its own margin; its shares are then scaled so that they sum to the
-    /// difference of calibrated log-odds, and members add up with their weights.
+    /// Each member explains its own margin by exact Shapley values; its shares are then scaled so that
+    /// they sum to the difference of calibrated log-odds, and members add up with their weights.
     pub fn explain(&self, row: &[f32]) -> Explanation {
         let mut inputs = Vec::with_capacity(self.input().inputs());
         let mut contributions = vec![0.0; self.columns().len()];
         let mut baseline = 0.0;
         let mut shares = vec![0.0; self.input().inputs()];
         for member in self.members().iter().filter(|member| member.weight > 0.0) {
-            self.input().apply(row, member.model.reads(), &mut inputs);
-            let margin = member.model.margin(&inputs);
-            let mean = member.model.mean_margin();
-            let here = logit(member.calibrator.apply(margin));
-            if (margin - mean).abs() < MARGIN_EPSILON {
-                baseline += member.weight * here;
+            let BundleMember { model, calibrator, weight, reference } = member;
+            self.input().apply(row, model.reads(), &mut inputs);
+            let margin = model.contributions(&inputs, &reference.inputs, &mut shares);
+            let here = logit(calibrator.apply(margin));
+            let gap = margin - reference.margin;
+            if gap.abs() < MARGIN_EPSILON {
+                baseline += weight * here;
                 continue;
             }
-            let start = logit(member.calibrator.apply(mean));
-            baseline += member.weight * start;
-            shares.iter_mut().for_each(|share| *share = 0.0);
-            member.model.contributions(&inputs, &mut shares);
-            let scale = member.weight * (here - start) / (margin - mean);
+            baseline += weight * reference.log_odds;
+            let scale = weight * (here - reference.log_odds) / gap;
             for (input, share) in shares.iter().enumerate() {
                 if let Some(sum) = contributions.get_mut(self.input().column_of(input)) {
                     *sum += scale * share;

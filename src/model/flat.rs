@@ -5,7 +5,6 @@
 //!
 //! - `check`: the rules of one tree, and its order.
 //! - `walk`: the evaluator.
-//! - `paths`: what explanations need to know of a tree.
 //! - `blob`: the stored form.
 
 use std::ops::Range;
@@ -14,12 +13,10 @@ use super::ModelError;
 use check::ordered;
 use walk::Step;
 
-pub(super) use paths::{Paths, Split};
-use walk::Steps;
+pub(super) use walk::{Packed, Steps, keys};
 
 mod blob;
 mod check;
-mod paths;
 mod walk;
 
 /// No tree is deeper than this many splits.
@@ -82,9 +79,6 @@ pub struct FlatTrees {
     covers: Vec<u32>,
     roots: Vec<u32>,
     depths: Vec<u32>,
-    /// The cover-weighted mean of the leaves of every tree.
-    means: Vec<f64>,
-    paths: Vec<Paths>,
 }
 
 impl FlatTrees {
@@ -114,8 +108,6 @@ impl FlatTrees {
             covers: Vec::with_capacity(total),
             roots: Vec::with_capacity(trees.len()),
             depths: Vec::with_capacity(trees.len()),
-            means: Vec::with_capacity(trees.len()),
-            paths: Vec::with_capacity(trees.len()),
         };
         for tree in trees {
             let (tree, depth) = ordered(tree, inputs, combine)?;
@@ -129,23 +121,19 @@ impl FlatTrees {
     fn append(&mut self, tree: &[Node]) {
         let offset = self.covers.len() as u32;
         self.roots.push(offset);
-        let mut sum = 0.0;
         for (index, node) in tree.iter().enumerate() {
             match *node {
                 Node::Branch { left, input, threshold, missing_left, .. } => {
                     self.steps.push_branch(offset + left, input, threshold, missing_left);
                 }
-                Node::Leaf { value, cover } => {
+                Node::Leaf { value, .. } => {
                     let leaf = self.values.len() as u32;
                     self.steps.push_leaf(offset + index as u32, leaf, self.inputs);
                     self.values.push(value);
-                    sum += value * f64::from(cover);
                 }
             }
             self.covers.push(node.cover());
         }
-        self.means.push(sum / f64::from(tree[0].cover()));
-        self.paths.push(Paths::of(tree));
     }
 
     /// How many values a row has.
@@ -173,11 +161,6 @@ impl FlatTrees {
         self.depths.iter().copied().max().unwrap_or(0) as usize
     }
 
-    /// The mean margin over the training rows, each tree weighing its leaves by their covers.
-    pub fn expected(&self) -> f64 {
-        self.combined(self.means.iter().sum())
-    }
-
     /// The margin of one row of `inputs()` values: a mean event rate, or log-odds. A value that is
     /// NaN or not there is missing, and goes where each split sends missing values.
     pub fn margin(&self, x: &[f32]) -> f64 {
@@ -203,8 +186,6 @@ impl FlatTrees {
         first.covers.truncate(nodes.end);
         first.roots.truncate(trees);
         first.depths.truncate(trees);
-        first.means.truncate(trees);
-        first.paths.truncate(trees);
         first
     }
 
@@ -217,7 +198,7 @@ impl FlatTrees {
     }
 
     /// The margin that a sum over the trees stands for.
-    fn combined(&self, sum: f64) -> f64 {
+    pub(super) fn combined(&self, sum: f64) -> f64 {
         match self.combine {
             Combine::Mean => sum / self.roots.len() as f64,
             Combine::Sum { base } => base + sum,
@@ -238,14 +219,19 @@ impl FlatTrees {
         })
     }
 
-    /// What explanations need, tree by tree.
-    pub(super) fn paths(&self) -> &[Paths] {
-        &self.paths
+    /// The nodes of all trees as walks read them.
+    pub(super) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
-    /// The row `x` in the form that steps are compared with.
-    pub(super) fn keys(&self, x: &[f32]) -> Vec<u32> {
-        walk::keys(x, self.inputs)
+    /// Where each tree begins among the nodes.
+    pub(super) fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
+    /// The values of the leaves; a leaf's key is its place here.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
     }
 
     /// The nodes and the leaves of one tree.

@@ -32,7 +32,7 @@ pub struct Linear {
     pub intercept: f64,
     /// Log-odds per unit of each input.
     pub weights: Vec<f64>,
-    /// Mean of each input over the training rows: where its contribution is 0.
+    /// Mean of each input over the training rows.
     pub means: Vec<f64>,
 }
 
@@ -59,20 +59,15 @@ impl Linear {
         self.intercept + terms.map(|(weight, input)| weight * f64::from(*input)).sum::<f64>()
     }
 
-    /// The log-odds of a row that holds the mean of every input.
-    pub(super) fn mean_margin(&self) -> f64 {
-        let terms = self.weights.iter().zip(&self.means);
-        self.intercept + terms.map(|(weight, mean)| weight * mean).sum::<f64>()
-    }
-
-    /// Weight times distance from the mean, for every input.
-    pub(super) fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
+    /// Weight times distance from the reference, for every input; returns the log-odds.
+    pub(super) fn contributions(&self, inputs: &[f32], reference: &[f32], out: &mut [f64]) -> f64 {
         out.fill(0.0);
-        for (slot, ((weight, mean), input)) in
-            out.iter_mut().zip(self.weights.iter().zip(&self.means).zip(inputs))
+        for (slot, ((weight, from), input)) in
+            out.iter_mut().zip(self.weights.iter().zip(reference).zip(inputs))
         {
-            *slot = weight * (f64::from(*input) - mean);
+            *slot = weight * (f64::from(*input) - f64::from(*from));
         }
+        self.margin(inputs)
     }
 }
 

@@ -9,7 +9,7 @@
 //! - `forest`: the forest family; the only file that names smartcore.
 //! - `boosted`: the boosted family, ours alone: histogram gradient boosting.
 //! - `flat`: our own trees: checked, stored as bytes, and evaluated.
-//! - `shap`: exact reasons for what the trees said.
+//! - `shap`: why the trees say something else of a row than of a reference row, exactly.
 //! - `calibrator`: from a member's margin to a probability.
 //! - `odds`: between probabilities and log-odds.
 //!
@@ -184,23 +184,18 @@ impl Member {
         }
     }
 
-    /// The mean margin over the training rows: where every explanation starts.
-    pub fn mean_margin(&self) -> f64 {
-        match self {
-            Member::Logistic(linear) => linear.mean_margin(),
-            Member::Forest(trees) | Member::Boosted(trees) => trees.expected(),
-            Member::Published(score) => score.mean_margin(),
-        }
-    }
-
-    /// What each input adds to the margin, written to `out` (one value per input).
+    /// What each input adds to the margin, compared with the row `reference`: exact Shapley values,
+    /// written to `out` (one value per input). Returns the margin, the same bits as `margin` gives.
     ///
-    /// The values sum to `margin - mean_margin`. A slot beyond the last input is set to 0.
-    pub fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
+    /// Both rows are in the form that `reads` says. The values sum to the margin less that of
+    /// `reference`. A slot beyond the last input is set to 0.
+    pub fn contributions(&self, inputs: &[f32], reference: &[f32], out: &mut [f64]) -> f64 {
         match self {
-            Member::Logistic(linear) => linear.contributions(inputs, out),
-            Member::Forest(trees) | Member::Boosted(trees) => trees.contributions(inputs, out),
-            Member::Published(score) => score.contributions(inputs, out),
+            Member::Logistic(linear) => linear.contributions(inputs, reference, out),
+            Member::Forest(trees) | Member::Boosted(trees) => {
+                trees.contributions(inputs, reference, out)
+            }
+            Member::Published(score) => score.contributions(inputs, reference, out),
         }
     }
 }

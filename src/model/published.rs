@@ -23,7 +23,7 @@ pub struct Recalibrated {
     pub intercept: f64,
     /// Log-odds per unit of the score as it is read.
     pub slope: f64,
-    /// Mean of the score as it is read, over the training rows: where its contribution is 0.
+    /// Mean of the score as it is read, over the training rows.
     pub mean: f64,
 }
 
@@ -52,17 +52,14 @@ impl Recalibrated {
         self.intercept + self.slope * self.read(inputs)
     }
 
-    /// The log-odds of a row that has the mean of the score.
-    pub(super) fn mean_margin(&self) -> f64 {
-        self.intercept + self.slope * self.mean
-    }
-
-    /// All of the margin's distance from its mean is the score's.
-    pub(super) fn contributions(&self, inputs: &[f32], out: &mut [f64]) {
+    /// All of the margin's distance from that of the reference is the score's; returns the margin.
+    pub(super) fn contributions(&self, inputs: &[f32], reference: &[f32], out: &mut [f64]) -> f64 {
         out.fill(0.0);
+        let margin = self.margin(inputs);
         if let Some(slot) = out.get_mut(self.input) {
-            *slot = self.margin(inputs) - self.mean_margin();
+            *slot = margin - self.margin(reference);
         }
+        margin
     }
 }
 
@@ -127,8 +124,9 @@ mod tests {
         for model in [points, probability] {
             model.check(3).unwrap();
             let mut out = [9.0; 4];
-            model.contributions(matrix.row(7), &mut out);
-            let gap = model.margin(matrix.row(7)) - model.mean_margin();
+            let margin = model.contributions(matrix.row(7), matrix.row(8), &mut out);
+            assert_eq!(margin, model.margin(matrix.row(7)));
+            let gap = margin - model.margin(matrix.row(8));
             assert_eq!((out[model.input], out[0], out[3]), (gap, 0.0, 0.0));
             let text = serde_json::to_string(&model).unwrap();
             assert_eq!(serde_json::from_str::<Recalibrated>(&text).unwrap(), model);

@@ -18,7 +18,7 @@ pub struct Reason {
     /// The feature's value, when it is one feature with a single number.
     pub value: Option<f64>,
     pub unit: Option<String>,
-    /// Share of the log-odds; positive raises the risk.
+    /// Share of the log-odds, compared with the reference patient; positive raises the risk.
     pub contribution: f64,
     /// Whether care can change it (from the concepts).
     pub modifiable: bool,
@@ -56,7 +56,7 @@ pub struct Score {
     pub sufficiency: Sufficiency,
     /// Why the sufficiency is less than A, in words.
     pub sufficiency_notes: Vec<String>,
-    /// Log-odds of the member models' mean prediction, from which the contributions start.
+    /// Log-odds of the reference patient, from which the contributions start.
     pub baseline: f64,
     /// The largest shares first; of what is not recorded, last. Empty where the explanation failed.
     pub reasons: Vec<Reason>,

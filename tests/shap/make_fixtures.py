@@ -27,23 +27,29 @@ def table(seed, inputs, missing):
     return x, y
 
 
-def write(name, combine, base, grown, x, margins, expected, contributions):
-    rows = [[None if numpy.isnan(value) else float(value) for value in row] for row in x]
+def listed(row):
+    return [None if numpy.isnan(value) else float(value) for value in row]
+
+
+def write(name, combine, base, grown, reference, x, margins, contributions):
     fixture = {
         "combine": combine, "base": float(base), "inputs": x.shape[1], "trees": grown,
-        "rows": rows, "margins": [float(value) for value in margins],
-        "expected": float(expected), "contributions": numpy.asarray(contributions).tolist(),
+        "reference": listed(reference), "rows": [listed(row) for row in x],
+        "margins": [float(value) for value in margins],
+        "contributions": numpy.asarray(contributions).tolist(),
     }
     text = json.dumps(fixture, separators=(",", ":"))
     (OUT / f"{name}.json").write_text(text + "\n")
 
 
-def shares(model, x):
-    """Path-dependent shares, class 1 where there are classes; and where they start from."""
-    explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
+def shares(model, reference, x, margins):
+    """Shapley values against one background row, for class 1 where there are classes."""
+    explainer = shap.TreeExplainer(model, reference[None], feature_perturbation="interventional")
     values = explainer.shap_values(x, check_additivity=False)
     values = values[1] if isinstance(values, list) else values
-    return numpy.ravel(explainer.expected_value)[-1], values
+    # All rows start at the reference, so what they do not explain is the same for all.
+    assert numpy.ptp(margins - values.sum(axis=1)) < 1e-6, "the shares do not sum to the margin"
+    return values
 
 
 def main():
@@ -51,31 +57,31 @@ def main():
     x, y = table(1, 7, 0.1)
     settings = {"objective": "binary", "num_leaves": 16, "verbosity": -1, "seed": 1, "num_threads": 1}
     model = lightgbm.train(settings, lightgbm.Dataset(x, y), 8)
-    few = x[:ROWS]
+    reference, few = x[ROWS], x[:ROWS]
     margins = model.predict(few, raw_score=True)
-    write("lightgbm", "sum", 0, trees.of_lightgbm(model), few, margins, *shares(model, few))
+    values = shares(model, reference, few, margins)
+    write("lightgbm", "sum", 0, trees.of_lightgbm(model), reference, few, margins, values)
 
     x, y = table(2, 5, 0.2)
     model = HistGradientBoostingClassifier(
         max_iter=5, max_leaf_nodes=31, early_stopping=False, random_state=1
     ).fit(x, y)
-    few = x[:ROWS]
+    reference, few = x[ROWS], x[:ROWS]
     base = numpy.ravel(model._baseline_prediction)[0]
     grown = trees.of_hist_gradient_boosting(model)
-    expected, values = shares(model, few)
-    # shap leaves the baseline out for some versions of scikit-learn: take it from the sum rule.
     margins = model.decision_function(few)
-    starts = margins - values.sum(axis=1)
-    assert numpy.ptp(starts) < 1e-9, "the shares do not sum to the margin"
-    write("hist_gradient_boosting", "sum", base, grown, few, margins, starts[0], values)
+    values = shares(model, reference, few, margins)
+    write("hist_gradient_boosting", "sum", base, grown, reference, few, margins, values)
 
     x, y = table(3, 20, 0)
     model = RandomForestRegressor(
         n_estimators=3, max_depth=14, min_samples_leaf=8, max_features=0.5, random_state=1, n_jobs=1
     ).fit(x, y)
-    few = x[:ROWS]
+    reference, few = x[ROWS], x[:ROWS]
+    margins = model.predict(few)
+    values = shares(model, reference, few, margins)
     grown = trees.of_random_forest(model)
-    write("random_forest", "mean", 0, grown, few, model.predict(few), *shares(model, few))
+    write("random_forest", "mean", 0, grown, reference, few, margins, values)
 
 
 main()

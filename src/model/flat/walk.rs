@@ -203,7 +203,7 @@ fn key_of(value: f32) -> u32 {
 }
 
 /// The slot that a branch looks at, and the greatest key there with which a walk goes left.
-pub(super) fn test_of(input: u32, threshold: f32, missing_left: bool) -> (u32, u32) {
+fn test_of(input: u32, threshold: f32, missing_left: bool) -> (u32, u32) {
     (2 * input + u32::from(!missing_left), key_of(threshold))
 }
 
@@ -213,7 +213,7 @@ fn value_of(key: u32) -> f32 {
 }
 
 /// The slots of a row, those beyond its inputs 0.
-pub(super) fn keys(x: &[f32], inputs: usize) -> Vec<u32> {
+pub(in crate::model) fn keys(x: &[f32], inputs: usize) -> Vec<u32> {
     let mut keys = vec![0; 2 * inputs + 1];
     write_keys(x, inputs, &mut keys);
     keys
