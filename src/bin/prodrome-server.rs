@@ -17,6 +17,7 @@ use prodrome::registry::Models;
 use prodrome::service::Service;
 use prodrome::{meters, rpc, telemetry};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
@@ -29,8 +30,25 @@ const GUARDS_EVERY: Duration = Duration::from_secs(2);
 /// What a second signal leaves for the end of the access log.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    match runtime() {
+        Ok(runtime) => runtime.block_on(program()),
+        Err(error) => {
+            eprintln!("error: no runtime: {error}");
+            ExitCode::from(ENVIRONMENT)
+        }
+    }
+}
+
+/// Where there is one processor, threads that hand calls to each other only wait for each other.
+fn runtime() -> std::io::Result<Runtime> {
+    let is_single = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let mut builder =
+        if is_single { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
+}
+
+async fn program() -> ExitCode {
     let arguments = Arguments::parse();
     let settings = match config::load(&arguments, std::env::vars_os()) {
         Ok(settings) => settings,

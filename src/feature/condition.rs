@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::params::{DrugChange, Window};
 use super::scene::{Scene, Sink};
 use crate::record::{Code, ConceptId, Entry, EventKind, Evidence};
@@ -103,7 +105,7 @@ pub(super) fn distinct_codes(
     window: Window,
     sink: &mut Sink<'_>,
 ) {
-    let mut codes: HashSet<&Code> = HashSet::new();
+    let mut codes: HashSet<&Code, RandomState> = HashSet::default();
     let of_kinds = scene.within(window).filter(|entry| kinds.contains(&entry.kind));
     let first: Vec<&Entry> = of_kinds.filter(|entry| codes.insert(&entry.code)).collect();
     sink.column(first.len() as f64, first.iter().map(|entry| scene.view.evidence(entry)));
@@ -158,7 +160,7 @@ pub(super) fn coded_count(
     coded: &str,
     sink: &mut Sink<'_>,
 ) {
-    let mut codes: HashSet<&Code> = HashSet::new();
+    let mut codes: HashSet<&Code, RandomState> = HashSet::default();
     let mut facts = Vec::new();
     for entry in scene.of_any(concepts, window) {
         if entry.coded.as_deref() == Some(coded) && codes.insert(&entry.code) {

@@ -1,13 +1,16 @@
 //! `extract`: the one way from a view to feature values.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::params::{LearnedFrom, Window};
 use super::scene::{Facts, Scene, Sink, Token};
 use super::spec::{Feature, Source, Spec};
 use super::{condition, measurement, utilization};
 use crate::published::evaluate;
-use crate::record::{Entry, EventKind, Evidence, Sex, View};
+use crate::record::{Code, Entry, EventKind, Evidence, Sex, View};
 
 /// Characters of an ATC code that name the chemical subgroup (WHO Collaborating Centre for Drug
 /// Statistics Methodology: ATC, structure and principles; level 4).
@@ -114,33 +117,41 @@ fn tokens(
     with_evidence: bool,
     tokens: &mut Vec<Token>,
 ) -> bool {
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut add = |text: String, evidence: Evidence| {
-        let place = *places.entry(text).or_insert_with_key(|text| {
+    let mut places: HashMap<String, usize, RandomState> = HashMap::default();
+    let mut token = |text: String| {
+        *places.entry(text).or_insert_with_key(|text| {
             tokens.push(Token { learned, text: text.clone(), evidence: Vec::new() });
             tokens.len() - 1
-        });
-        if let Some(token) = tokens.get_mut(place).filter(|_| with_evidence) {
-            token.evidence.push(evidence);
-        }
+        })
     };
     let text: fn(&Entry) -> Option<String> = match of {
         LearnedFrom::Service => {
             let Some(stay) = scene.stay else { return false };
             let service = stay.service().map(str::trim).filter(|name| !name.is_empty());
             let Some(name) = service else { return false };
-            add(name.to_owned(), stay.discharge());
+            let evidence = if with_evidence { vec![stay.discharge()] } else { Vec::new() };
+            tokens.push(Token { learned, text: name.to_owned(), evidence });
             return true;
         }
         LearnedFrom::DiagnosisCategory | LearnedFrom::PrincipalCategory => category,
         LearnedFrom::Procedure => |entry| Some(entry.code.to_string()),
         LearnedFrom::Drug => |entry| Some(drug(entry)),
     };
+    // The text of a code is made once, however many events share it.
+    let mut met: HashMap<*const Code, Option<usize>, RandomState> = HashMap::default();
+    let mut facts: Vec<(usize, Evidence)> = Vec::new();
     let mut any = false;
     for entry in scene.within(window).filter(|entry| is_learned_from(entry, of)) {
         any = true;
-        if let Some(text) = text(entry) {
-            add(text, scene.view.evidence(entry));
+        let known = met.entry(Arc::as_ptr(&entry.code));
+        let place = *known.or_insert_with(|| text(entry).map(&mut token));
+        if let Some(place) = place.filter(|_| with_evidence) {
+            facts.push((place, scene.view.evidence(entry)));
+        }
+    }
+    for (place, evidence) in facts {
+        if let Some(token) = tokens.get_mut(place) {
+            token.evidence.push(evidence);
         }
     }
     any

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::aggregate::{Measure, summed_up};
 use super::params::{PerDay, Window};
 use super::scene::{Scene, Sink};
@@ -83,7 +85,7 @@ pub(super) fn stay_count(
         sink.column(f64::NAN, None);
         return;
     }
-    let mut codes: HashSet<&Code> = HashSet::new();
+    let mut codes: HashSet<&Code, RandomState> = HashSet::default();
     let mut facts = Vec::new();
     let in_stay = scene.within(Window::Stay).filter(|entry| rule.counts(entry));
     for entry in in_stay {

@@ -114,7 +114,7 @@ pub struct Encounter {
 }
 
 /// The coded fields of an encounter that concepts can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EncounterCode {
     AdmissionType,
@@ -166,13 +166,18 @@ impl Encounter {
         }
     }
 
-    /// The code in `field`, under the field's system.
-    pub fn code(&self, field: EncounterCode) -> Option<Code> {
+    /// What `field` says.
+    pub(super) fn coded(&self, field: EncounterCode) -> Option<&str> {
         let text = match field {
             EncounterCode::AdmissionType => &self.admission_type,
             EncounterCode::AdmissionSource => &self.admission_source,
             EncounterCode::DischargeDisposition => &self.discharge_disposition,
         };
-        text.as_deref().map(|code| Code::new(field.system(), code))
+        text.as_deref()
+    }
+
+    /// The code in `field`, under the field's system.
+    pub fn code(&self, field: EncounterCode) -> Option<Code> {
+        self.coded(field).map(|code| Code::new(field.system(), code))
     }
 }

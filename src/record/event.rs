@@ -103,10 +103,14 @@ pub enum EventStatus {
 impl EventStatus {
     /// Reads a FHIR status code; those not named here count.
     pub fn parse(text: &str) -> EventStatus {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "entered-in-error" => EventStatus::EnteredInError,
-            "not-done" | "cancelled" | "preparation" | "draft" | "refuted" => EventStatus::NotDone,
-            _ => EventStatus::Counted,
+        let text = text.trim();
+        let is = |name: &&str| text.eq_ignore_ascii_case(name);
+        if is(&"entered-in-error") {
+            EventStatus::EnteredInError
+        } else if ["not-done", "cancelled", "preparation", "draft", "refuted"].iter().any(is) {
+            EventStatus::NotDone
+        } else {
+            EventStatus::Counted
         }
     }
 }

@@ -8,7 +8,7 @@ use super::issue::{DataIssue, IssueKind, Issues, KnownAfter, RecordError, Violat
 use super::known_codes::KnownCodes;
 use super::normalize::{self, Context, Entry};
 use super::{
-    ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex, Time,
+    Code, ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex, Time,
     Value, episode, swapped,
 };
 
@@ -105,13 +105,14 @@ impl History {
         let mut issues = Issues::default();
         let (encounters, encounter_sources) = sorted_encounters(&record.encounters, &mut issues);
         let places = encounters.iter().enumerate().map(|(place, e)| (e.id.as_str(), place));
-        let mut context = Context { concepts, codes, known_after, encounters: places.collect() };
+        let mut context = Context::new(concepts, known_after, codes, places.collect());
         let mut entries: Vec<Entry> = Vec::with_capacity(record.events.len());
         for (source, event) in record.events.iter().enumerate() {
-            entries.extend(normalize::entry(event, source, &mut context, &mut issues));
+            if let Some(entry) = normalize::entry(event, source, &mut context, &mut issues) {
+                entries.push(entry);
+            }
         }
-        // Most sources send events by time: a stable sort makes use of that.
-        entries.sort_by(|a, b| a.order(b, events));
+        let mut entries = sorted_entries(entries, events);
         entries.dedup_by(|later, kept| {
             let again = later.repeats(kept, events);
             if again {
@@ -120,11 +121,7 @@ impl History {
             again
         });
         swapped::clear(&mut entries, concepts, &mut issues);
-        let of_field = |encounter: &Encounter, field| {
-            encounter.code(field).map(|code| concepts.concepts_of(&code)).unwrap_or_default()
-        };
-        let field_concepts: Vec<[Vec<ConceptId>; 3]> =
-            encounters.iter().map(|e| EncounterCode::ALL.map(|field| of_field(e, field))).collect();
+        let field_concepts = field_concepts(&encounters, concepts);
         let transfers = episode::discharged_to(TRANSFER_CONCEPT, &field_concepts, concepts);
         let deaths = episode::discharged_to(DEATH_CONCEPT, &field_concepts, concepts);
         let history = History {
@@ -141,6 +138,37 @@ impl History {
         };
         Built { history, issues: issues.list() }
     }
+}
+
+/// Entries in the order of their content. An entry is large and most share their time with no other:
+/// so their places are sorted by time, each entry is moved once, and those of one time are put in order
+/// among themselves.
+fn sorted_entries(entries: Vec<Entry>, events: &[Event]) -> Vec<Entry> {
+    let mut places: Vec<(Time, u32)> =
+        entries.iter().enumerate().map(|(place, entry)| (entry.time, place as u32)).collect();
+    let mut sorted = entries;
+    if !places.is_sorted() {
+        places.sort_unstable();
+        let mut given: Vec<Option<Entry>> = sorted.into_iter().map(Some).collect();
+        let taken = |(_, place): &(Time, u32)| given.get_mut(*place as usize)?.take();
+        sorted = places.iter().filter_map(taken).collect();
+    }
+    for same in sorted.chunk_by_mut(|a, b| a.time == b.time).filter(|same| same.len() > 1) {
+        same.sort_by(|a, b| a.order(b, events));
+    }
+    sorted
+}
+
+/// For each encounter the concepts of its coded fields; encounters often say the same.
+fn field_concepts(encounters: &[Encounter], concepts: &ConceptSet) -> Vec<[Vec<ConceptId>; 3]> {
+    let mut met: HashMap<(EncounterCode, &str), Vec<ConceptId>, RandomState> = HashMap::default();
+    let mut of_field = |encounter, field| -> Vec<ConceptId> {
+        let Some(text) = Encounter::coded(encounter, field) else { return Vec::new() };
+        let look_up = || concepts.concepts_of(&Code::new(EncounterCode::system(field), text));
+        met.entry((field, text)).or_insert_with(look_up).clone()
+    };
+    let each = encounters.iter();
+    each.map(|encounter| EncounterCode::ALL.map(|field| of_field(encounter, field))).collect()
 }
 
 /// Encounters by start and id, exact repeats once, each with its place in the record.
@@ -224,12 +252,23 @@ fn violations(record: &Record) -> Vec<Violation> {
 }
 
 fn has_control(text: &str) -> bool {
-    // Nearly every text is ASCII, and of that the bytes say it. Without a way out of the loop it
-    // looks at many bytes at once.
-    let (control, other) = text.bytes().fold((false, false), |(control, other), byte| {
-        (control | byte.is_ascii_control(), other | !byte.is_ascii())
-    });
-    control || (other && text.chars().any(char::is_control))
+    // Nearly every text is of plain ASCII, which is seen by eight bytes at once.
+    !is_plain(text.as_bytes()) && text.chars().any(char::is_control)
+}
+
+/// Whether all bytes are printable ASCII.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let are_plain = |eight: &[u8; 8]| {
+        let bytes = u64::from_le_bytes(*eight);
+        const ONES: u64 = u64::from_le_bytes([1; 8]);
+        const TOPS: u64 = ONES << 7;
+        // With its top bit clear a byte plus 1 reaches the top bit only from 0x7f, and the top bit
+        // less 0x20 - byte stays only for bytes of at least 0x20.
+        let low = bytes & !TOPS;
+        (bytes | (low + ONES) | !((low | TOPS) - 0x20 * ONES)) & TOPS == 0
+    };
+    eights.iter().all(are_plain) && rest.iter().all(|byte| (b' '..0x7f).contains(byte))
 }
 
 /// Violations found so far; at most `Found::MAX`, so that a bad record gets a short answer.

@@ -143,6 +143,32 @@ pub(super) struct Context<'a, 'c> {
     pub known_after: &'a KnownAfter,
     /// Encounter id to its place in the history.
     pub encounters: HashMap<&'a str, usize, RandomState>,
+    /// The concepts of codes by where they stand in memory: one that many events of the record share
+    /// is not read again for each of them.
+    shared: HashMap<*const Code, Arc<[ConceptId]>, RandomState>,
+}
+
+impl<'a, 'c> Context<'a, 'c> {
+    pub(super) fn new(
+        concepts: &'a ConceptSet,
+        known_after: &'a KnownAfter,
+        codes: &'c mut KnownCodes,
+        encounters: HashMap<&'a str, usize, RandomState>,
+    ) -> Context<'a, 'c> {
+        Context { concepts, codes, known_after, encounters, shared: HashMap::default() }
+    }
+
+    fn concepts_of(&mut self, code: &Arc<Code>) -> Arc<[ConceptId]> {
+        if let Some(known) = self.shared.get(&Arc::as_ptr(code)) {
+            return Arc::clone(known);
+        }
+        let is_shared = Arc::strong_count(code) > 1;
+        let found = self.codes.concepts_of(code, self.concepts);
+        if is_shared {
+            self.shared.insert(Arc::as_ptr(code), Arc::clone(&found));
+        }
+        found
+    }
 }
 
 /// Makes the entry of event number `source`, or counts why there is none.
@@ -170,7 +196,7 @@ pub(super) fn entry(
         EventKind::Diagnosis | EventKind::Problem => recorded.map(|r| r.max(time)).or(happened),
         _ => happened,
     };
-    let concepts = context.codes.concepts_of(&event.code, context.concepts);
+    let concepts = context.concepts_of(&event.code);
     let encounter = event.encounter_id.as_deref().and_then(|id| {
         let place = context.encounters.get(id).copied();
         if place.is_none() {
@@ -272,7 +298,7 @@ mod tests {
         let known_after = KnownAfter::default();
         let (encounters, codes) = (HashMap::default(), &mut KnownCodes::default());
         let known_after = &known_after;
-        let context = &mut Context { concepts, codes, known_after, encounters };
+        let context = &mut Context::new(concepts, known_after, codes, encounters);
         entry(&event, 0, context, &mut Issues::default())?.number
     }
 

@@ -224,7 +224,7 @@ impl<'a> History<'a> {
                 entries.encounters += 1;
             }
             given::Entry::Event(given) => {
-                events.extend(event(given, entries.events, codes, faults));
+                add_event(given, entries.events, codes, faults, events);
                 entries.events += 1;
             }
         })
@@ -320,13 +320,14 @@ fn encounter(given: &given::Encounter<'_>, place: usize, faults: &mut Faults) ->
     })
 }
 
-/// `None` when a fault was noted that leaves no event.
-fn event<'a>(
+/// Adds the event to `events`, unless a fault was noted that leaves none.
+fn add_event<'a>(
     given: &given::Event<'a>,
     place: usize,
     codes: &mut HashMap<(&'a str, &'a str), Arc<Code>, RandomState>,
     faults: &mut Faults,
-) -> Option<Event> {
+    events: &mut Vec<Event>,
+) {
     let path = |field: &str| format!("history.events[{place}].{field}");
     let kind = event_kind(given.kind).map_err(|reason| faults.at(|| path("kind"), reason)).ok();
     let time_precision = precision(given.time_precision);
@@ -343,13 +344,14 @@ fn event<'a>(
     let recorded_time = faults.time(given.recorded_time, || path("recorded_time"));
     let (system, code) = (given.system, given.code);
     let code = codes.entry((system, code)).or_insert_with(|| Code::new(system, code).into());
-    Some(Event {
+    let (Some(kind), Some(time_precision)) = (kind, time_precision) else { return };
+    events.push(Event {
         id: filled(given.id),
-        kind: kind?,
+        kind,
         time,
         end_time,
         recorded_time,
-        time_precision: time_precision?,
+        time_precision,
         code: Arc::clone(code),
         value: given.value.as_ref().map(|value| match *value {
             given::Value::Number(number) => Value::Number(number),
@@ -361,7 +363,7 @@ fn event<'a>(
         encounter_id: filled(given.encounter_id),
         rank: given.rank,
         status: EventStatus::parse(given.status),
-    })
+    });
 }
 
 fn event_kind(number: i32) -> Result<EventKind, &'static str> {

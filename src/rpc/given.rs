@@ -206,31 +206,32 @@ impl<'a> Encounter<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn read(field: Field<'a>, name: &str) -> Result<Event<'a>, Unreadable> {
-        let mut read = Event::default();
+    /// Turns into the event in `field`. There are many events, and each is large: those of a history
+    /// are read into one place, one after the other.
+    pub(super) fn fill(&mut self, field: Field<'a>, name: &str) -> Result<(), Unreadable> {
+        *self = Event::default();
         each(field, name, |field| {
             match field.number {
-                1 => read.id = field.text("id")?,
-                2 => read.kind = field.int32("kind")?,
-                3 => timestamp(field, "time", &mut read.time)?,
-                4 => timestamp(field, "end_time", &mut read.end_time)?,
-                5 => timestamp(field, "recorded_time", &mut read.recorded_time)?,
-                6 => read.time_precision = field.int32("time_precision")?,
-                7 => read.system = field.text("system")?,
-                8 => read.code = field.text("code")?,
-                9 => read.value = Some(Value::Number(field.double("number")?)),
-                10 => read.value = Some(Value::Coded(field.text("coded")?)),
-                11 => read.value = Some(Value::Text(field.text("text")?)),
-                12 => read.comparator = field.text("comparator")?,
-                13 => read.unit = field.text("unit")?,
-                14 => read.encounter_id = field.text("encounter_id")?,
-                15 => read.rank = Some(field.uint32("rank")?),
-                16 => read.status = field.text("status")?,
+                1 => self.id = field.text("id")?,
+                2 => self.kind = field.int32("kind")?,
+                3 => timestamp(field, "time", &mut self.time)?,
+                4 => timestamp(field, "end_time", &mut self.end_time)?,
+                5 => timestamp(field, "recorded_time", &mut self.recorded_time)?,
+                6 => self.time_precision = field.int32("time_precision")?,
+                7 => self.system = field.text("system")?,
+                8 => self.code = field.text("code")?,
+                9 => self.value = Some(Value::Number(field.double("number")?)),
+                10 => self.value = Some(Value::Coded(field.text("coded")?)),
+                11 => self.value = Some(Value::Text(field.text("text")?)),
+                12 => self.comparator = field.text("comparator")?,
+                13 => self.unit = field.text("unit")?,
+                14 => self.encounter_id = field.text("encounter_id")?,
+                15 => self.rank = Some(field.uint32("rank")?),
+                16 => self.status = field.text("status")?,
                 _ => field.unknown()?,
             }
             Ok(())
-        })?;
-        Ok(read)
+        })
     }
 }
 
@@ -250,6 +251,7 @@ impl<'a> Person<'a> {
         name: &str,
         mut take: impl FnMut(Entry<'_, 'a>),
     ) -> Result<(), Unreadable> {
+        let mut event = Event::default();
         each(field, name, |field| {
             match field.number {
                 1 => self.patient_id = field.text("patient_id")?,
@@ -259,7 +261,10 @@ impl<'a> Person<'a> {
                 5 => self.region = field.text("region")?,
                 6 => take(Entry::Coverage(Period::read(field, "coverage")?)),
                 7 => take(Entry::Encounter(&Encounter::read(field, "encounters")?)),
-                8 => take(Entry::Event(&Event::read(field, "events")?)),
+                8 => {
+                    event.fill(field, "events")?;
+                    take(Entry::Event(&event));
+                }
                 9 => self.audit_attributes.add(field, "audit_attributes")?,
                 _ => field.unknown()?,
             }

@@ -9,7 +9,7 @@ mod settings;
 
 use std::time::Duration;
 
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -69,7 +69,9 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
-    let lines = lines.with_filter(levels.and(filter_fn(|of| of.is_event())));
+    // A filter without a level makes every `trace!` of every library ask it, many times in a call.
+    let events = filter_fn(|of| of.is_event()).with_max_level_hint(LevelFilter::TRACE);
+    let lines = lines.with_filter(levels.and(events));
     #[cfg(feature = "otel")]
     let (traces, spans) = otlp::begin(settings.otlp_endpoint.as_deref())?.unzip();
     #[cfg(not(feature = "otel"))]

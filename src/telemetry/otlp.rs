@@ -8,7 +8,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::TelemetryError;
@@ -56,6 +56,9 @@ where
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(filter_fn(|of| of.is_span() && of.target() == trace::TARGET));
+        .with_filter(
+            filter_fn(|of| of.is_span() && of.target() == trace::TARGET)
+                .with_max_level_hint(LevelFilter::INFO),
+        );
     Ok(Some((Traces(provider), spans)))
 }
