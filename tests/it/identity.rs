@@ -2,7 +2,7 @@
 
 mod api_keys;
 pub(crate) mod authority;
-mod handshake;
+pub(crate) mod handshake;
 mod hello;
 mod hostile;
 mod issuer;

@@ -2,7 +2,10 @@
 //! says, one record of each call, nobody let in who may not, and an end in order. Short forms; the long
 //! ones run with `cargo test --release --test it trust -- --ignored`.
 
+mod callers;
 mod canaries;
+mod commands;
+mod life;
 mod marks;
 mod records;
 mod site;

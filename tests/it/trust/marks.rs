@@ -1,27 +1,36 @@
 //! Marks in the place of what tells of a patient, and the search for them.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use sha2::{Digest, Sha256};
 
-/// Marks that were planted.
+/// Marks that were planted, each with its forms.
 #[derive(Default)]
-pub(super) struct Marks(RefCell<BTreeSet<String>>);
+pub(super) struct Marks(RefCell<BTreeMap<String, Forms>>);
+
+#[derive(Clone)]
+struct Forms {
+    /// In lower case: as it is, as hex, hashed without a key, and as bytes that somebody printed.
+    lower: Vec<String>,
+    base64: Vec<String>,
+}
 
 impl Marks {
     /// A word that stands nowhere else, for a place such as `region`.
     pub(super) fn word(&self, place: &str) -> String {
-        let word = format!("zq{place}xkw");
-        self.0.borrow_mut().insert(word.clone());
-        word
+        self.text(&format!("zq{place}xkw"))
     }
 
     /// A text such as a date that stands nowhere else by its nature.
     pub(super) fn text(&self, text: &str) -> String {
-        self.0.borrow_mut().insert(text.to_lowercase());
+        let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let lower = vec![text.to_lowercase(), hex(text), printed(text), hash[..16].to_owned()];
+        let forms = Forms { lower, base64: base64_forms(text) };
+        self.0.borrow_mut().insert(text.to_owned(), forms);
         text.to_owned()
     }
 
@@ -31,22 +40,22 @@ impl Marks {
 
     /// The same without some.
     pub(super) fn without(&self, known: &[String]) -> Marks {
-        let kept = self.0.borrow().iter().filter(|mark| !known.contains(mark)).cloned().collect();
+        let mut kept = self.0.borrow().clone();
+        kept.retain(|mark, _| !known.contains(mark));
         Marks(RefCell::new(kept))
     }
 
-    /// The marks in `bytes`: in either case, as hex, base64, a hash without a key, or as bytes that
-    /// somebody printed.
+    /// The marks in `bytes`, in any of their forms and in either case.
     pub(super) fn found(&self, bytes: &[u8]) -> Vec<String> {
         let text = String::from_utf8_lossy(bytes);
         let lower = text.to_lowercase();
-        let holds = |mark: &&String| {
-            let hash = prodrome_hash(mark);
-            let plain = [mark.as_str(), &hex(mark), &hash, &hash[..16], &printed(mark)];
-            plain.iter().any(|form| lower.contains(form))
-                || base64_forms(mark).iter().any(|form| text.contains(form.as_str()))
+        let holds = |forms: &Forms| {
+            forms.lower.iter().any(|form| lower.contains(form))
+                || forms.base64.iter().any(|form| text.contains(form))
         };
-        self.0.borrow().iter().filter(holds).cloned().collect()
+        let marks = self.0.borrow();
+        let found = marks.iter().filter(|(_, forms)| holds(forms));
+        found.map(|(mark, _)| mark.clone()).collect()
     }
 
     /// The marks in the names and contents of all that is under `folder`.
@@ -74,11 +83,6 @@ fn hex(mark: &str) -> String {
     mark.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn prodrome_hash(mark: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(mark).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// As `{:?}` shows a slice of bytes.
 fn printed(mark: &str) -> String {
     let numbers = format!("{:?}", mark.as_bytes());
@@ -86,13 +90,15 @@ fn printed(mark: &str) -> String {
 }
 
 /// What a mark gives in base64, by where it stands among other bytes.
-fn base64_forms(mark: &str) -> [String; 3] {
-    [0, 1, 2].map(|before| {
+fn base64_forms(mark: &str) -> Vec<String> {
+    let forms = [0, 1, 2].map(|before| {
         let text = STANDARD_NO_PAD.encode([&vec![0; before], mark.as_bytes()].concat());
         // The characters at either end also hold bits of what stands beside the mark.
         let whole = text.get(if before == 0 { 0 } else { 4 }..text.len() - 2);
         whole.unwrap_or_default().to_owned()
-    })
+    });
+    // Short ones would be found by chance.
+    forms.into_iter().filter(|form| form.len() >= 8).collect()
 }
 
 #[test]
@@ -103,7 +109,7 @@ fn a_mark_is_found_in_each_form() {
     let forms = [
         word.to_uppercase(),
         hex(&word),
-        prodrome_hash(&word),
+        format!("{:x}", Sha256::digest(&word)),
         format!("{:?}", format!("a{word}b").as_bytes()),
         with(""),
         with("a"),
