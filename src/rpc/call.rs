@@ -308,6 +308,15 @@ fn named_fault(response: Response<Body>) -> Response<Body> {
             let message = "the message is longer than the server allows";
             status::named(Code::ResourceExhausted, message, "MESSAGE_TOO_LONG").into_http()
         }
+        // tonic repeats the compression that the caller named, which may be any text.
+        (Code::Unimplemented, []) if !status.message().is_empty() => {
+            let message = "the message is compressed, which this server does not take";
+            let status = status::named(Code::Unimplemented, message, "COMPRESSED");
+            let mut response = status.into_http();
+            let taken = HeaderValue::from_static("identity");
+            response.headers_mut().insert("grpc-accept-encoding", taken);
+            response
+        }
         _ => response,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ScoreResponse, Service, ServiceError, Visit};
-use crate::access::{Method, Outcome};
+use crate::access::{Method, Outcome, Purpose};
 use crate::audit::{AuditLog, Entry, ModelUsed, PatientKey};
 use crate::record::Time;
 
@@ -105,7 +105,11 @@ impl Recorded {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Known { caller, patient_key, models } = std::mem::take(&mut *known);
         let (caller, purpose, break_glass) = match caller {
-            Some(visit) => (visit.caller.name.clone(), visit.purpose, visit.break_glass),
+            Some(visit) => {
+                // To break the glass is a purpose of its own, also where nobody names it.
+                let emergency = visit.break_glass.as_ref().map(|_| Purpose::EmergencyTreatment);
+                (visit.caller.name.clone(), visit.purpose.or(emergency), visit.break_glass)
+            }
             None => (NOBODY.to_owned(), None, None),
         };
         Entry {

@@ -9,6 +9,7 @@ mod settings;
 
 use std::time::Duration;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -19,6 +20,8 @@ pub use settings::{LogFormat, TelemetrySettings};
 
 use crate::meters::Meters;
 
+/// What the targets of our own lines begin with.
+const OURS: &str = "prodrome";
 /// How often durations are sorted into their buckets.
 const TEND_EVERY: Duration = Duration::from_secs(5);
 
@@ -55,7 +58,8 @@ impl Telemetry {
 /// runtime around).
 ///
 /// Panics are logged by their place alone, since their text may hold a value of a record. Spans are
-/// exported and never logged.
+/// exported and never logged. Of libraries only warnings and errors are logged, whatever the filter
+/// says: below that they show bytes and headers as they come.
 ///
 /// # Errors
 /// A filter that cannot be read; an exporter that cannot begin; a second call.
@@ -70,7 +74,7 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
     // A filter without a level makes every `trace!` of every library ask it, many times in a call.
-    let events = filter_fn(|of| of.is_event()).with_max_level_hint(LevelFilter::TRACE);
+    let events = filter_fn(is_safe).with_max_level_hint(LevelFilter::TRACE);
     let lines = lines.with_filter(levels.and(events));
     #[cfg(feature = "otel")]
     let (traces, spans) = otlp::begin(settings.otlp_endpoint.as_deref())?.unzip();
@@ -86,6 +90,11 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
         #[cfg(feature = "otel")]
         traces,
     })
+}
+
+/// Whether a line holds nothing of a caller's but what we put there.
+fn is_safe(line: &Metadata<'_>) -> bool {
+    line.is_event() && (line.target().starts_with(OURS) || *line.level() <= Level::WARN)
 }
 
 /// Keeps `meters` small, for as long as it is polled.

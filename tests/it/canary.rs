@@ -12,14 +12,14 @@ use crate::support::{fit_request, root};
 /// How many patients the planted codes have: one fewer than may be shown.
 const PATIENTS: usize = 10;
 
-struct Planted {
-    texts: Vec<String>,
-    numbers: Vec<u32>,
-    export: tempfile::TempDir,
+pub(crate) struct Planted {
+    pub(crate) texts: Vec<String>,
+    pub(crate) numbers: Vec<u32>,
+    pub(crate) export: tempfile::TempDir,
 }
 
 /// The sample with marks planted in the rows of ten patients.
-fn planted() -> Planted {
+pub(crate) fn planted() -> Planted {
     let path = root().join("tests/data/diabetes130/diabetic_data.sample.csv");
     let text = fs::read_to_string(path).unwrap();
     let mut rows: Vec<Vec<String>> =

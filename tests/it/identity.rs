@@ -1,14 +1,14 @@
 //! Who may: TLS, tokens, keys, and every cell of the policy.
 
 mod api_keys;
-mod authority;
-mod handshake;
+pub(crate) mod authority;
+pub(crate) mod handshake;
 mod hello;
 mod hostile;
 mod issuer;
 mod openssl;
 mod policy;
-mod signer;
+pub(crate) mod signer;
 mod tls;
 mod tokens;
 
@@ -21,7 +21,7 @@ use prodrome::identity::{Credentials, Identity, IdentitySettings};
 const NOW_SECONDS: i64 = 1_795_435_200;
 
 /// Writes a file that its owner alone may read.
-fn write_secret(path: &Path, content: &str) {
+pub(crate) fn write_secret(path: &Path, content: &str) {
     std::fs::write(path, content).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -45,4 +45,5 @@ mod support;
 mod tables;
 mod task_faults;
 mod tidy;
+mod trust;
 mod units;

@@ -6,10 +6,10 @@ mod clients;
 mod deadlines;
 mod drain;
 mod frames;
-mod load;
+pub(crate) mod load;
 mod overload;
 mod probes;
-mod process;
+pub(crate) mod process;
 mod streams;
 #[cfg(feature = "otel")]
 mod traces;

@@ -11,22 +11,22 @@ use rustls::pki_types::CertificateDer;
 
 use super::write_secret;
 
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key.
-pub(super) struct Certified {
-    pub(super) certificate: CertificateDer<'static>,
-    pub(super) pem: String,
-    pub(super) key: KeyPair,
+pub(crate) struct Certified {
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) pem: String,
+    pub(crate) key: KeyPair,
 }
 
 /// What a certificate says.
-pub(super) struct Says<'a> {
-    pub(super) dns: &'a [&'a str],
-    pub(super) uris: &'a [&'a str],
+pub(crate) struct Says<'a> {
+    pub(crate) dns: &'a [&'a str],
+    pub(crate) uris: &'a [&'a str],
     /// The years between which it is valid.
-    pub(super) years: (i32, i32),
-    pub(super) serial: u64,
+    pub(crate) years: (i32, i32),
+    pub(crate) serial: u64,
 }
 
 impl Default for Says<'_> {
@@ -49,7 +49,7 @@ impl Says<'_> {
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -57,22 +57,22 @@ impl Authority {
         Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    pub(super) fn der(&self) -> CertificateDer<'static> {
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
 
-    pub(super) fn issue(&self, says: &Says<'_>) -> Certified {
+    pub(crate) fn issue(&self, says: &Says<'_>) -> Certified {
         let key = KeyPair::generate().unwrap();
         let certificate = says.params().signed_by(&key, &self.0).unwrap();
         Certified { pem: certificate.pem(), certificate: certificate.der().clone(), key }
     }
 
     /// A list that revokes certificates by number, valid to the start of `until_year`.
-    pub(super) fn revoke(&self, serials: &[u64], until_year: i32) -> String {
+    pub(crate) fn revoke(&self, serials: &[u64], until_year: i32) -> String {
         let revoked = serials.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2021, 1, 1),
@@ -92,7 +92,7 @@ impl Authority {
 }
 
 /// A certificate that vouches for itself.
-pub(super) fn self_signed(says: &Says<'_>) -> Certified {
+pub(crate) fn self_signed(says: &Says<'_>) -> Certified {
     let key = KeyPair::generate().unwrap();
     let certificate = says.params().self_signed(&key).unwrap();
     Certified { pem: certificate.pem(), certificate: certificate.der().clone(), key }
@@ -100,7 +100,7 @@ pub(super) fn self_signed(says: &Says<'_>) -> Certified {
 
 impl Certified {
     /// Writes the certificate and its key into `folder`.
-    pub(super) fn write(&self, folder: &Path) -> (PathBuf, PathBuf) {
+    pub(crate) fn write(&self, folder: &Path) -> (PathBuf, PathBuf) {
         let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
         std::fs::write(&certificate, &self.pem).unwrap();
         write_secret(&key, &self.key.serialize_pem());

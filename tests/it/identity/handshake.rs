@@ -20,19 +20,19 @@ pub(super) fn runtime() -> Runtime {
 }
 
 /// A client that trusts `root`.
-pub(super) struct Client<'a> {
-    pub(super) root: CertificateDer<'static>,
-    pub(super) own: Option<&'a Certified>,
-    pub(super) version: &'static SupportedProtocolVersion,
-    pub(super) protocols: &'a [&'a str],
+pub(crate) struct Client<'a> {
+    pub(crate) root: CertificateDer<'static>,
+    pub(crate) own: Option<&'a Certified>,
+    pub(crate) version: &'static SupportedProtocolVersion,
+    pub(crate) protocols: &'a [&'a str],
 }
 
 impl Client<'_> {
-    pub(super) fn trusting(root: CertificateDer<'static>) -> Client<'static> {
+    pub(crate) fn trusting(root: CertificateDer<'static>) -> Client<'static> {
         Client { root, own: None, version: &rustls::version::TLS13, protocols: &["h2"] }
     }
 
-    fn config(&self) -> ClientConfig {
+    pub(crate) fn config(&self) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();

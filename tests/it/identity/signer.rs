@@ -16,23 +16,23 @@ use super::NOW_SECONDS;
 /// What a PKCS#8 file of an RSA key of 2048 bits holds before the key itself.
 const PKCS8_RSA_2048_BYTES: usize = 26;
 
-pub(super) struct Signer {
-    pub(super) id: String,
-    pub(super) algorithm: Algorithm,
+pub(crate) struct Signer {
+    pub(crate) id: String,
+    pub(crate) algorithm: Algorithm,
     key: EncodingKey,
     jwk: Value,
 }
 
-pub(super) fn base64(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 impl Signer {
-    pub(super) fn es256(id: &str) -> Signer {
+    pub(crate) fn es256(id: &str) -> Signer {
         Signer::elliptic(id, &rcgen::PKCS_ECDSA_P256_SHA256, Algorithm::ES256, "P-256")
     }
 
-    pub(super) fn es384(id: &str) -> Signer {
+    pub(crate) fn es384(id: &str) -> Signer {
         Signer::elliptic(id, &rcgen::PKCS_ECDSA_P384_SHA384, Algorithm::ES384, "P-384")
     }
 
@@ -53,7 +53,7 @@ impl Signer {
     }
 
     /// The same RSA key each time: making one takes long.
-    pub(super) fn rsa(id: &str, algorithm: Algorithm) -> Signer {
+    pub(crate) fn rsa(id: &str, algorithm: Algorithm) -> Signer {
         static PAIR: OnceLock<KeyPair> = OnceLock::new();
         let pair = PAIR.get_or_init(|| KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap());
         let info = pair.subject_public_key_info();
@@ -66,18 +66,18 @@ impl Signer {
         Signer { id: id.into(), algorithm, key, jwk }
     }
 
-    pub(super) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         self.jwk.clone()
     }
 
     /// A token with these claims.
-    pub(super) fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         let header = json!({"typ": "JWT", "alg": format!("{:?}", self.algorithm), "kid": self.id});
         self.sign(&header.to_string(), &claims.to_string())
     }
 
     /// A token of this text, signed.
-    pub(super) fn sign(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", base64(header), base64(claims));
         let signature =
             jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, self.algorithm).unwrap();
@@ -85,12 +85,12 @@ impl Signer {
     }
 }
 
-pub(super) fn key_set(signers: &[&Signer]) -> String {
+pub(crate) fn key_set(signers: &[&Signer]) -> String {
     json!({"keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>()}).to_string()
 }
 
 /// Claims that do.
-pub(super) fn claims() -> Value {
+pub(crate) fn claims() -> Value {
     json!({
         "iss": "https://issuer.example", "aud": "prodrome", "sub": "svc-ehr", "jti": "1",
         "iat": NOW_SECONDS - 10, "nbf": NOW_SECONDS - 10, "exp": NOW_SECONDS + 300,
@@ -99,7 +99,7 @@ pub(super) fn claims() -> Value {
 }
 
 /// Those claims, with one of them set; `null` takes it out.
-pub(super) fn claims_with(name: &str, value: Value) -> Value {
+pub(crate) fn claims_with(name: &str, value: Value) -> Value {
     let mut claims = claims();
     match value {
         Value::Null => claims.as_object_mut().unwrap().remove(name),

@@ -151,19 +151,19 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-fn decode_base64(text: &[u8]) -> Vec<u8> {
+pub(crate) fn decode_base64(text: &[u8]) -> Vec<u8> {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD_NO_PAD.decode(text).unwrap_or_default()
 }
 
 /// The `grpc-status` of an answer.
-pub(super) fn code_of(headers: &HeaderMap) -> i32 {
+pub(crate) fn code_of(headers: &HeaderMap) -> i32 {
     let status = headers.get("grpc-status").and_then(|status| status.to_str().ok());
     status.and_then(|status| status.parse().ok()).unwrap_or(-1)
 }
 
 /// A connection to `address`, driven in the background.
-pub(super) async fn connect(address: SocketAddr) -> Option<SendRequest<Bytes>> {
+pub(crate) async fn connect(address: SocketAddr) -> Option<SendRequest<Bytes>> {
     let stream = TcpStream::connect(address).await.ok()?;
     stream.set_nodelay(true).ok()?;
     let (sender, connection) = h2::client::handshake(stream).await.ok()?;
@@ -178,23 +178,50 @@ pub(super) async fn call(
     body: &Bytes,
     timeout_milliseconds: Option<u32>,
 ) -> Option<HeaderMap> {
+    let timeout = timeout_milliseconds.map(|milliseconds| format!("{milliseconds}m"));
+    let timeout = timeout.as_deref().map(|timeout| ("grpc-timeout", timeout));
+    exchange(sender, path, timeout.as_slice(), body).await.map(|answer| answer.status)
+}
+
+/// What came back for one call.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The headers at its beginning.
+    pub(crate) head: HeaderMap,
+    /// The message with its frame, if there is one.
+    pub(crate) body: Vec<u8>,
+    /// The headers that hold its status: those at its end, or at its beginning where there is no more.
+    pub(crate) status: HeaderMap,
+}
+
+/// One call with `metadata`; `None` where the connection broke.
+pub(crate) async fn exchange(
+    sender: &mut SendRequest<Bytes>,
+    path: &str,
+    metadata: &[(&str, &str)],
+    body: &Bytes,
+) -> Option<Answer> {
     let mut request = Request::post(format!("http://server{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
-    if let Some(milliseconds) = timeout_milliseconds {
-        request = request.header("grpc-timeout", format!("{milliseconds}m"));
+    for (name, value) in metadata {
+        request = request.header(*name, *value);
     }
     let mut ready = sender.clone().ready().await.ok()?;
     let (response, mut stream) = ready.send_request(request.body(()).unwrap(), false).ok()?;
-    stream.send_data(body.clone(), true).ok()?;
-    let response = response.await.ok()?;
-    let (head, mut answer) = response.into_parts();
-    if head.headers.contains_key("grpc-status") {
-        return Some(head.headers);
+    // Whoever is refused before the whole message is there may no longer take it.
+    let _ = stream.send_data(body.clone(), true);
+    let (head, mut answer) = response.await.ok()?.into_parts();
+    let head = head.headers;
+    let mut body = Vec::new();
+    if head.contains_key("grpc-status") {
+        return Some(Answer { status: head.clone(), head, body });
     }
     while let Some(data) = answer.data().await {
-        let length = data.ok()?.len();
-        answer.flow_control().release_capacity(length).ok()?;
+        let data = data.ok()?;
+        body.extend_from_slice(&data);
+        answer.flow_control().release_capacity(data.len()).ok()?;
     }
-    answer.trailers().await.ok()?
+    let status = answer.trailers().await.ok()??;
+    Some(Answer { head, body, status })
 }

@@ -1,0 +1,11 @@
+//! Whether the server can be trusted, as the program that is shipped: no patient in anything that it
+//! says, one record of each call, nobody let in who may not, and an end in order. Short forms; the long
+//! ones run with `cargo test --release --test it trust -- --ignored`.
+
+mod callers;
+mod canaries;
+mod commands;
+mod life;
+mod marks;
+mod records;
+mod site;
