@@ -27,6 +27,8 @@ const USAGE: u8 = 2;
 const ENVIRONMENT: u8 = 4;
 /// How often the files of certificates, keys and policy are looked at.
 const GUARDS_EVERY: Duration = Duration::from_secs(2);
+/// What calls that were cut have to put their records into the log.
+const SETTLED_MAX: Duration = Duration::from_millis(500);
 /// What a second signal leaves for the end of the access log.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
@@ -150,10 +152,13 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     greet(listener.local_addr()?, tls.is_some(), &service);
     let shutdown = shutdown(readiness, log.clone())?;
     let limits = settings.limits;
+    let recorded = Arc::clone(&service);
     let served = match tls {
         None => rpc::serve(listener, service, limits, shutdown).await,
         Some(tls) => rpc::serve_encrypted(listener, tls, service, limits, shutdown).await,
     };
+    // Calls that were cut have their record too.
+    recorded.records_settled(SETTLED_MAX).await;
     if let Some(log) = log {
         log.close(now()).await.context("the access log")?;
     }

@@ -21,7 +21,7 @@ pub struct LimitsSettings {
     pub idle_seconds: u64,
     /// After which a connection is asked to go, so that callers spread over new servers.
     pub connection_age_seconds: u64,
-    /// For a request to come in whole, and for a stream's client to send or to take the next message.
+    /// For the request of a single call to come in whole.
     pub body_seconds: u64,
     /// From a call to its answer.
     pub call_seconds: u64,

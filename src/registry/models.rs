@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::look::Look;
 use super::report::ReloadReport;
-use super::snapshot::Registry;
+use super::snapshot::{Refused, Registry};
 use super::{RegistryError, VERSIONS_KEPT, load};
 
 /// Where the models are, and which of them may be in service.
@@ -101,6 +101,10 @@ impl Models {
         };
         let generation = *self.generation.borrow() + 1;
         let report = ReloadReport::between(&before, &next, generation, fault);
+        if report.fault.is_some() || next.refused().iter().any(Refused::may_pass) {
+            // What the disk did not give now it may give at the next look.
+            *looked = Look::default();
+        }
         self.current.store(Arc::new(next));
         self.generation.send_replace(generation);
         report

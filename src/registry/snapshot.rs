@@ -57,6 +57,13 @@ pub struct Refused {
     pub error: RegistryError,
 }
 
+impl Refused {
+    /// Whether the disk was at fault, which may be another matter the next time.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self.error, RegistryError::Io { .. })
+    }
+}
+
 /// The models in service at one moment. It never changes: a reload makes another.
 #[derive(Debug, Default)]
 pub struct Registry {

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -104,23 +104,17 @@ pub(super) struct Desk {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-/// Gives ids to calls.
+/// Gives ids to calls: from a number that no other process begins with, and up.
 #[derive(Debug)]
-pub(super) struct CallIds {
-    /// Makes the ids of this process differ from those of others.
-    process: u32,
-    next: AtomicU32,
-}
+pub(super) struct CallIds(AtomicU64);
 
 impl CallIds {
     pub(super) fn new() -> CallIds {
-        let process = RandomState::new().hash_one(Instant::now()) as u32;
-        CallIds { process, next: AtomicU32::new(0) }
+        CallIds(AtomicU64::new(RandomState::new().hash_one(Instant::now())))
     }
 
     pub(super) fn next(&self) -> CallId {
-        let number = self.next.fetch_add(1, Relaxed);
-        CallId(u64::from(self.process) << 32 | u64::from(number))
+        CallId(self.0.fetch_add(1, Relaxed))
     }
 }
 
@@ -161,9 +155,9 @@ impl Desk {
         let trace_id = place.map(Traceparent::trace_id);
         let recorded =
             method.and_then(|method| self.service.record(id.0, method, trace_id, clock::now));
-        let wait = if is_stream { self.limits.idle_max } else { self.limits.body_max };
-        let request =
-            request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_stream));
+        let is_long = is_stream && path != WATCH;
+        let wait = if is_long { self.limits.idle_max } else { self.limits.body_max };
+        let request = request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_long));
         let begun = Begun { method, end_by, recorded: recorded.clone(), trace_id };
         let span = trace::call_span(name.label, place);
         let answered = self.admitted(request, &peer, begun, limit, name.is_quiet);
@@ -174,7 +168,6 @@ impl Desk {
             if is_stream && code == Code::Ok {
                 recorded.leave_to_items();
             } else if let Err(error) = recorded.end(Outcome::of_code(code.into())).await {
-                meters::process().audit_failed();
                 response = status::of(&error).into_http();
                 code = code_of(&response);
             }
@@ -214,12 +207,10 @@ impl Desk {
         };
         // A path that is no method of ours is for the routes to refuse.
         if let Some(method) = begun.method {
-            match visitor::of(&self.service, request.headers(), peer) {
+            let recorded = begun.recorded.as_deref();
+            match visitor::of(&self.service, request.headers(), peer, recorded) {
                 Err(status) => return status.into_http(),
                 Ok(visit) => {
-                    if let Some(recorded) = &begun.recorded {
-                        recorded.caller(&visit);
-                    }
                     let Begun { end_by, recorded, trace_id, .. } = begun;
                     let visit = Arc::new(visit);
                     let call = Call { end_by, method, visit, recorded, trace_id };

@@ -12,12 +12,12 @@ pub struct Limits {
     pub streams_max: u32,
     /// Time from a connection to its HTTP/2 preface, the TLS handshake included.
     pub handshake_max: Duration,
-    /// Time that a connection may stay open without a call.
+    /// Time that a connection may stay open without a call, and that a stream's client may take to
+    /// send on or to take an answer.
     pub idle_max: Duration,
     /// Time after which a connection is asked to go, so that callers spread over new servers.
     pub age_max: Duration,
-    /// Time for a request to come in whole, and of a stream's client to send its next one or to take
-    /// an answer.
+    /// Time for the request of a single call to come in whole.
     pub body_max: Duration,
     /// Time from a call to its answer, reading of the request included. A caller's own deadline
     /// holds where it is shorter. Streams have none but their caller's.
@@ -63,7 +63,7 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(20),
             calls_at_once_max: 1_024,
             queue_max: Duration::from_millis(40),
-            score_streams_max: 256,
+            score_streams_max: 64,
             stream_items_at_once: 2,
             notice: Duration::from_millis(500),
             drain_max: Duration::from_secs(25),

@@ -95,6 +95,10 @@ impl Scoring {
         asker: &Asker,
         request: ScoreRequest,
     ) -> Result<proto::ScoreResponse, Status> {
+        // Whose record it was is kept also of one that cannot be used.
+        if let (Some(recorded), Some(id)) = (&asker.call.recorded, request.patient_id()) {
+            recorded.patient(id);
+        }
         let entries = request.entries();
         // What exactly is too much of which, `History::build` says; this keeps the work bounded.
         if entries > self.limits.events_max + self.limits.events_max / ENCOUNTERS_SHARE {
@@ -153,10 +157,6 @@ fn score(
     request: ScoreRequest,
 ) -> Result<proto::ScoreResponse, Status> {
     call::guarded(|| {
-        // Whose record it was is kept also of one that cannot be used.
-        if let (Some(recorded), Some(id)) = (&call.recorded, request.patient_id()) {
-            recorded.patient(id);
-        }
         let is_bundle = request.is_bundle();
         let (request_id, origin, request) = from_wire::score_request(&request)
             .map_err(|violations| status::invalid(&violations))?;

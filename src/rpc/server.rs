@@ -27,6 +27,8 @@ use crate::identity::Tls;
 use crate::meters::{self, Shed};
 use crate::service::Service;
 
+/// The longest message to health and reflection, which ask nobody who they are.
+const NAME_BYTES_MAX: usize = 4 << 10;
 /// The rest after a failed accept: without file descriptors, trying on only burns the processor.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -199,11 +201,11 @@ fn routes(
     };
     let bytes_max = limits.message_bytes_max;
     let scoring = RiskScoringServer::new(scoring);
-    let catalog = ModelCatalogServer::new(Catalog { service });
+    let catalog = ModelCatalogServer::new(Catalog::new(service));
     Ok(Routes::new(scoring.max_decoding_message_size(bytes_max))
         .add_service(catalog.max_decoding_message_size(bytes_max))
-        .add_service(health.server().max_decoding_message_size(bytes_max))
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(health.server().max_decoding_message_size(NAME_BYTES_MAX))
+        .add_service(reflection().build_v1()?.max_decoding_message_size(NAME_BYTES_MAX))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(NAME_BYTES_MAX))
         .prepare())
 }

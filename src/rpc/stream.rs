@@ -87,7 +87,11 @@ async fn answer(
     let asker = asker.of_item(scoring);
     // The semaphore is never closed.
     let turn = scoring.items.acquire().await;
-    let mut answered = scoring.answer(&asker, request).await;
+    let share = scoring.service.take_share(&asker.call.visit.caller);
+    let mut answered = match share {
+        Ok(()) => scoring.answer(&asker, request).await,
+        Err(error) => Err(status::of(&error)),
+    };
     drop(turn);
     if let Some(recorded) = &asker.call.recorded {
         let code = answered.as_ref().map_or_else(Status::code, |_| Code::Ok);

@@ -8,7 +8,7 @@ use super::{clock, status};
 use crate::access::Purpose;
 use crate::identity::Credentials;
 use crate::record::Violation;
-use crate::service::{Service, Visit};
+use crate::service::{Recorded, Service, Visit};
 
 const AUTHORIZATION: &str = "authorization";
 const BEARER: &str = "bearer ";
@@ -20,7 +20,12 @@ const BREAK_GLASS: &str = "prodrome-break-glass";
 ///
 /// # Errors
 /// Metadata that cannot be read, nobody who is known, or one who calls too often.
-pub(super) fn of(service: &Service, headers: &HeaderMap, peer: &Peer) -> Result<Visit, Status> {
+pub(super) fn of(
+    service: &Service,
+    headers: &HeaderMap,
+    peer: &Peer,
+    recorded: Option<&Recorded>,
+) -> Result<Visit, Status> {
     let credentials = Credentials {
         peer: peer.name.as_deref(),
         bearer: bearer(headers)?,
@@ -29,12 +34,24 @@ pub(super) fn of(service: &Service, headers: &HeaderMap, peer: &Peer) -> Result<
     let caller = service
         .recognise(&credentials, clock::now_seconds())
         .map_err(|error| status::of(&error))?;
+    let mut visit = Visit { caller, purpose: None, break_glass: None };
+    // From here on the record has a name, also of a call that is refused.
+    note(recorded, &visit);
+    service.take_share(&visit.caller).map_err(|error| status::of(&error))?;
     let purpose = text(headers, PURPOSE)?.map(|name| {
         let reason = "must be TREATMENT, EMERGENCY_TREATMENT, OPERATIONS or RESEARCH";
         Purpose::parse(name).ok_or_else(|| fault(PURPOSE, reason))
     });
-    let break_glass = text(headers, BREAK_GLASS)?.map(str::to_owned);
-    Ok(Visit { caller, purpose: purpose.transpose()?, break_glass })
+    visit.purpose = purpose.transpose()?;
+    visit.break_glass = text(headers, BREAK_GLASS)?.map(str::to_owned);
+    note(recorded, &visit);
+    Ok(visit)
+}
+
+fn note(recorded: Option<&Recorded>, visit: &Visit) {
+    if let Some(recorded) = recorded {
+        recorded.caller(visit);
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Status> {

@@ -7,6 +7,7 @@ mod visit;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
@@ -115,6 +116,8 @@ pub struct Service {
     identity: Identity,
     rates: Option<Rates>,
     audit: Option<Arc<AuditLog>>,
+    /// Records that are not yet in the access log.
+    open_records: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Service {
@@ -127,7 +130,13 @@ impl Service {
     /// A service over models that may be swapped under it, for everybody: for one machine, for trying
     /// out. No record is kept of who asked.
     pub fn new(models: Arc<Models>) -> Service {
-        Service { models, identity: Identity::everybody(), rates: None, audit: None }
+        Service {
+            models,
+            identity: Identity::everybody(),
+            rates: None,
+            audit: None,
+            open_records: Arc::default(),
+        }
     }
 
     /// The same for those whom `identity` knows, each within its share of calls.

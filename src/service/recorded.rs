@@ -1,16 +1,22 @@
 //! One record in the access log for each call that is about a patient, also where the call is refused,
 //! fails, or is given up.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::{ScoreResponse, Service, ServiceError, Visit};
 use crate::access::{Method, Outcome, Purpose};
 use crate::audit::{AuditLog, Entry, ModelUsed, PatientKey};
+use crate::meters;
 use crate::record::Time;
 
 /// Who calls where nobody was recognised.
 const NOBODY: &str = "not recognised";
+/// How often it is looked whether all records are in the log.
+const SETTLED_LOOK: Duration = Duration::from_millis(5);
 /// How much of a bundle's digest is recorded, in characters.
 const DIGEST_CHARS: usize = 12;
 
@@ -32,6 +38,8 @@ pub struct Recorded {
     known: Mutex<Known>,
     clock: fn() -> Time,
     is_ended: AtomicBool,
+    /// Records that are not yet in the log, of the whole service.
+    open: Arc<AtomicUsize>,
 }
 
 impl Service {
@@ -45,6 +53,7 @@ impl Service {
         clock: fn() -> Time,
     ) -> Option<Arc<Recorded>> {
         let log = self.audit.as_ref().filter(|_| method.touches_patients())?;
+        self.open_records.fetch_add(1, Relaxed);
         Some(Arc::new(Recorded {
             log: Arc::clone(log),
             call_id,
@@ -53,7 +62,21 @@ impl Service {
             known: Mutex::default(),
             clock,
             is_ended: false.into(),
+            open: Arc::clone(&self.open_records),
         }))
+    }
+
+    /// Waits until no call is left whose record is still to come, but not longer than `wait`.
+    pub async fn records_settled(&self, wait: Duration) {
+        let settled = async {
+            while self.open_records.load(Relaxed) > 0 {
+                sleep(SETTLED_LOOK).await;
+            }
+        };
+        if timeout(wait, settled).await.is_err() {
+            let calls = self.open_records.load(Relaxed);
+            tracing::error!(calls, "calls end without their record in the access log");
+        }
     }
 
     /// Whether the access log takes records, where there is one.
@@ -98,7 +121,10 @@ impl Recorded {
             return Ok(());
         }
         let ended = self.log.append(self.entry(outcome)).await;
-        ended.map_err(|error| ServiceError::NotRecorded(Arc::new(error)))
+        ended.map_err(|error| {
+            meters::process().audit_failed();
+            ServiceError::NotRecorded(Arc::new(error))
+        })
     }
 
     fn entry(&self, outcome: Outcome) -> Entry {
@@ -129,13 +155,21 @@ impl Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
+        self.open.fetch_sub(1, Relaxed);
         if *self.is_ended.get_mut() {
             return;
         }
         let (log, entry) = (Arc::clone(&self.log), self.entry(Outcome::Cancelled));
         // Nobody waits for the answer; the record is written all the same.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { log.append(entry).await });
+            let open = Arc::clone(&self.open);
+            open.fetch_add(1, Relaxed);
+            runtime.spawn(async move {
+                if log.append(entry).await.is_err() {
+                    meters::process().audit_failed();
+                }
+                open.fetch_sub(1, Relaxed);
+            });
         }
     }
 }

@@ -19,32 +19,40 @@ pub struct Visit {
 }
 
 impl Service {
-    /// Who brings `credentials`, where the caller's share of calls is not used up.
+    /// Who brings `credentials`.
     ///
     /// # Errors
-    /// Nobody who is known, or one who calls too often.
+    /// Nobody who is known.
     pub fn recognise(
         &self,
         credentials: &Credentials<'_>,
         now_seconds: i64,
     ) -> Result<Arc<Caller>, ServiceError> {
-        let caller = self
-            .identity
-            .authenticate(credentials, now_seconds)
-            .map_err(ServiceError::NotRecognised)?;
-        if let Some(rates) = &self.rates {
-            rates.take(&caller).map_err(|often| ServiceError::TooOften { wait: often.wait })?;
-        }
-        Ok(caller)
+        self.identity.authenticate(credentials, now_seconds).map_err(ServiceError::NotRecognised)
     }
 
-    /// Whether the visitor may call `method`, one that is about no patient.
+    /// Takes one call, or one request of a stream, out of the caller's share.
+    ///
+    /// # Errors
+    /// The share is used up.
+    pub fn take_share(&self, caller: &Caller) -> Result<(), ServiceError> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.take(caller).map_err(|often| ServiceError::TooOften { wait: often.wait })
+    }
+
+    /// Whether the visitor may call `method`, one that is about no patient, for `tasks`; none for
+    /// those that the permit allows.
     ///
     /// # Errors
     /// What the visitor's rights lack.
-    pub fn permit(&self, visit: &Visit, method: Method) -> Result<(), ServiceError> {
-        let ask = Ask { purpose: visit.purpose, ..Ask::new(method) };
-        self.identity.decide(&visit.caller, &ask).map(drop).map_err(ServiceError::Denied)
+    pub fn permit(
+        &self,
+        visit: &Visit,
+        method: Method,
+        tasks: &[&str],
+    ) -> Result<Permit, ServiceError> {
+        let ask = Ask { tasks, purpose: visit.purpose, ..Ask::new(method) };
+        self.identity.decide(&visit.caller, &ask).map_err(ServiceError::Denied)
     }
 
     /// Scores one patient by the models of `registry`, as far as the visitor may see: the tasks asked for must all be allowed, and
