@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use prodrome::rpc::proto;
 use prodrome::rpc::proto::model_catalog_client::ModelCatalogClient;
 use prodrome::rpc::proto::score_request::Record;
-use prodrome::rpc::proto;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -91,7 +91,9 @@ async fn callers_are_known_by_certificate_token_or_key_and_by_nothing_else() {
 
     let anybody = site.connect(&server, None).await.unwrap();
     assert_eq!(code(&anybody, request(20), &[TREATMENT]).await, Code::Unauthenticated);
-    let by = async |name: &str, value: &str| code(&anybody, request(20), &[(name, value), TREATMENT]).await;
+    let by = async |name: &str, value: &str| {
+        code(&anybody, request(20), &[(name, value), TREATMENT]).await
+    };
     assert_eq!(by(API_KEY, &key).await, Code::Ok);
     let bearer = |signer| format!("Bearer {}", site.token(signer, "svc-token", "scorer"));
     assert_eq!(by("authorization", &bearer(&site.issuer)).await, Code::Ok);

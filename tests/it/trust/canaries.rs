@@ -193,10 +193,12 @@ impl Calls<'_> {
 
     /// A call with this metadata, and some that nobody reads.
     fn bare(&mut self, what: &'static str, path: &str, body: Bytes, metadata: &[(&str, &str)]) {
-        let [agent, id, note] = ["agent", "xrequestid", "header"].map(|place| self.marks.word(place));
+        let [agent, id, note] =
+            ["agent", "xrequestid", "header"].map(|place| self.marks.word(place));
         let ignored = [("user-agent", &*agent), ("x-request-id", &id), ("x-note", &note)];
         let metadata = metadata.iter().chain(&ignored);
-        let metadata = metadata.map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let metadata =
+            metadata.map(|(name, value)| (name.to_string(), value.to_string())).collect();
         self.calls.push(Call { what, path: path.into(), metadata, body, code: None });
     }
 
@@ -229,9 +231,8 @@ fn of_records(calls: &mut Calls<'_>) {
     young.birth_date = marks.text("2031-08-17");
     calls.add("born too late", SCORE, framed(&score_request(marks, young)), &[]);
     calls.ends(InvalidArgument);
-    let items = [good(), faulty, proto::ScoreRequest::default()].map(|request| {
-        framed(&proto::ScoreStreamRequest { request: Some(request) })
-    });
+    let items = [good(), faulty, proto::ScoreRequest::default()]
+        .map(|request| framed(&proto::ScoreStreamRequest { request: Some(request) }));
     calls.add("a stream", STREAM, items.concat().into(), &[]);
     calls.ends(Ok);
     let word = marks.word("garbage");
@@ -261,7 +262,12 @@ fn of_records(calls: &mut Calls<'_>) {
     let whole = bundle(marks, start);
     calls.add("a cut bundle", SCORE, of_bundle(marks, &whole[..whole.len() / 2]), &[]);
     calls.ends(InvalidArgument);
-    calls.add("no bundle", SCORE, of_bundle(marks, whole.replace("\"Bundle\"", "\"Patient\"")), &[]);
+    calls.add(
+        "no bundle",
+        SCORE,
+        of_bundle(marks, whole.replace("\"Bundle\"", "\"Patient\"")),
+        &[],
+    );
     calls.ends(InvalidArgument);
     let word = format!("{{\"resourceType\": {}}}", marks.word("json"));
     calls.add("no JSON", SCORE, of_bundle(marks, word), &[]);

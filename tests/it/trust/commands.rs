@@ -65,7 +65,13 @@ fn no_command_says_anything_of_a_patient_in_a_table() {
     }
     let models = root().join("models");
     let one = |words: &[&str]| run(&marks, &with(words, &records)).code;
-    assert_eq!(run_both(&marks, &with(&["check", "--task", text(&task), "--models", text(&models)], &records)), 0);
+    assert_eq!(
+        run_both(
+            &marks,
+            &with(&["check", "--task", text(&task), "--models", text(&models)], &records)
+        ),
+        0
+    );
     assert_eq!(one(&["cohort", "--task", text(&task), "--out", text(&at("labels.parquet"))]), 0);
     let leaks = one(&["leaks", "--task", text(&task)]);
     assert!(leaks <= 1, "{leaks}");
@@ -105,12 +111,15 @@ fn fhir(marks: &Marks, folder: &Path) -> PathBuf {
         })
         .to_string()
     };
-    lines("Patient.ndjson", vec![
-        of_patient(marks.text("1931-07-23")),
-        of_patient(word("birthdate")),
-        format!("{{\"resourceType\": \"Patient\", \"id\": {}", word("cutline")),
-        word("nojson"),
-    ]);
+    lines(
+        "Patient.ndjson",
+        vec![
+            of_patient(marks.text("1931-07-23")),
+            of_patient(word("birthdate")),
+            format!("{{\"resourceType\": \"Patient\", \"id\": {}", word("cutline")),
+            word("nojson"),
+        ],
+    );
     let stay = |id: String, start: String| {
         json!({
             "resourceType": "Encounter", "id": id, "status": word("status"),
@@ -120,10 +129,13 @@ fn fhir(marks: &Marks, folder: &Path) -> PathBuf {
         })
         .to_string()
     };
-    lines("Encounter.ndjson", vec![
-        stay(word("stay"), word("start")),
-        stay(word("other"), marks.text("2024-03-01T09:46:57Z")),
-    ]);
+    lines(
+        "Encounter.ndjson",
+        vec![
+            stay(word("stay"), word("start")),
+            stay(word("other"), marks.text("2024-03-01T09:46:57Z")),
+        ],
+    );
     let value = |value: serde_json::Value| {
         json!({
             "resourceType": "Observation", "id": word("observation"), "status": "final",
@@ -135,11 +147,14 @@ fn fhir(marks: &Marks, folder: &Path) -> PathBuf {
         })
         .to_string()
     };
-    lines("Observation.ndjson", vec![
-        value(json!(7391.468213)),
-        value(json!(word("value"))),
-        value(json!({"deep": [[word("deep")]]})),
-    ]);
+    lines(
+        "Observation.ndjson",
+        vec![
+            value(json!(7391.468213)),
+            value(json!(word("value"))),
+            value(json!({"deep": [[word("deep")]]})),
+        ],
+    );
     marks.text("7391.468213");
     lines("Condition.ndjson", vec![
         json!({
@@ -227,11 +242,13 @@ fn no_command_says_what_is_in_a_bad_file() {
     let out = folder.path().join("out");
     let [out, bad, task] = [&out, &bad, &task].map(|path| text(path));
     let records = ["--export", text(&export), "--mapping", text(&mapping)];
-    let label = format!("patient_id,prediction_time\n{},{}\n", marks.word("id"), marks.word("time"));
+    let label =
+        format!("patient_id,prediction_time\n{},{}\n", marks.word("id"), marks.word("time"));
     let contents = [label, format!("{{\"{}\": 1", marks.word("json")), marks.word("nothing")];
     for content in contents {
         fs::write(bad, content).unwrap();
-        let fit = [&["fit", "--task", task, "--labels", bad, "--models", out][..], &records].concat();
+        let fit =
+            [&["fit", "--task", task, "--labels", bad, "--models", out][..], &records].concat();
         assert!(run(&marks, &fit).code >= 2);
         let leaks = [&["leaks", "--task", task, "--labels", bad][..], &records].concat();
         assert!(run(&marks, &leaks).code >= 2);
@@ -241,6 +258,10 @@ fn no_command_says_what_is_in_a_bad_file() {
     // The access log itself, with a line that somebody wrote into it.
     let log = folder.path().join("audit");
     fs::create_dir(&log).unwrap();
-    fs::write(log.join("audit-000001.jsonl"), format!("{{\"call\": \"{}\"}}\n", marks.word("forged"))).unwrap();
+    fs::write(
+        log.join("audit-000001.jsonl"),
+        format!("{{\"call\": \"{}\"}}\n", marks.word("forged")),
+    )
+    .unwrap();
     assert!(run(&marks, &["audit-verify", "--folder", text(&log)]).code >= 1);
 }

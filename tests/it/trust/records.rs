@@ -267,7 +267,8 @@ fn compare(site: &Site, known: &Known, lost: usize) {
     // The rest are calls that got no answer, or items of streams.
     let rest = records.len() - known.answered.len() - streamed.values().sum::<usize>();
     assert!(rest <= known.open, "{rest} records too many, of {} open calls", known.open);
-    let methods = |record: &Value| ["Score", "ScoreStream"].map(Value::from).contains(&record["method"]);
+    let methods =
+        |record: &Value| ["Score", "ScoreStream"].map(Value::from).contains(&record["method"]);
     assert!(records.iter().all(methods));
 }
 

@@ -242,8 +242,10 @@ pub(super) fn calls(folder: &Path) -> Vec<Value> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
     files.sort();
     let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
-    let lines: Vec<String> =
-        files.into_iter().flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let lines: Vec<String> = files
+        .into_iter()
+        .flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     let records = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
     records.filter(|record| record["kind"] == "call").collect()
 }
