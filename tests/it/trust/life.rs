@@ -69,7 +69,14 @@ async fn a_second_signal_leaves_a_whole_access_log() {
         let mut answered = Vec::new();
         let words = [(API_KEY, key.as_str()), TREATMENT];
         while let Some(answer) = exchange(&mut sender, SCORE, &words, &patient(50)).await {
-            assert_eq!(code_of(&answer.status), 0);
+            match code_of(&answer.status) {
+                0 => {}
+                // The log is closed already: what it cannot hold is not answered.
+                code => {
+                    assert_eq!(code, i32::from(Code::Unavailable));
+                    break;
+                }
+            }
             answered.push(answer.head["x-request-id"].to_str().unwrap().to_owned());
         }
         answered
@@ -89,8 +96,9 @@ async fn a_second_signal_leaves_a_whole_access_log() {
         assert_eq!(recorded.iter().filter(|record| record["call"] == **id).count(), 1);
     }
     assert!(recorded.len() <= answered.len() + 1, "but the one whose answer was cut off");
-    let last = fs::read_to_string(site.log().join("audit-000001.jsonl")).unwrap();
-    assert!(last.lines().last().unwrap().contains("\"kind\":\"closed\""), "closed in order");
+    let log = fs::read_to_string(site.log().join("audit-000001.jsonl")).unwrap();
+    let mut end = log.lines().rev().take(2);
+    assert!(end.any(|line| line.contains("\"kind\":\"closed\"")), "closed in order");
 }
 
 /// Copies a folder's plain files.
