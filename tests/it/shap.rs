@@ -3,6 +3,9 @@
 
 use std::fs;
 
+use prodrome::bundle::Bundle;
+use prodrome::model::logit;
+use prodrome::registry;
 use serde::Deserialize;
 
 use crate::support::root;
@@ -47,4 +50,44 @@ fn shares_equal_those_of_the_shap_package() {
         }
     }
     assert!(missing > 10, "rows with missing values were among them");
+}
+
+/// The medians; no value where most development rows have none.
+fn typical(bundle: &Bundle) -> Vec<f32> {
+    let manifest = bundle.manifest();
+    let mut row = vec![f32::NAN; manifest.columns.len()];
+    for column in &manifest.input.kept {
+        let bands = manifest.drift_reference.as_ref().map(|drift| &drift.columns[column.index]);
+        if bands.is_none_or(|bands| bands.missing <= 0.5) {
+            row[column.index] = column.median;
+        }
+    }
+    row
+}
+
+#[test]
+fn shipped_bundles_explain_what_sets_a_row_apart_from_the_typical_one() {
+    let mut unlike = 0;
+    for folder in ["readmit30_diabetes/1", "readmit30/1", "bp_rise/1", "htn_incident/2"] {
+        let bundle = registry::open(&root().join("models").join(folder), &[]).unwrap();
+        let typical = typical(&bundle);
+        let start = bundle.explain(&typical);
+        assert!(start.contributions.iter().all(|share| *share == 0.0), "{folder}");
+        assert!((start.baseline - logit(bundle.predict(&typical).probability)).abs() < 1e-9);
+        for golden in &bundle.manifest().golden {
+            let row = golden.values();
+            let explained = bundle.explain(&row);
+            assert!((explained.baseline - start.baseline).abs() < 1e-9, "{folder}");
+            let sum = explained.baseline + explained.contributions.iter().sum::<f64>();
+            assert!((sum - logit(golden.probability)).abs() < 1e-6, "{folder}");
+            for (share, (value, from)) in
+                explained.contributions.iter().zip(row.iter().zip(&typical))
+            {
+                let same = value == from || value.is_nan() && from.is_nan();
+                assert!(!same || *share == 0.0, "{folder}: what is as usual moves nothing");
+                unlike += usize::from(*share != 0.0);
+            }
+        }
+    }
+    assert!(unlike > 100, "{unlike}");
 }
