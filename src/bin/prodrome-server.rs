@@ -42,7 +42,8 @@ fn main() -> ExitCode {
 
 /// Where there is one processor, threads that hand calls to each other only wait for each other.
 fn runtime() -> std::io::Result<Runtime> {
-    let is_single = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let is_single =
+        std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut builder =
         if is_single { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.enable_all().build()

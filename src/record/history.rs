@@ -8,8 +8,8 @@ use super::issue::{DataIssue, IssueKind, Issues, KnownAfter, RecordError, Violat
 use super::known_codes::KnownCodes;
 use super::normalize::{self, Context, Entry};
 use super::{
-    Code, ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex, Time,
-    Value, episode, swapped,
+    Code, ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex,
+    Time, Value, episode, swapped,
 };
 
 /// The most events one record may hold.
