@@ -1,6 +1,7 @@
 //! Concepts: named sets of codes in any system, with the unit and plausible range of their values.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -96,17 +97,56 @@ struct ConceptFile {
 }
 
 /// All concepts, with the way from a code to the concepts it belongs to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct ConceptSet {
-    file: ConceptFile,
+    parts: Arc<Parts>,
+    /// Concepts of which the first has the greater value in one reading.
+    above: Vec<(ConceptId, ConceptId)>,
+}
+
+/// What the sets of one text have in common.
+#[derive(Debug, Default)]
+struct Parts {
+    /// The files it was read from, one after the other.
+    text: String,
     names: Vec<String>,
     concepts: Vec<Concept>,
     /// For each concept with a unit the ways into it.
     units: Vec<Option<Units>>,
-    /// Concepts of which the first has the greater value in one reading.
-    above: Vec<(ConceptId, ConceptId)>,
     systems: HashMap<String, SystemIndex, RandomState>,
 }
+
+impl Parts {
+    fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
+        for pattern in &concept.codes {
+            let (system, pattern) = concept_index::read(pattern)?;
+            self.systems.entry(system).or_default().add(pattern, id);
+        }
+        Ok(())
+    }
+}
+
+/// A set that somebody may still use.
+struct InUse {
+    parts: Weak<Parts>,
+    above: Vec<(ConceptId, ConceptId)>,
+}
+
+/// The sets in use: a set takes megabytes, and the models of a server mostly have the same concepts.
+static IN_USE: Mutex<Vec<InUse>> = Mutex::new(Vec::new());
+
+/// The set of `text`, if it is in use.
+fn in_use(text: &str) -> Option<ConceptSet> {
+    let mut known = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|set| set.parts.strong_count() > 0);
+    known.iter().find_map(|set| {
+        let parts = set.parts.upgrade().filter(|parts| parts.text == text)?;
+        Some(ConceptSet { parts, above: set.above.clone() })
+    })
+}
+
+/// What stands between the texts of two files; it stands in no TOML.
+const BETWEEN_FILES: char = '\0';
 
 impl ConceptSet {
     /// Reads a concept file and checks it.
@@ -115,7 +155,11 @@ impl ConceptSet {
     /// Syntax, an unknown key, a code pattern that cannot be read, an impossible range or step, a
     /// unit that is no UCUM or has no step, a code under two concepts whose units differ.
     pub fn parse(text: &str) -> Result<ConceptSet, ConceptError> {
-        ConceptSet::build(strict_toml::parse(text).map_err(ConceptError::Syntax)?)
+        if let Some(known) = in_use(text) {
+            return Ok(known);
+        }
+        let file = strict_toml::parse(text).map_err(ConceptError::Syntax)?;
+        ConceptSet::build(file, text.to_owned())
     }
 
     /// These concepts and those of a further file: codes of a concept known here are added to it,
@@ -124,8 +168,12 @@ impl ConceptSet {
     /// # Errors
     /// As `parse`.
     pub fn extended(&self, text: &str) -> Result<ConceptSet, ConceptError> {
+        let all = format!("{}{BETWEEN_FILES}{text}", self.parts.text);
+        if let Some(known) = in_use(&all) {
+            return Ok(known);
+        }
         let site: ConceptFile = strict_toml::parse(text).map_err(ConceptError::Syntax)?;
-        let mut file = self.file.clone();
+        let mut file = self.file();
         for (name, concept) in site.concept {
             match file.concept.get_mut(&name) {
                 Some(known) => {
@@ -151,7 +199,12 @@ impl ConceptSet {
                 }
             }
         }
-        ConceptSet::build(file)
+        ConceptSet::build(file, all)
+    }
+
+    fn file(&self) -> ConceptFile {
+        let each = self.parts.names.iter().zip(&self.parts.concepts);
+        ConceptFile { concept: each.map(|(name, of)| (name.clone(), of.clone())).collect() }
     }
 
     /// The file these concepts would be read from, the same text for the same concepts.
@@ -159,27 +212,31 @@ impl ConceptSet {
     /// # Errors
     /// When a value cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String, ConceptError> {
-        toml::to_string(&self.file).map_err(|error| ConceptError::Syntax(error.to_string()))
+        toml::to_string(&self.file()).map_err(|error| ConceptError::Syntax(error.to_string()))
     }
 
-    fn build(file: ConceptFile) -> Result<ConceptSet, ConceptError> {
-        let mut set = ConceptSet::default();
-        for (name, concept) in &file.concept {
-            let id = ConceptId(set.concepts.len() as u32);
-            let units = check(concept)
-                .and_then(|units| set.index_codes(concept, id).map(|()| units))
+    fn build(file: ConceptFile, text: String) -> Result<ConceptSet, ConceptError> {
+        let mut parts = Parts { text, ..Parts::default() };
+        for (name, concept) in file.concept {
+            let id = ConceptId(parts.concepts.len() as u32);
+            let units = check(&concept)
+                .and_then(|units| parts.index_codes(&concept, id).map(|()| units))
                 .map_err(|reason| ConceptError::Invalid { concept: name.clone(), reason })?;
-            set.names.push(name.clone());
-            set.concepts.push(concept.clone());
-            set.units.push(units);
+            parts.names.push(name);
+            parts.concepts.push(concept);
+            parts.units.push(units);
         }
-        set.systems.values_mut().for_each(SystemIndex::finish);
-        for (name, concept) in &file.concept {
+        parts.systems.values_mut().for_each(SystemIndex::finish);
+        let parts = Arc::new(parts);
+        let mut set = ConceptSet { parts: Arc::clone(&parts), above: Vec::new() };
+        for (name, concept) in parts.names.iter().zip(&parts.concepts) {
             check_shared_codes(concept, &set)
                 .and_then(|()| set.index_above(name, concept))
                 .map_err(|reason| ConceptError::Invalid { concept: name.clone(), reason })?;
         }
-        set.file = file;
+        let mut known = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push(InUse { parts: Arc::downgrade(&parts), above: set.above.clone() });
+        drop(known);
         Ok(set)
     }
 
@@ -196,34 +253,27 @@ impl ConceptSet {
         Ok(())
     }
 
-    fn index_codes(&mut self, concept: &Concept, id: ConceptId) -> Result<(), String> {
-        for pattern in &concept.codes {
-            let (system, pattern) = concept_index::read(pattern)?;
-            self.systems.entry(system).or_default().add(pattern, id);
-        }
-        Ok(())
-    }
-
     /// The concept called `name`.
     pub fn find(&self, name: &str) -> Option<ConceptId> {
-        let place = self.names.binary_search_by(|known| known.as_str().cmp(name)).ok()?;
+        let place = self.parts.names.binary_search_by(|known| known.as_str().cmp(name)).ok()?;
         Some(ConceptId(place as u32))
     }
 
     /// The known name nearest to `name`, for error messages.
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        let near = self.names.iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
+        let near =
+            self.parts.names.iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
         near.min().map(|(_, known)| known.as_str())
     }
 
     /// The concept with this place; ids of another set may name none.
     pub fn get(&self, id: ConceptId) -> Option<&Concept> {
-        self.concepts.get(id.0 as usize)
+        self.parts.concepts.get(id.0 as usize)
     }
 
     /// The ways into the unit of a concept; `None` when it has no unit.
     pub(super) fn units(&self, id: ConceptId) -> Option<&Units> {
-        self.units.get(id.0 as usize)?.as_ref()
+        self.parts.units.get(id.0 as usize)?.as_ref()
     }
 
     /// Pairs of concepts of which the first has the greater value in one reading.
@@ -233,29 +283,30 @@ impl ConceptSet {
 
     /// How many concepts there are.
     pub fn len(&self) -> usize {
-        self.concepts.len()
+        self.parts.concepts.len()
     }
 
     /// The concepts that are counts themselves.
     pub fn with_count_rule(&self) -> impl Iterator<Item = ConceptId> {
-        let each = self.concepts.iter().enumerate();
+        let each = self.parts.concepts.iter().enumerate();
         each.filter(|(_, c)| c.count.is_some()).map(|(place, _)| ConceptId(place as u32))
     }
 
     /// All concepts with their names, in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = (ConceptId, &str, &Concept)> {
-        let each = self.names.iter().zip(&self.concepts).enumerate();
+        let each = self.parts.names.iter().zip(&self.parts.concepts).enumerate();
         each.map(|(place, (name, concept))| (ConceptId(place as u32), name.as_str(), concept))
     }
 
     /// Whether there is no concept at all.
     pub fn is_empty(&self) -> bool {
-        self.concepts.is_empty()
+        self.parts.concepts.is_empty()
     }
 
     /// All concepts that `code` belongs to, in order, each once.
     pub fn concepts_of(&self, code: &Code) -> Vec<ConceptId> {
-        self.systems
+        self.parts
+            .systems
             .get(&code.system)
             .map(|system| system.concepts_of(&code.code))
             .unwrap_or_default()
@@ -264,7 +315,7 @@ impl ConceptSet {
     /// Of the concepts that `code` belongs to the one that says so in the fewest patterns of the
     /// code's system: a chapter of the classification, or a disease with codes of its own. For words.
     pub fn group_of(&self, code: &Code) -> Option<&Concept> {
-        let system = self.systems.get(&code.system)?;
+        let system = self.parts.systems.get(&code.system)?;
         let found = system.concepts_of(&code.code);
         found.into_iter().min_by_key(|id| system.patterns_of(*id)).and_then(|id| self.get(id))
     }
@@ -289,7 +340,7 @@ absent = { LOCAL = "not yet asked" }
         let set = ConceptSet::parse(FILE).unwrap();
         let names = |code: &str| -> Vec<&str> {
             let ids = set.concepts_of(&Code::parse(code).unwrap());
-            ids.iter().map(|id| set.names[id.0 as usize].as_str()).collect()
+            ids.iter().map(|id| set.parts.names[id.0 as usize].as_str()).collect()
         };
         assert_eq!(names("ICD9CM//428.0"), ["circulatory"]);
         assert_eq!(names("ICD9CM//459"), ["circulatory"]);
@@ -310,6 +361,22 @@ absent = { LOCAL = "not yet asked" }
         assert!(more.get(more.find("diabetes").unwrap()).unwrap().absent.is_empty());
         let text = more.to_toml().unwrap();
         assert_eq!(ConceptSet::parse(&text).unwrap().to_toml().unwrap(), text);
+    }
+
+    #[test]
+    fn sets_of_one_text_are_one_for_as_long_as_one_is_used() {
+        let text = FILE.replace("diabetes", "shared");
+        let first = ConceptSet::parse(&text).unwrap();
+        let again = ConceptSet::parse(&text).unwrap();
+        assert!(Arc::ptr_eq(&first.parts, &again.parts));
+        let site = "[concept.local]\ntitle = \"local\"\ncodes = [\"LOCAL//x\"]";
+        let (one, two) = (first.extended(site).unwrap(), again.extended(site).unwrap());
+        assert!(Arc::ptr_eq(&one.parts, &two.parts) && !Arc::ptr_eq(&one.parts, &first.parts));
+        assert!(one.find("local").is_some() && first.find("local").is_none());
+        let held = Arc::downgrade(&first.parts);
+        drop((first, again));
+        assert!(held.upgrade().is_none(), "what nobody uses takes no memory");
+        assert!(in_use(&text).is_none());
     }
 
     #[test]

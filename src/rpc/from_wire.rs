@@ -334,8 +334,7 @@ fn add_event<'a>(
     if time_precision.is_none() {
         faults.at(|| path("time_precision"), NOT_A_VALUE);
     }
-    let comparator = Some(given.comparator).filter(|text| !text.is_empty());
-    let comparator = comparator.map(Comparator::parse);
+    let comparator = Some(given.comparator).filter(|text| !text.is_empty()).map(Comparator::parse);
     if comparator == Some(None) {
         faults.at(|| path("comparator"), "not one of <, <=, >= and >");
     }
