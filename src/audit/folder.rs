@@ -34,14 +34,26 @@ pub(super) fn files(folder: &Path) -> Result<BTreeMap<u64, PathBuf>, AuditError>
     Ok(files)
 }
 
-/// Keeps all other servers from the folder, for as long as the file is held.
+/// Keeps all other servers from a folder until it is dropped. It is given up by word, not by closing
+/// the file: a child process that has just been forked holds the file open for a moment.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // One that cannot be given up goes with the process.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Locks the folder.
 ///
 /// # Errors
 /// `Locked` when another server has it.
-pub(super) fn lock(folder: &Path) -> Result<File, AuditError> {
+pub(super) fn lock(folder: &Path) -> Result<Lock, AuditError> {
     let held = File::open(folder).map_err(AuditError::io(folder))?;
     match held.try_lock() {
-        Ok(()) => Ok(held),
+        Ok(()) => Ok(Lock(held)),
         Err(TryLockError::WouldBlock) => Err(AuditError::Locked { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(AuditError::io(folder)(error)),
     }
@@ -49,8 +61,14 @@ pub(super) fn lock(folder: &Path) -> Result<File, AuditError> {
 
 /// Whether a server has the folder.
 pub(super) fn is_locked(folder: &Path) -> bool {
-    let held = File::open(folder);
-    held.is_ok_and(|held| matches!(held.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    let Ok(held) = File::open(folder) else { return false };
+    match held.try_lock_shared() {
+        Ok(()) => {
+            drop(Lock(held));
+            false
+        }
+        Err(fault) => matches!(fault, TryLockError::WouldBlock),
+    }
 }
 
 /// The first record of a file; `None` when there is no whole one, or it begins no file.

@@ -1,6 +1,5 @@
 //! The log as a server holds it: opened once, appended to from everywhere.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -242,7 +241,7 @@ struct Found {
 fn begin(
     rules: &Rules,
     keys: &Keys,
-    (now, lock): (Time, File),
+    (now, lock): (Time, folder::Lock),
     faults: &Faults,
 ) -> Result<Found, AuditError> {
     let mut id = [0; 8];
@@ -256,7 +255,7 @@ fn begin(
 fn go_on(
     rules: &Rules,
     keys: &Keys,
-    (now, lock): (Time, File),
+    (now, lock): (Time, folder::Lock),
     faults: &Faults,
 ) -> Result<Found, AuditError> {
     let mut cut = None;

@@ -1,7 +1,6 @@
 //! The thread that writes: many records with one call to the system, in the order they came.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,7 +11,7 @@ use super::checkpoint::Sealer;
 use super::disk::{Disk, DiskFault, Faults};
 use super::entry::Entry;
 use super::flusher::Flusher;
-use super::folder::remove;
+use super::folder::{Lock, remove};
 use super::key::Keys;
 use super::line::{Tip, What};
 use super::log::Counts;
@@ -64,7 +63,7 @@ pub(super) struct Writer {
     unsealed: u64,
     sealed: Instant,
     /// Keeps other servers from the folder.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What a writer goes on from.
@@ -74,7 +73,7 @@ pub(super) struct Place {
     pub(super) number: u64,
     pub(super) tip: Tip,
     pub(super) time: Time,
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 impl Writer {

@@ -68,7 +68,7 @@ fn the_unit_is_taken_and_gives_no_right_that_is_not_needed() {
     for (key, value) in [
         ("NoNewPrivileges", "yes"),
         ("ProtectSystem", "strict"),
-        ("DynamicUser", "yes"),
+        ("User", "prodrome"),
         ("MemoryDenyWriteExecute", "yes"),
         ("CapabilityBoundingSet", ""),
         ("StateDirectory", "prodrome"),
