@@ -6,6 +6,7 @@ mod callers;
 mod canaries;
 mod commands;
 mod life;
+mod marked;
 mod marks;
 mod records;
 mod site;
