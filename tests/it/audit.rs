@@ -338,5 +338,6 @@ fn a_full_file_system_refuses_and_recovers() {
         let verdict = check(folder.path());
         assert_eq!((verdict.fault, verdict.calls), (None, call + 1));
     });
-    assert!(mount("umount", &[place]));
+    // Lazily: the thread that flushes may still hold the last file.
+    assert!(mount("umount", &["-l", place]));
 }
