@@ -129,9 +129,13 @@ impl PublicKey {
 
     /// Whether `signature` is this key's over `message`.
     pub fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
-        let bytes = BASE64.decode(&signature.signature).ok();
+        signature.key_id == self.id && self.verifies_text(message, &signature.signature)
+    }
+
+    /// Whether `signature`, 64 bytes in base64, is this key's over `message`.
+    pub fn verifies_text(&self, message: &[u8], signature: &str) -> bool {
+        let bytes = BASE64.decode(signature).ok();
         let given = bytes.and_then(|bytes| ed25519_dalek::Signature::from_slice(&bytes).ok());
-        signature.key_id == self.id
-            && given.is_some_and(|given| self.key.verify_strict(message, &given).is_ok())
+        given.is_some_and(|given| self.key.verify_strict(message, &given).is_ok())
     }
 }

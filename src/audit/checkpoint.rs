@@ -4,16 +4,13 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use super::AuditError;
 use super::line::Tip;
 use crate::private_file;
 use crate::record::Time;
+use crate::signing::{PrivateKey, PublicKey};
 
 /// The latest checkpoint, beside the files of the log.
 pub(super) const FILE: &str = "checkpoint.json";
@@ -43,7 +40,7 @@ impl Checkpoint {
     }
 
     /// Whether the signature is by that key.
-    pub(super) fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+    pub(super) fn is_signed_by(&self, key: &PublicKey) -> bool {
         let tip = Tip { seq: self.seq, hash: self.hash.clone() };
         is_signature(key, &self.log, &tip, &self.time, self.signature.as_deref())
     }
@@ -65,21 +62,19 @@ impl Checkpoint {
 
 /// Whether `signature` is that key's over the state.
 pub(super) fn is_signature(
-    key: &VerifyingKey,
+    key: &PublicKey,
     log: &str,
     tip: &Tip,
     time: &str,
     signature: Option<&str>,
 ) -> bool {
-    let bytes = signature.and_then(|text| BASE64.decode(text).ok());
-    let signature = bytes.and_then(|bytes| Signature::from_slice(&bytes).ok());
     let message = Checkpoint::message(log, tip, time);
-    signature.is_some_and(|signature| key.verify_strict(message.as_bytes(), &signature).is_ok())
+    signature.is_some_and(|signature| key.verifies_text(message.as_bytes(), signature))
 }
 
 /// Makes the checkpoints of a log, signed where it has a key.
 pub(super) struct Sealer {
-    key: Option<SigningKey>,
+    key: Option<PrivateKey>,
     pub(super) log: String,
 }
 
@@ -90,15 +85,14 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    pub(super) fn new(key: Option<SigningKey>, log: String) -> Sealer {
+    pub(super) fn new(key: Option<PrivateKey>, log: String) -> Sealer {
         Sealer { key, log }
     }
 
     /// The signature over the state at `tip`; `None` without a key.
     pub(super) fn signature(&self, tip: &Tip, time: Time) -> Option<String> {
         let message = Checkpoint::message(&self.log, tip, &time.to_string());
-        let sign = |key: &SigningKey| BASE64.encode(key.sign(message.as_bytes()).to_bytes());
-        self.key.as_ref().map(sign)
+        self.key.as_ref().map(|key| key.sign(message.as_bytes()).signature)
     }
 
     /// Writes the checkpoint of the state at `tip` beside the log.
@@ -122,19 +116,16 @@ impl Sealer {
 ///
 /// # Errors
 /// A file that is not there, that others may read, or that holds no such key.
-pub(super) fn read_signing_key(path: &Path) -> Result<SigningKey, AuditError> {
+pub(super) fn read_signing_key(path: &Path) -> Result<PrivateKey, AuditError> {
     let bytes = private_file::read_secret(path).map_err(AuditError::io(path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    SigningKey::from_pkcs8_pem(&text)
-        .map_err(|_| AuditError::NoSigningKey { path: path.to_owned() })
+    PrivateKey::parse(&bytes).map_err(|_| AuditError::NoSigningKey { path: path.to_owned() })
 }
 
 /// Reads a public key to verify with (PEM, as `openssl pkey -pubout` writes it).
 ///
 /// # Errors
 /// A file that is not there, or that holds no such key.
-pub(super) fn read_public_key(path: &Path) -> Result<VerifyingKey, AuditError> {
-    let text = fs::read_to_string(path).map_err(AuditError::io(path))?;
-    VerifyingKey::from_public_key_pem(&text)
-        .map_err(|_| AuditError::NoPublicKey { path: path.to_owned() })
+pub(super) fn read_public_key(path: &Path) -> Result<PublicKey, AuditError> {
+    let bytes = fs::read(path).map_err(AuditError::io(path))?;
+    PublicKey::parse(&bytes).map_err(|_| AuditError::NoPublicKey { path: path.to_owned() })
 }

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 
 use super::AuditError;
@@ -12,6 +11,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::folder;
 use super::key::Keys;
 use super::line::{FileHead, Head, Kind, LINE_BYTES_MAX, Tip, is_sealed};
+use crate::signing::PublicKey;
 
 /// What a log is checked against, beside its own chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ struct Spot {
 
 struct Reader {
     keys: Option<Keys>,
-    public_key: Option<VerifyingKey>,
+    public_key: Option<PublicKey>,
     checkpoint: Option<Checkpoint>,
     tip: Option<Tip>,
     before: Spot,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -12,10 +12,10 @@ use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
 use prodrome::http::{self, Pages, Readiness};
 use prodrome::identity::{Identity, Rates, Tls};
-use prodrome::record::Time;
 use prodrome::registry::Models;
+use prodrome::rpc::{self, now, now_seconds};
 use prodrome::service::Service;
-use prodrome::{meters, rpc, telemetry};
+use prodrome::{meters, telemetry};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -89,7 +89,7 @@ async fn program() -> ExitCode {
 /// Tries what the settings name, and says what is wrong with it.
 fn check_config(settings: &Settings) -> ExitCode {
     let mut faults = Vec::new();
-    match Models::open(settings.models.registry()) {
+    match Models::open(settings.models.clone()) {
         Ok(models) => {
             let registry = models.current();
             faults.extend(registry.refused().iter().map(|refused| refused.error.to_string()));
@@ -115,10 +115,9 @@ struct Guards {
 }
 
 fn guards(settings: &Settings) -> anyhow::Result<Guards> {
-    let now_seconds = now().micros().div_euclid(1_000_000);
     let tls = match settings.tls.is_off() {
         true => None,
-        false => Some(Arc::new(Tls::open(&settings.tls, now_seconds)?)),
+        false => Some(Arc::new(Tls::open(&settings.tls, now_seconds())?)),
     };
     let identity = Identity::open(&settings.identity)?;
     let rates = match identity.is_anonymous() {
@@ -129,7 +128,7 @@ fn guards(settings: &Settings) -> anyhow::Result<Guards> {
 }
 
 async fn run(settings: Settings) -> anyhow::Result<()> {
-    let models = Models::open(settings.models.registry());
+    let models = Models::open(settings.models.clone());
     let models = Arc::new(models.context("the models cannot be loaded")?);
     let Guards { tls, identity, rates } = guards(&settings)?;
     warn_of_open_doors(&settings, &identity);
@@ -210,7 +209,7 @@ async fn follow_guards(service: Arc<Service>, tls: Option<Arc<Tls>>) {
                 tracing::error!(%fault, "not read again: what was in force stays");
             }
             let Some(tls) = tls else { return };
-            match tls.reload(now().micros().div_euclid(1_000_000)) {
+            match tls.reload(now_seconds()) {
                 Ok(true) => tracing::info!("new connections get the new certificate"),
                 Ok(false) => {}
                 Err(fault) => tracing::error!(%fault, "the certificate stays as it was"),
@@ -235,12 +234,6 @@ fn warn_of_open_doors(settings: &Settings, identity: &Identity) {
     if settings.audit.is_none() {
         eprintln!("warning: nobody records who asks for scores: set `audit.folder`");
     }
-}
-
-/// The wall clock; a clock set before 1970 counts as 1970.
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

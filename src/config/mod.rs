@@ -23,11 +23,12 @@ pub use crate::strict_toml::SettingFault;
 pub use arguments::{Arguments, Errand};
 pub use error::{ConfigError, Fault};
 pub use limits::LimitsSettings;
-pub use sections::{ListenSettings, ModelsSettings};
+pub use sections::ListenSettings;
 
 use crate::audit::{AuditError, AuditSettings};
 use crate::http::HttpSettings;
 use crate::identity::{IdentitySettings, RateSettings, TlsSettings};
+use crate::registry::ModelSettings;
 use crate::rpc::Limits;
 use crate::telemetry::TelemetrySettings;
 use layer::{Layer, Origin};
@@ -37,7 +38,7 @@ use layer::{Layer, Origin};
 #[serde(default, deny_unknown_fields)]
 struct Sections {
     listen: ListenSettings,
-    models: ModelsSettings,
+    models: ModelSettings,
     limits: LimitsSettings,
     tls: TlsSettings,
     identity: IdentitySettings,
@@ -51,7 +52,7 @@ struct Sections {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: ListenSettings,
-    pub models: ModelsSettings,
+    pub models: ModelSettings,
     pub limits: Limits,
     pub tls: TlsSettings,
     pub identity: IdentitySettings,

@@ -1,12 +1,10 @@
-//! The sections that are the server's own: where it listens, and which models it serves.
+//! The section that is the server's own: where it listens.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::SettingFault;
-use crate::registry::{ModelSettings, VERSIONS_KEPT};
 
 /// The section `[listen]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,48 +40,5 @@ impl ListenSettings {
             self.address
         );
         Err(vec![SettingFault { key: "address", reason }])
-    }
-}
-
-/// The section `[models]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelsSettings {
-    /// Folder of the models.
-    pub folder: PathBuf,
-    /// Files of further concepts, the site's own.
-    pub concepts: Vec<PathBuf>,
-    /// Serve demonstration versions, fitted on a simulated population, where a task has one.
-    pub demo: bool,
-    /// Public keys (PEM): with any, only versions and stages that one of them signed count.
-    pub require_signature: Vec<PathBuf>,
-    /// A file with the ids of keys that count no more, one a line.
-    pub revoked_keys: Option<PathBuf>,
-    /// How many versions of a task are loaded beside the one in service, at most.
-    pub versions_kept: usize,
-    /// How often the folder is looked at for changes.
-    pub reload_seconds: u64,
-}
-
-impl Default for ModelsSettings {
-    fn default() -> ModelsSettings {
-        ModelsSettings {
-            folder: "models".into(),
-            concepts: Vec::new(),
-            demo: false,
-            require_signature: Vec::new(),
-            revoked_keys: None,
-            versions_kept: VERSIONS_KEPT,
-            reload_seconds: 5,
-        }
-    }
-}
-
-impl ModelsSettings {
-    /// What the registry is told.
-    pub fn registry(&self) -> ModelSettings {
-        let ModelsSettings { folder, concepts, demo, .. } = self.clone();
-        let ModelsSettings { require_signature, revoked_keys, versions_kept, .. } = self.clone();
-        ModelSettings { folder, concepts, demo, require_signature, revoked_keys, versions_kept }
     }
 }

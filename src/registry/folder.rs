@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::RegistryError;
 use super::signature::SIGNATURE;
 use crate::bundle::Files;
+use crate::private_file;
 
 /// The most files a version folder may hold.
 pub(super) const FILES_MAX: usize = 64;
@@ -199,5 +200,5 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
 }
 
 fn sync_folder(path: &Path) -> Result<(), RegistryError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(RegistryError::io(path))
+    private_file::sync_folder(path).map_err(RegistryError::io(path))
 }

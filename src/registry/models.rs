@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::look::Look;
@@ -11,8 +12,9 @@ use super::report::ReloadReport;
 use super::snapshot::{Refused, Registry};
 use super::{RegistryError, VERSIONS_KEPT, load};
 
-/// Where the models are, and which of them may be in service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The section `[models]`: where the models are, and which of them may be in service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
     /// The models folder.
     pub folder: PathBuf,
@@ -28,19 +30,28 @@ pub struct ModelSettings {
     pub revoked_keys: Option<PathBuf>,
     /// How many versions of a task are loaded beside the one in service, at most.
     pub versions_kept: usize,
+    /// How often whoever serves the models looks whether the folder has changed.
+    pub reload_seconds: u64,
 }
 
-impl ModelSettings {
-    /// The stable versions of a folder, with two more of each task.
-    pub fn new(folder: &Path) -> ModelSettings {
+impl Default for ModelSettings {
+    fn default() -> ModelSettings {
         ModelSettings {
-            folder: folder.to_owned(),
+            folder: "models".into(),
             concepts: Vec::new(),
             demo: false,
             require_signature: Vec::new(),
             revoked_keys: None,
             versions_kept: VERSIONS_KEPT,
+            reload_seconds: 5,
         }
+    }
+}
+
+impl ModelSettings {
+    /// The stable versions of a folder, with two more of each task.
+    pub fn new(folder: &Path) -> ModelSettings {
+        ModelSettings { folder: folder.to_owned(), ..ModelSettings::default() }
     }
 
     /// The files that matter to all tasks.

@@ -144,10 +144,11 @@ impl Desk {
         let path = request.uri().path();
         let method = Method::of_path(path);
         let name = Name { label: meters::method_label(path), is_quiet: is_unlimited(path) };
-        let is_stream = method == Some(Method::ScoreStream) || path == WATCH;
-        let limit = self.limit(request.headers(), is_stream);
+        let is_stream = method == Some(Method::ScoreStream);
+        let is_endless = is_stream || path == WATCH;
+        let limit = self.limit(request.headers(), is_endless);
         let end_by = limit.and_then(|limit| began.checked_add(limit));
-        let taken_by = end_by.filter(|_| !is_stream).map(|end_by| end_by + ANSWER_MAX);
+        let taken_by = end_by.filter(|_| !is_endless).map(|end_by| end_by + ANSWER_MAX);
         let open = Arc::new(peer.traffic.call(taken_by));
         let counted = meters::process().call(name.label);
         let place = request.headers().get("traceparent").and_then(|text| text.to_str().ok());
@@ -155,9 +156,9 @@ impl Desk {
         let trace_id = place.map(Traceparent::trace_id);
         let recorded =
             method.and_then(|method| self.service.record(id.0, method, trace_id, clock::now));
-        let is_long = is_stream && path != WATCH;
-        let wait = if is_long { self.limits.idle_max } else { self.limits.body_max };
-        let request = request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_long));
+        let wait = if is_stream { self.limits.idle_max } else { self.limits.body_max };
+        let request =
+            request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_stream));
         let begun = Begun { method, end_by, recorded: recorded.clone(), trace_id };
         let span = trace::call_span(name.label, place);
         let answered = self.admitted(request, &peer, begun, limit, name.is_quiet);
@@ -183,10 +184,10 @@ impl Desk {
     }
 
     /// The time that a call has, by what its caller says and what the server allows.
-    fn limit(&self, headers: &HeaderMap, is_stream: bool) -> Option<Duration> {
+    fn limit(&self, headers: &HeaderMap, is_endless: bool) -> Option<Duration> {
         let given = deadline::of(headers);
         let call_max = self.limits.call_max;
-        if is_stream { given } else { Some(given.map_or(call_max, |given| given.min(call_max))) }
+        if is_endless { given } else { Some(given.map_or(call_max, |given| given.min(call_max))) }
     }
 
     /// Answers a call that finds a place, and whose caller is known.

@@ -32,6 +32,7 @@ mod wire;
 
 #[doc(hidden)]
 pub use bare::{read_record, score_message};
+pub use clock::{now, now_seconds};
 pub use health::health_name;
 pub use limits::Limits;
 pub use server::{ServeError, serve, serve_encrypted};
