@@ -46,6 +46,7 @@ pub mod bundle;
 pub mod command;
 pub mod config;
 pub mod feature;
+pub mod flag;
 pub mod http;
 pub mod identity;
 pub mod import;

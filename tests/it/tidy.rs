@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 26] = [
+const RANKS: [(&str, u32); 28] = [
     ("page", 0),
     ("private_file", 0),
     ("signing", 0),
@@ -23,10 +23,12 @@ const RANKS: [(&str, u32); 26] = [
     ("score", 7),
     ("train", 7),
     ("simulate", 7),
+    ("flag", 7),
     ("import", 8),
     ("registry", 8),
     ("identity", 8),
     ("audit", 8),
+    ("flag_store", 8),
     ("service", 9),
     ("command", 9),
     ("rpc", 10),
@@ -39,7 +41,7 @@ const RANKS: [(&str, u32); 26] = [
 const LINES_MAX: usize = 400;
 
 /// Words that only the named rooms may use in code.
-const RESERVED: [(&str, &[&str]); 26] = [
+const RESERVED: [(&str, &[&str]); 27] = [
     ("tonic:", &["rpc"]),
     ("tonic_", &["rpc"]),
     ("prost", &["rpc"]),
@@ -50,6 +52,7 @@ const RESERVED: [(&str, &[&str]); 26] = [
     ("rustls", &["identity", "rpc", "http"]),
     ("x509_parser", &["identity"]),
     ("ureq", &["identity"]),
+    ("sqlx", &["flag_store"]),
     ("figment", &["config"]),
     // The names and labels of what is counted stand in one place, where their number is bounded.
     ("metrics_exporter_prometheus", &["meters"]),
