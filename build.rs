@@ -5,8 +5,12 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 3] =
-    ["prodrome/v1/history.proto", "prodrome/v1/scoring.proto", "prodrome/v1/catalog.proto"];
+const FILES: [&str; 4] = [
+    "prodrome/v1/history.proto",
+    "prodrome/v1/scoring.proto",
+    "prodrome/v1/catalog.proto",
+    "prodrome/v1/flags.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");

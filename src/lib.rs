@@ -47,6 +47,7 @@ pub mod command;
 pub mod config;
 pub mod feature;
 pub mod flag;
+pub mod flag_store;
 pub mod http;
 pub mod identity;
 pub mod import;

@@ -17,16 +17,24 @@ pub enum Method {
     ListModels,
     GetModelCard,
     ReloadModels,
+    ListFlags,
+    UpdateFlag,
+    WatchFlags,
+    RecordFeedback,
 }
 
 impl Method {
     /// All methods.
-    pub const ALL: [Method; 5] = [
+    pub const ALL: [Method; 9] = [
         Method::Score,
         Method::ScoreStream,
         Method::ListModels,
         Method::GetModelCard,
         Method::ReloadModels,
+        Method::ListFlags,
+        Method::UpdateFlag,
+        Method::WatchFlags,
+        Method::RecordFeedback,
     ];
 
     /// The method at an HTTP path such as `/prodrome.v1.RiskScoring/Score`.
@@ -44,6 +52,10 @@ impl Method {
             Method::ListModels => "ListModels",
             Method::GetModelCard => "GetModelCard",
             Method::ReloadModels => "ReloadModels",
+            Method::ListFlags => "ListFlags",
+            Method::UpdateFlag => "UpdateFlag",
+            Method::WatchFlags => "WatchFlags",
+            Method::RecordFeedback => "RecordFeedback",
         }
     }
 
@@ -52,12 +64,22 @@ impl Method {
         match self {
             Method::Score | Method::ScoreStream => "RiskScoring",
             Method::ListModels | Method::GetModelCard | Method::ReloadModels => "ModelCatalog",
+            Method::ListFlags
+            | Method::UpdateFlag
+            | Method::WatchFlags
+            | Method::RecordFeedback => "RiskFlags",
         }
     }
 
     /// Whether a call brings or shows a patient's record: such calls are audited.
     pub fn touches_patients(self) -> bool {
-        matches!(self, Method::Score | Method::ScoreStream)
+        matches!(self, Method::Score | Method::ScoreStream) || self.is_about_flags()
+    }
+
+    /// Whether a call is about what the server keeps, where one's scope says what there is to see; of
+    /// the others, which bring a record with them, it says whether they may go on.
+    pub fn is_about_flags(self) -> bool {
+        self.service() == "RiskFlags"
     }
 }
 

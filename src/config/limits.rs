@@ -43,6 +43,8 @@ pub struct LimitsSettings {
     pub score_streams_max: u64,
     /// Requests of streams in work at once, in the whole process.
     pub stream_items_at_once: u64,
+    /// Watches of flags, in the whole process.
+    pub flag_watches_max: u64,
     /// Between saying NOT_SERVING and closing the door.
     pub notice_milliseconds: u64,
     /// For open calls to end after a shutdown began; then they are cut.
@@ -71,6 +73,7 @@ impl Default for LimitsSettings {
             queue_milliseconds: milliseconds(limits.queue_max),
             score_streams_max: whole(limits.score_streams_max),
             stream_items_at_once: whole(limits.stream_items_at_once),
+            flag_watches_max: whole(limits.flag_watches_max),
             notice_milliseconds: milliseconds(limits.notice),
             drain_seconds: limits.drain_max.as_secs(),
         }
@@ -83,7 +86,7 @@ const DAY_SECONDS: u64 = 24 * HOUR_SECONDS;
 impl LimitsSettings {
     /// The least and the most of each setting: room for every real site, none for a slip of the
     /// keyboard that makes a limit no limit.
-    fn ranges(&self) -> [(&'static str, u64, u64, u64); 18] {
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 19] {
         [
             ("connections_max", self.connections_max, 1, 100_000),
             ("streams_max", self.streams_max, 1, 10_000),
@@ -102,6 +105,7 @@ impl LimitsSettings {
             ("queue_milliseconds", self.queue_milliseconds, 1, 60_000),
             ("score_streams_max", self.score_streams_max, 1, 10_000),
             ("stream_items_at_once", self.stream_items_at_once, 1, 1_024),
+            ("flag_watches_max", self.flag_watches_max, 1, 10_000),
             ("notice_milliseconds", self.notice_milliseconds, 0, 60_000),
             ("drain_seconds", self.drain_seconds, 0, HOUR_SECONDS),
         ]
@@ -141,6 +145,7 @@ impl LimitsSettings {
             queue_max: Duration::from_millis(self.queue_milliseconds),
             score_streams_max: count(self.score_streams_max),
             stream_items_at_once: count(self.stream_items_at_once),
+            flag_watches_max: count(self.flag_watches_max),
             notice: Duration::from_millis(self.notice_milliseconds),
             drain_max: seconds(self.drain_seconds),
         })

@@ -19,6 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Sufficiency;
 use crate::record::Time;
 
 /// Where a flag stands between being raised and being over.
@@ -131,9 +132,9 @@ pub struct Flag {
     pub scored_time: Time,
     /// The latest fact that the last score could use.
     pub history_used_until: Option<Time>,
-    /// How far the record suffices: `A` to `D`, of the last score. With `D` the last score gave no
-    /// probability, and the one shown is an older one.
-    pub sufficiency: char,
+    /// How far the record sufficed for the last score. With `D` that gave no probability, and the one
+    /// shown is an older one.
+    pub sufficiency: Sufficiency,
     pub model_version: String,
     pub bundle_digest: String,
     pub reasons: Vec<FlagReason>,

@@ -25,12 +25,17 @@ impl Reach {
 
     /// Whether the flag is within it.
     pub fn holds(&self, flag: &Flag) -> bool {
-        self.rows.iter().any(|row| row.holds(&flag.task, &flag.place))
+        self.covers(&flag.task, &flag.place)
+    }
+
+    /// Whether flags of `task` at `place` are within it.
+    pub fn covers(&self, task: &str, place: &Place) -> bool {
+        self.rows.iter().any(|row| row.covers(task, place))
     }
 }
 
 impl ReachRow {
-    fn holds(&self, task: &str, place: &Place) -> bool {
+    fn covers(&self, task: &str, place: &Place) -> bool {
         let is_in = |allowed: &Option<Vec<String>>, own: Option<&str>| match allowed {
             None => true,
             Some(allowed) => own.is_some_and(|own| allowed.iter().any(|name| name == own)),

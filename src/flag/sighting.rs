@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::FlagReason;
+use crate::bundle::{Sufficiency, TierCut};
 use crate::record::Time;
 
 /// Where a patient is in care; who may see the flag goes by it.
@@ -26,15 +27,14 @@ pub struct Sighting {
     pub horizon_days: u32,
     /// Calibrated probability (0 to 1); `None` where the record does not suffice (grade D).
     pub probability: Option<f64>,
-    /// Where each tier begins, from the highest to the lowest: name and probability.
-    pub cuts: Vec<(String, f64)>,
+    /// Where each tier begins, from the highest to the lowest.
+    pub cuts: Vec<TierCut>,
     /// Scored as if an open stay were over.
     pub is_provisional: bool,
     /// By a model of simulated patients.
     pub is_synthetic: bool,
     pub history_used_until: Option<Time>,
-    /// `A` to `D`.
-    pub sufficiency: char,
+    pub sufficiency: Sufficiency,
     pub model_version: String,
     pub bundle_digest: String,
     /// The largest shares first, as somebody sees them who may see no sensitive class.

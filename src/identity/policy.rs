@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::access::{Caller, Method, Purpose, Scope};
+use crate::flag;
 
 /// The longest reason for breaking the glass, in characters.
 const REASON_CHARS_MAX: usize = 500;
@@ -226,7 +227,9 @@ impl Policy {
                 }
             } else {
                 for_purpose(&mut left, ask)?;
-                within_scope(&mut left, caller, ask)?;
+                if !method.is_about_flags() {
+                    within_scope(&mut left, caller, ask)?;
+                }
             }
         }
         let refused =
@@ -304,6 +307,29 @@ impl Permit {
         classes.sort_unstable();
         classes.dedup();
         Some(classes)
+    }
+
+    /// The flags that it lets a caller with this scope see. Who breaks the glass sees those of every
+    /// place.
+    pub fn flag_reach(&self, scope: &Scope) -> flag::Reach {
+        let Rules::Rows { rows, .. } = &*self.rules else { return flag::Reach::everything() };
+        let own = self.rows.iter().filter_map(|at| rows.get(usize::from(*at)));
+        let rows = own.map(|row| {
+            let tasks = match &row.tasks {
+                Tasks::All => None,
+                Tasks::Named(names) => Some(names.clone()),
+            };
+            let mut reach = flag::ReachRow { tasks, ..flag::ReachRow::default() };
+            match row.reach {
+                _ if self.break_glass => {}
+                Reach::Facility => reach.facilities.clone_from(&scope.facilities),
+                Reach::Unit => reach.units.clone_from(&scope.units),
+                Reach::Team => reach.teams.clone_from(&scope.teams),
+                Reach::Any => {}
+            }
+            reach
+        });
+        flag::Reach { rows: rows.collect() }
     }
 
     fn allowing(&self, task: &str) -> impl Iterator<Item = &Row> {

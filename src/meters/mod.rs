@@ -80,6 +80,9 @@ pub struct Meters {
     data_issues: Family<Counter, 1>,
     panics: Counter,
     audit_failures: Counter,
+    flag_failures: Counter,
+    flags: Family<Counter, 1>,
+    flags_held: Family<Counter, 1>,
     break_glass: Counter,
     reload_failures: Counter,
 }
@@ -112,10 +115,10 @@ impl Meters {
             calls: Family::new(
                 names::CALLS,
                 ["method", "code"],
-                9 * Outcome::ALL.len(),
+                13 * Outcome::ALL.len(),
                 self::counter,
             ),
-            durations: Family::new(names::CALL_DURATION, ["method"], 10, histogram),
+            durations: Family::new(names::CALL_DURATION, ["method"], 14, histogram),
             in_flight: gauge(names::CALLS_IN_FLIGHT),
             connections: gauge(names::CONNECTIONS),
             sheds: Family::new(names::SHEDS, ["reason"], 16, self::counter),
@@ -124,6 +127,9 @@ impl Meters {
             data_issues: Family::new(names::DATA_ISSUES, ["kind"], 24, self::counter),
             panics: counter(names::PANICS),
             audit_failures: counter(names::AUDIT_FAILURES),
+            flag_failures: counter(names::FLAG_FAILURES),
+            flags: Family::new(names::FLAGS, ["change"], 16, self::counter),
+            flags_held: Family::new(names::FLAGS_HELD, ["reason"], 12, self::counter),
             break_glass: counter(names::BREAK_GLASS),
             reload_failures: counter(names::RELOAD_FAILURES),
             recorder,
@@ -177,6 +183,21 @@ impl Meters {
     /// The access log did not take a record in time.
     pub fn audit_failed(&self) {
         self.audit_failures.increment(1);
+    }
+
+    /// A score changed a flag; `change` is the stable name of the kind.
+    pub fn flag_changed(&self, change: &'static str) {
+        self.flags.with(&self.recorder, [change], |flags| flags.increment(1));
+    }
+
+    /// A high score raised no flag; `reason` is its stable name.
+    pub fn flag_held(&self, reason: &'static str) {
+        self.flags_held.with(&self.recorder, [reason], |flags| flags.increment(1));
+    }
+
+    /// The store of the flags could not be written.
+    pub fn flags_failed(&self) {
+        self.flag_failures.increment(1);
     }
 
     /// A call was let through by break-glass.

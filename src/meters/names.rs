@@ -13,6 +13,9 @@ pub(super) const SCORES: &str = "prodrome_scores_total";
 pub(super) const NOT_ELIGIBLE: &str = "prodrome_not_eligible_total";
 pub(super) const DATA_ISSUES: &str = "prodrome_data_issues_total";
 pub(super) const AUDIT_FAILURES: &str = "prodrome_audit_failures_total";
+pub(super) const FLAG_FAILURES: &str = "prodrome_flag_failures_total";
+pub(super) const FLAGS: &str = "prodrome_flag_changes_total";
+pub(super) const FLAGS_HELD: &str = "prodrome_flags_held_total";
 pub(super) const BREAK_GLASS: &str = "prodrome_break_glass_total";
 pub(super) const RELOAD_FAILURES: &str = "prodrome_reload_failures_total";
 
@@ -21,7 +24,7 @@ pub(super) const RELOAD_FAILURES: &str = "prodrome_reload_failures_total";
 const DURATION_SECONDS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-const COUNTERS: [(&str, &str); 9] = [
+const COUNTERS: [(&str, &str); 12] = [
     (CALLS, "Calls answered, by method and gRPC code"),
     (SHEDS, "Calls and connections refused, by what there was too much of"),
     (PANICS, "Calls that ended in a panic"),
@@ -29,6 +32,9 @@ const COUNTERS: [(&str, &str); 9] = [
     (NOT_ELIGIBLE, "Answers that the patient is not one of those the task is about"),
     (DATA_ISSUES, "Entries of records that were left out or taken with a doubt, by kind"),
     (AUDIT_FAILURES, "Records that the access log did not take in time"),
+    (FLAG_FAILURES, "Scores whose flags could not be recorded"),
+    (FLAGS, "Changes of flags by scores, by kind"),
+    (FLAGS_HELD, "High scores that raised no flag, by reason"),
     (BREAK_GLASS, "Calls by break-glass"),
     (RELOAD_FAILURES, "Model versions refused at a reload"),
 ];

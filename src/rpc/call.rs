@@ -145,7 +145,7 @@ impl Desk {
         let method = Method::of_path(path);
         let name = Name { label: meters::method_label(path), is_quiet: is_unlimited(path) };
         let is_stream = method == Some(Method::ScoreStream);
-        let is_endless = is_stream || path == WATCH;
+        let is_endless = is_stream || method == Some(Method::WatchFlags) || path == WATCH;
         let limit = self.limit(request.headers(), is_endless);
         let end_by = limit.and_then(|limit| began.checked_add(limit));
         let taken_by = end_by.filter(|_| !is_endless).map(|end_by| end_by + ANSWER_MAX);

@@ -34,18 +34,28 @@ const OUTSIDE: &str = "outside the years 1800 to 2299";
 
 /// Faults found so far; at most `MAX`, so that a bad request gets a short answer.
 #[derive(Debug, Default)]
-struct Faults(Vec<Violation>);
+pub(super) struct Faults(Vec<Violation>);
 
 impl Faults {
     const MAX: usize = 20;
 
-    fn at(&mut self, path: impl FnOnce() -> String, reason: &'static str) {
+    /// # Errors
+    /// The faults found, where there are any.
+    pub(super) fn end(self) -> Result<(), Vec<Violation>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+
+    pub(super) fn at(&mut self, path: impl FnOnce() -> String, reason: &'static str) {
         if self.0.len() < Faults::MAX {
             self.0.push(Violation { path: path(), reason });
         }
     }
 
-    fn time(&mut self, given: Option<Timestamp>, path: impl Fn() -> String) -> Option<Time> {
+    pub(super) fn time(
+        &mut self,
+        given: Option<Timestamp>,
+        path: impl Fn() -> String,
+    ) -> Option<Time> {
         let Timestamp { seconds, nanos } = given?;
         if !(0..NANOS_PER_SECOND).contains(&nanos) {
             self.at(path, "nanos outside 0 to 999999999");
@@ -60,7 +70,7 @@ impl Faults {
         time
     }
 
-    fn name(&mut self, name: &str, path: impl Fn() -> String) {
+    pub(super) fn name(&mut self, name: &str, path: impl Fn() -> String) {
         if name.len() > NAME_BYTES_MAX {
             self.at(&path, "longer than 128 bytes");
         }
@@ -80,11 +90,12 @@ pub(super) fn score_request(
 ) -> Result<(String, Origin, ScoreRequest), Vec<Violation>> {
     let mut given = Given::default();
     given.read(request).map_err(|unreadable| vec![unreadable.into()])?;
-    let Given { request_id, record, tasks, prediction_time, options } = given;
+    let Given { request_id, record, tasks, prediction_time, options, team } = given;
     let mut faults = Faults::default();
     faults.name(request_id, || "request_id".into());
     let tasks = task_refs(&tasks, &mut faults);
     let prediction_time = faults.time(prediction_time, || "prediction_time".into());
+    faults.name(team, || "team".into());
     let options = score_options(&options, &mut faults);
     let (origin, record) = match record {
         Some(Source::History(given)) => (Origin::History, given.record(&mut faults)),
@@ -101,7 +112,8 @@ pub(super) fn score_request(
         return Err(faults.0);
     }
     let request_id = request_id.to_owned();
-    Ok((request_id, origin, ScoreRequest { record, tasks, prediction_time, options }))
+    let team = Some(team.to_owned()).filter(|team| !team.is_empty());
+    Ok((request_id, origin, ScoreRequest { record, tasks, prediction_time, options, team }))
 }
 
 /// A request as it is given, but for the entries of its history, which are taken in as they come.
@@ -112,6 +124,7 @@ struct Given<'a> {
     tasks: Vec<given::TaskRef<'a>>,
     prediction_time: Option<Timestamp>,
     options: given::ScoreOptions,
+    team: &'a str,
 }
 
 enum Source<'a> {
@@ -136,6 +149,7 @@ impl<'a> Given<'a> {
                 4 => self.tasks.push(given::TaskRef::read(field, "tasks")?),
                 5 => given::timestamp(field, "prediction_time", &mut self.prediction_time)?,
                 6 => self.options.add(field, "options")?,
+                7 => self.team = field.text("team")?,
                 _ => field.unknown()?,
             }
         }
@@ -178,7 +192,7 @@ pub(super) fn task_ref(given: &given::TaskRef<'_>) -> Result<TaskRef, Vec<Violat
 }
 
 fn score_options(given: &given::ScoreOptions, faults: &mut Faults) -> ScoreOptions {
-    let given::ScoreOptions { max_reasons, no_reasons } = *given;
+    let given::ScoreOptions { max_reasons, no_reasons, no_flag } = *given;
     if max_reasons > REASONS_MAX {
         faults.at(|| "options.max_reasons".into(), "more than 50");
     }
@@ -187,7 +201,7 @@ fn score_options(given: &given::ScoreOptions, faults: &mut Faults) -> ScoreOptio
         (false, 0) => REASONS_DEFAULT,
         (false, some) => some,
     };
-    ScoreOptions { reasons_max: reasons_max as usize }
+    ScoreOptions { reasons_max: reasons_max as usize, no_flag }
 }
 
 /// A history while it is read.

@@ -20,6 +20,7 @@ pub(super) struct TaskRef<'a> {
 pub(super) struct ScoreOptions {
     pub(super) max_reasons: u32,
     pub(super) no_reasons: bool,
+    pub(super) no_flag: bool,
 }
 
 /// `prodrome.v1.Period`.
@@ -145,6 +146,7 @@ impl ScoreOptions {
             match field.number {
                 1 => self.max_reasons = field.uint32("max_reasons")?,
                 2 => self.no_reasons = field.bool("no_reasons")?,
+                5 => self.no_flag = field.bool("no_flag")?,
                 _ => field.unknown()?,
             }
             Ok(())

@@ -40,6 +40,8 @@ pub struct Limits {
     pub score_streams_max: usize,
     /// Requests of streams in work at once, in the whole process: single calls go before.
     pub stream_items_at_once: usize,
+    /// Watches of flags, in the whole process.
+    pub flag_watches_max: usize,
     /// Time between saying NOT_SERVING and closing the door, so that balancers hear of it first.
     pub notice: Duration,
     /// Time for open calls to end after a shutdown began; then they are cut.
@@ -65,6 +67,7 @@ impl Default for Limits {
             queue_max: Duration::from_millis(40),
             score_streams_max: 64,
             stream_items_at_once: 2,
+            flag_watches_max: 64,
             notice: Duration::from_millis(500),
             drain_max: Duration::from_secs(25),
         }

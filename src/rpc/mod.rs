@@ -14,6 +14,8 @@ mod codec;
 mod connection;
 mod deadline;
 mod entries;
+mod flag_message;
+mod flags;
 mod from_wire;
 mod given;
 mod health;

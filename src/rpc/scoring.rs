@@ -10,13 +10,14 @@ use tonic::{Request, Response, Status, Streaming};
 use super::admission::{Admission, Shed};
 use super::call::{Call, CallIds};
 use super::limits::Limits;
+use super::origin::Origin;
 use super::request::{ScoreRequest, ScoreStreamRequest};
 use super::serving::risk_scoring_server::RiskScoring;
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
 use crate::meters;
 use crate::record::Violation;
 use crate::registry::Registry;
-use crate::service::Service;
+use crate::service::{ScoreResponse, Service, Sightings};
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
@@ -104,12 +105,19 @@ impl Scoring {
         if entries > self.limits.events_max + self.limits.events_max / ENCOUNTERS_SHARE {
             return Err(too_many_entries(&request));
         }
-        if entries <= INLINE_ENTRIES_MAX {
+        let scored = if entries <= INLINE_ENTRIES_MAX {
             let began = Instant::now();
             let scored = score(&self.service, asker, request);
             self.admission.took(began.elapsed());
-            return scored;
-        }
+            scored?
+        } else {
+            self.score_large(asker, request).await?
+        };
+        self.flagged(scored).await
+    }
+
+    /// Scores a large record in its turn.
+    async fn score_large(&self, asker: &Asker, request: ScoreRequest) -> Result<Scored, Status> {
         let _place = place(&self.large_places, meters::Shed::LargeRecords)?;
         // Who waits here and is given up, by a deadline or the caller, is never scored.
         let turn = Arc::clone(&self.large).acquire_owned().await;
@@ -120,6 +128,22 @@ impl Scoring {
         });
         scored.await.unwrap_or_else(|_| Err(status::internal("ended")))
     }
+
+    /// The answer, once the flags that follow from it are on disk.
+    async fn flagged(&self, scored: Scored) -> Result<proto::ScoreResponse, Status> {
+        let Scored { request_id, origin, mut response, sightings } = scored;
+        let sighted = self.service.sight(sightings, &mut response, clock::now()).await;
+        sighted.map_err(|error| status::of(&error))?;
+        Ok(to_wire::score_response(request_id, response, &origin))
+    }
+}
+
+/// One request that has its scores.
+struct Scored {
+    request_id: String,
+    origin: Origin,
+    response: ScoreResponse,
+    sightings: Sightings,
 }
 
 /// A place that is free now.
@@ -155,7 +179,7 @@ fn score(
     service: &Service,
     Asker { call, registry }: &Asker,
     request: ScoreRequest,
-) -> Result<proto::ScoreResponse, Status> {
+) -> Result<Scored, Status> {
     call::guarded(|| {
         let is_bundle = request.is_bundle();
         let (request_id, origin, request) = from_wire::score_request(&request)
@@ -163,12 +187,15 @@ fn score(
         if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
             recorded.patient(&request.record.patient_id);
         }
-        let scored = service.score_for(registry, &call.visit, call.method, &request, clock::now());
+        let (visit, now) = (&call.visit, clock::now());
+        let scored = service.score_for(registry, visit, call.method, &request, now);
         let response = scored.map_err(|error| status::of(&origin.error(error)))?;
         if let Some(recorded) = &call.recorded {
             recorded.answered(&response);
         }
-        Ok(to_wire::score_response(request_id, response, &origin))
+        let sightings = service.sightings(registry, visit, &request, &response, now);
+        let sightings = sightings.map_err(|error| status::of(&origin.error(error)))?;
+        Ok(Scored { request_id, origin, response, sightings })
     })
 }
 

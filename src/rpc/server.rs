@@ -17,10 +17,12 @@ use tonic::service::Routes;
 use super::admission::Admission;
 use super::call::{CallIds, Desk};
 use super::catalog::Catalog;
+use super::flags::Flags;
 use super::health::Health;
 use super::limits::Limits;
 use super::scoring::Scoring;
 use super::serving::model_catalog_server::ModelCatalogServer;
+use super::serving::risk_flags_server::RiskFlagsServer;
 use super::serving::risk_scoring_server::RiskScoringServer;
 use super::{FILE_DESCRIPTOR_SET, connection};
 use crate::identity::Tls;
@@ -82,7 +84,8 @@ async fn serve_with(
     let admission = Admission::new(&limits, processors);
     let of_all = (Arc::clone(&service), limits, Arc::clone(&admission));
     let scoring = Scoring::new(of_all, draining.clone(), Arc::clone(&ids));
-    let routes = routes(scoring, Arc::clone(&service), &health, &limits)?;
+    let flags = Flags::new(Arc::clone(&service), limits, draining.clone());
+    let routes = routes(scoring, flags, Arc::clone(&service), &health, &limits)?;
     let of_all = (Arc::clone(&service), limits, admission);
     let desk = Arc::new(Desk::new(routes, of_all, ids, tls));
     let mut door = Door { desk, draining, connections: JoinSet::new(), silent: VecDeque::new() };
@@ -190,6 +193,7 @@ fn is_of_one_connection(kind: ErrorKind) -> bool {
 
 fn routes(
     scoring: Scoring,
+    flags: Flags,
     service: Arc<Service>,
     health: &Health,
     limits: &Limits,
@@ -203,6 +207,7 @@ fn routes(
     let scoring = RiskScoringServer::new(scoring);
     let catalog = ModelCatalogServer::new(Catalog::new(service));
     Ok(Routes::new(scoring.max_decoding_message_size(bytes_max))
+        .add_service(RiskFlagsServer::new(flags).max_decoding_message_size(bytes_max))
         .add_service(catalog.max_decoding_message_size(bytes_max))
         .add_service(health.server().max_decoding_message_size(NAME_BYTES_MAX))
         .add_service(reflection().build_v1()?.max_decoding_message_size(NAME_BYTES_MAX))

@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::admission::Shed;
 use super::proto;
+use crate::flag::InvalidUpdate;
 use crate::identity::AuthKind;
 use crate::meters;
 use crate::record::Violation;
@@ -15,6 +16,8 @@ use crate::service::ServiceError;
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "prodrome";
+const SNOOZE: &str = "must be after now and before the flag expires";
+const ASSIGNEE: &str = "must be 1 to 128 characters without control characters";
 
 /// A status with an `ErrorInfo` of `reason`, as every error of ours has one.
 pub(super) fn named(code: Code, message: &str, reason: &str) -> Status {
@@ -91,6 +94,16 @@ pub(super) fn draining() -> Status {
     named(Code::Unavailable, message, "DRAINING")
 }
 
+/// UNAVAILABLE for one who has watched long: the next call shows who it is.
+pub(super) fn watched_long() -> Status {
+    let message = "watch on with the last resume_token: a watch ends after a quarter of an hour";
+    named(Code::Unavailable, message, "WATCH_AGAIN")
+}
+
+fn at(path: &str, reason: &'static str) -> Violation {
+    Violation { path: path.to_owned(), reason }
+}
+
 /// What `status` says, as the error of one request of a stream.
 pub(super) fn of_item(status: &Status) -> proto::ScoreError {
     let details = status.get_error_details();
@@ -136,6 +149,16 @@ pub(super) fn of(error: &ServiceError) -> Status {
             shed(Shed { what: meters::Shed::CallerRate, retry_after: *wait })
         }
         ServiceError::NotRecorded(_) => named(Code::Unavailable, &message, "AUDIT_UNAVAILABLE"),
+        ServiceError::NoFlags => named(Code::Unimplemented, &message, "NO_FLAGS"),
+        ServiceError::UnknownFlag => named(Code::NotFound, &message, "UNKNOWN_FLAG"),
+        ServiceError::FlagChanged { .. } => named(Code::Aborted, &message, "FLAG_CHANGED"),
+        ServiceError::InvalidFlagUpdate(update) => match update {
+            InvalidUpdate::State { .. } => named(Code::FailedPrecondition, &message, "FLAG_STATE"),
+            InvalidUpdate::SnoozeTime => invalid(&[at("snooze.until", SNOOZE)]),
+            InvalidUpdate::Assignee => invalid(&[at("assign.assignee", ASSIGNEE)]),
+        },
+        ServiceError::PageToken(reason) => invalid(&[at("page_token", reason)]),
+        ServiceError::Flags(_) => named(Code::Unavailable, &message, "FLAGS_UNAVAILABLE"),
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
     }
 }

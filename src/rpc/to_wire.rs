@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 
-use super::{origin::Origin, proto};
+use super::{flag_message, origin::Origin, proto};
 use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
 use crate::registry::{Change, ReloadReport};
@@ -106,6 +106,7 @@ fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
         bundle_digest,
         synthetic_training_data,
         outcome,
+        flag,
     } = assessment;
     let outcome = match outcome {
         Answer::Score(given) => proto::assessment::Outcome::Score(score(*given, origin)),
@@ -120,6 +121,7 @@ fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
         bundle_digest,
         synthetic_training_data,
         outcome: Some(outcome),
+        flag: flag.map(flag_message::of_assessment),
     }
 }
 
@@ -127,6 +129,7 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
     let Score {
         index_time,
         history_used_until,
+        is_provisional: _,
         assumptions,
         probability,
         interval,
@@ -230,7 +233,7 @@ fn data_issue(issue: DataIssue, origin: &Origin) -> proto::DataIssue {
     }
 }
 
-fn timestamp(time: Time) -> Timestamp {
+pub(super) fn timestamp(time: Time) -> Timestamp {
     let micros = time.micros();
     Timestamp {
         seconds: micros.div_euclid(MICROS_PER_SECOND),

@@ -39,6 +39,8 @@ pub struct Score {
     pub index_time: Time,
     /// The latest time of a fact that the score could use.
     pub history_used_until: Option<Time>,
+    /// Whether the stay or contact that it stands at was still open.
+    pub is_provisional: bool,
     /// What was assumed, in words, such as that an open stay ended now.
     pub assumptions: Vec<String>,
     /// Calibrated probability of the outcome within the horizon; `None` when the data do not suffice.

@@ -36,6 +36,7 @@ pub fn score(
     let mut score = Score {
         index_time: index.time,
         history_used_until: latest_fact(&view),
+        is_provisional: index.standing != Standing::Over,
         assumptions,
         probability: None,
         interval: None,

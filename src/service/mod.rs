@@ -1,6 +1,7 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 mod catalog;
+mod flags;
 mod recorded;
 mod reload;
 mod visit;
@@ -11,11 +12,14 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
+pub use flags::{AssessmentFlag, Changes, Sightings};
 pub use recorded::Recorded;
 pub use visit::Visit;
 
 use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
+use crate::flag::InvalidUpdate;
+use crate::flag_store::{FlagStore, StoreError};
 use crate::identity::{AuthError, Denied, Identity, Rates};
 use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
@@ -35,10 +39,12 @@ pub struct TaskRef {
 }
 
 /// What the caller wants to see of a score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
     /// How many reasons at most; 0 for none.
     pub reasons_max: usize,
+    /// Neither raise nor change a flag.
+    pub no_flag: bool,
 }
 
 /// A call of `Service::score`.
@@ -50,6 +56,8 @@ pub struct ScoreRequest {
     /// Nothing after this is used; `None` for now.
     pub prediction_time: Option<Time>,
     pub options: ScoreOptions,
+    /// The team that follows the patient up.
+    pub team: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +76,8 @@ pub struct Assessment {
     /// Fitted on a simulated population: for showing and trying alone.
     pub synthetic_training_data: bool,
     pub outcome: Answer,
+    /// What it did to the patient's flag; `None` where it was to do nothing.
+    pub flag: Option<AssessmentFlag>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +114,19 @@ pub enum ServiceError {
     /// The version is in service, and its card cannot be read from disk any more.
     #[error("the card of task `{task}` version `{version}` cannot be read now")]
     CardUnreadable { task: String, version: String },
+    #[error("this server keeps no flags: set `flags.store`")]
+    NoFlags,
+    /// Also of one that the caller may not see.
+    #[error("no such flag")]
+    UnknownFlag,
+    #[error("the flag has changed since: it is at version {version} now; look again")]
+    FlagChanged { version: u64 },
+    #[error("{0}")]
+    InvalidFlagUpdate(InvalidUpdate),
+    #[error("page_token: {0}")]
+    PageToken(&'static str),
+    #[error("the flags cannot be read or written now")]
+    Flags(Arc<StoreError>),
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -116,6 +139,7 @@ pub struct Service {
     identity: Identity,
     rates: Option<Rates>,
     audit: Option<Arc<AuditLog>>,
+    flags: Option<Arc<FlagStore>>,
     /// Records that are not yet in the access log.
     open_records: Arc<AtomicUsize>,
 }
@@ -135,6 +159,7 @@ impl Service {
             identity: Identity::everybody(),
             rates: None,
             audit: None,
+            flags: None,
             open_records: Arc::default(),
         }
     }
@@ -171,12 +196,26 @@ impl Service {
         self.score_on(&self.models.current(), request, &request.tasks, now)
     }
 
-    /// Scores one patient for `tasks` by the models of `registry`.
+    /// Scores one patient for `tasks` by the models of `registry`, and counts what was answered.
     fn score_on(
         &self,
         registry: &Registry,
         request: &ScoreRequest,
         tasks: &[TaskRef],
+        now: Time,
+    ) -> Result<ScoreResponse, ServiceError> {
+        let response = self.score_with(registry, request, tasks, request.options, now)?;
+        count(&response, meters::process());
+        Ok(response)
+    }
+
+    /// Scores one patient for `tasks` as `options` say, whatever those of the request are.
+    fn score_with(
+        &self,
+        registry: &Registry,
+        request: &ScoreRequest,
+        tasks: &[TaskRef],
+        options: ScoreOptions,
         now: Time,
     ) -> Result<ScoreResponse, ServiceError> {
         let prediction_time = request.prediction_time.unwrap_or(now);
@@ -189,8 +228,7 @@ impl Service {
             let known_after = &bundle.task().params().known_after;
             let built = History::build(&request.record, bundle.concepts(), known_after)
                 .map_err(|error| ServiceError::Invalid(under_history(error.violations)))?;
-            let scored =
-                score(bundle, &built.history, prediction_time, request.options.reasons_max);
+            let scored = score(bundle, &built.history, prediction_time, options.reasons_max);
             let outcome = match scored {
                 Ok(score) => {
                     if score.explanation_failed {
@@ -208,12 +246,11 @@ impl Service {
                 bundle_digest: bundle.digest().to_owned(),
                 synthetic_training_data: bundle.manifest().is_synthetic(),
                 outcome,
+                flag: None,
             });
             add_issues(&mut data_issues, built.issues);
         }
-        let response = ScoreResponse { assessments, data_issues };
-        count(&response, meters::process());
-        Ok(response)
+        Ok(ScoreResponse { assessments, data_issues })
     }
 }
 

@@ -99,9 +99,22 @@ impl Service {
             break_glass: visit.break_glass.as_deref(),
             facility,
             unit,
+            team: request.team.as_deref(),
             ..Ask::new(method)
         };
-        let permit = self.identity.decide(&visit.caller, &ask).map_err(ServiceError::Denied)?;
+        self.permit_of_patients(visit, &ask)
+    }
+
+    /// Whether the visitor may call what is about patients.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack.
+    pub(super) fn permit_of_patients(
+        &self,
+        visit: &Visit,
+        ask: &Ask<'_>,
+    ) -> Result<Permit, ServiceError> {
+        let permit = self.identity.decide(&visit.caller, ask).map_err(ServiceError::Denied)?;
         if permit.break_glass {
             tracing::warn!(caller = visit.caller.name, "a caller broke the glass");
             meters::process().broke_glass();
@@ -111,7 +124,7 @@ impl Service {
 }
 
 /// Facility and unit of the latest encounter: where the patient is in care, as the record says.
-fn place(record: &Record) -> (Option<&str>, Option<&str>) {
+pub(super) fn place(record: &Record) -> (Option<&str>, Option<&str>) {
     let latest = record.encounters.iter().max_by_key(|encounter| encounter.start);
     let Some(latest) = latest else { return (None, None) };
     (latest.facility.as_deref(), latest.service.as_deref())

@@ -119,7 +119,8 @@ fn request(subject: &Subject, no_reasons: bool) -> proto::ScoreRequest {
         record: Some(score_request::Record::History(history(&subject.record))),
         tasks: Vec::new(),
         prediction_time: Some(timestamp(subject.label.unwrap().prediction_time)),
-        options: Some(proto::ScoreOptions { max_reasons: 50, no_reasons }),
+        options: Some(proto::ScoreOptions { max_reasons: 50, no_reasons, ..Default::default() }),
+        ..Default::default()
     }
 }
 

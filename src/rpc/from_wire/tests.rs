@@ -57,7 +57,7 @@ fn every_fault_is_named_by_its_path() {
 #[test]
 fn a_request_without_a_record_or_with_too_much_is_refused() {
     let tasks = vec![proto::TaskRef::default(); 65];
-    let options = Some(proto::ScoreOptions { max_reasons: 51, no_reasons: false });
+    let options = Some(proto::ScoreOptions { max_reasons: 51, ..Default::default() });
     let found = faults(proto::ScoreRequest { tasks, options, ..Default::default() });
     let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["tasks", "options.max_reasons", "history"]);
@@ -168,7 +168,9 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
         options: random.bool().then(|| proto::ScoreOptions {
             max_reasons: random.u32(0..60),
             no_reasons: random.bool(),
+            no_flag: random.bool(),
         }),
+        team: text(random),
     }
 }
 

@@ -1,0 +1,287 @@
+//! Flags: scores raise them, people answer them, and each sees those within reach.
+
+use std::sync::Arc;
+
+use super::{Answer, Assessment, ScoreOptions, ScoreRequest, ScoreResponse};
+use super::{Service, ServiceError, TaskRef, Visit, catalog};
+use crate::access::{Method, Purpose};
+use crate::bundle::TierCut;
+use crate::flag::{
+    Change, Feedback, Flag, FlagId, FlagPage, FlagQuery, FlagReason, FlagUpdate, Place, Reach,
+    Sighted, Sighting,
+};
+use crate::flag_store::{Event, FlagStore, OnFailure, StoreError};
+use crate::identity::Ask;
+use crate::meters;
+use crate::record::Time;
+use crate::registry::Registry;
+use crate::score::Score;
+
+/// How many reasons a flag keeps.
+const REASONS: usize = 5;
+
+/// What one score did to the patient's flag.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AssessmentFlag {
+    Seen(Sighted),
+    /// The store could not be written; the score stands.
+    NotRecorded,
+}
+
+/// The scores of one call that flags may follow from.
+#[derive(Debug, Default)]
+pub struct Sightings(Vec<Sighting>);
+
+/// Changes after a place in the order of all, and the place that is known up to now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changes {
+    pub changes: Vec<Change>,
+    pub known_to: u64,
+}
+
+impl Service {
+    /// The same with flags, kept in `store`.
+    #[must_use]
+    pub fn with_flags(self, store: Arc<FlagStore>) -> Service {
+        Service { flags: Some(store), ..self }
+    }
+
+    /// Whether the server keeps flags.
+    pub fn has_flags(&self) -> bool {
+        self.flags.is_some()
+    }
+
+    /// The store of the flags, to be tended and watched.
+    ///
+    /// # Errors
+    /// The server keeps none.
+    pub fn flag_store(&self) -> Result<&Arc<FlagStore>, ServiceError> {
+        self.flags.as_ref().ok_or(ServiceError::NoFlags)
+    }
+
+    /// What flags may follow from `response`: the scores by the models in service, unless the caller
+    /// wants none, or asks for research.
+    ///
+    /// # Errors
+    /// As of `score`, where reasons for a flag have to be found that the caller did not ask for.
+    pub fn sightings(
+        &self,
+        registry: &Registry,
+        visit: &Visit,
+        request: &ScoreRequest,
+        response: &ScoreResponse,
+        now: Time,
+    ) -> Result<Sightings, ServiceError> {
+        let Some(store) = &self.flags else { return Ok(Sightings::default()) };
+        if request.options.no_flag || visit.purpose == Some(Purpose::Research) {
+            return Ok(Sightings::default());
+        }
+        let mut found = Vec::new();
+        for assessment in &response.assessments {
+            let Answer::Score(score) = &assessment.outcome else { continue };
+            let bundle = catalog::find(registry, &assessment.task, None)?.bundle();
+            // Of the other versions none speaks for the service.
+            if bundle.digest() != assessment.bundle_digest {
+                continue;
+            }
+            let cuts = bundle.manifest().tiers.clone();
+            let time = request.prediction_time.unwrap_or(now);
+            let mut sighting = sighting(request, assessment, score, cuts, time);
+            let is_short = request.options.reasons_max < REASONS;
+            if is_short && store.rules().may_raise(&sighting) {
+                let version = Some(assessment.model_version.clone());
+                let task = TaskRef { task: assessment.task.clone(), version };
+                let options = ScoreOptions { reasons_max: REASONS, no_flag: true };
+                let explained = self.score_with(registry, request, &[task], options, now)?;
+                if let Some(Answer::Score(score)) =
+                    explained.assessments.first().map(|assessment| &assessment.outcome)
+                {
+                    sighting.reasons = reasons(score);
+                }
+            }
+            found.push(sighting);
+        }
+        Ok(Sightings(found))
+    }
+
+    /// Raises, keeps and clears what follows from `sightings`, and says so in `response`.
+    ///
+    /// # Errors
+    /// The store cannot be written, where the settings say that nothing is then answered.
+    pub async fn sight(
+        &self,
+        Sightings(sightings): Sightings,
+        response: &mut ScoreResponse,
+        now: Time,
+    ) -> Result<(), ServiceError> {
+        let Some(store) = self.flags.as_ref().filter(|_| !sightings.is_empty()) else {
+            return Ok(());
+        };
+        let seen: Vec<AssessmentFlag> = match store.sight(&sightings, now).await {
+            Ok(sighted) => sighted.into_iter().map(AssessmentFlag::Seen).collect(),
+            Err(error) => {
+                meters::process().flags_failed();
+                tracing::error!(%error, "flags cannot be recorded");
+                if store.on_failure() == OnFailure::Refuse {
+                    return Err(ServiceError::Flags(Arc::new(error)));
+                }
+                sightings.iter().map(|_| AssessmentFlag::NotRecorded).collect()
+            }
+        };
+        for (sighting, seen) in sightings.iter().zip(seen) {
+            if let AssessmentFlag::Seen(sighted) = &seen {
+                sighted.change.inspect(|change| meters::process().flag_changed(change.name()));
+                sighted.held.inspect(|held| meters::process().flag_held(held.name()));
+            }
+            let of_task = |assessment: &&mut Assessment| {
+                assessment.task == sighting.task
+                    && assessment.bundle_digest == sighting.bundle_digest
+            };
+            if let Some(assessment) = response.assessments.iter_mut().find(of_task) {
+                assessment.flag = Some(seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// The flags of `query` within the visitor's reach.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; a page token that does not belong to the query; the store.
+    pub async fn list_flags(
+        &self,
+        visit: &Visit,
+        query: &FlagQuery,
+        now: Time,
+    ) -> Result<FlagPage, ServiceError> {
+        let reach = self.flag_reach(visit, Method::ListFlags)?;
+        Ok(self.flag_store()?.list(query, &reach, now).await?)
+    }
+
+    /// One flag and what happened to it, the latest last.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; no such flag within reach; the store.
+    pub async fn flag(
+        &self,
+        visit: &Visit,
+        id: FlagId,
+    ) -> Result<(Flag, Vec<Event>), ServiceError> {
+        let reach = self.flag_reach(visit, Method::ListFlags)?;
+        let store = self.flag_store()?;
+        let flag = store.get(id, &reach).await?.ok_or(ServiceError::UnknownFlag)?;
+        Ok((flag, store.history(id, &reach).await?))
+    }
+
+    /// Changes a flag that is still as the visitor saw it.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; no such flag within reach; one that changed meanwhile, or that
+    /// cannot be changed so; the store.
+    pub async fn update_flag(
+        &self,
+        visit: &Visit,
+        id: FlagId,
+        version: u64,
+        update: &FlagUpdate,
+        now: Time,
+    ) -> Result<Flag, ServiceError> {
+        let reach = self.flag_reach(visit, Method::UpdateFlag)?;
+        let actor = &visit.caller.name;
+        Ok(self.flag_store()?.update(id, version, update, actor, &reach, now).await?)
+    }
+
+    /// Notes what the visitor found of a flag.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; no such flag within reach; the store.
+    pub async fn record_feedback(
+        &self,
+        visit: &Visit,
+        id: FlagId,
+        feedback: Feedback,
+        now: Time,
+    ) -> Result<Flag, ServiceError> {
+        let reach = self.flag_reach(visit, Method::RecordFeedback)?;
+        let actor = &visit.caller.name;
+        Ok(self.flag_store()?.feedback(id, feedback, actor, &reach, now).await?)
+    }
+
+    /// At most `limit` changes after the one of number `after`, within the visitor's reach as it is
+    /// now.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; the store.
+    pub async fn flag_changes(
+        &self,
+        visit: &Visit,
+        after: u64,
+        limit: u32,
+    ) -> Result<Changes, ServiceError> {
+        let reach = self.flag_reach(visit, Method::WatchFlags)?;
+        let (changes, known_to) = self.flag_store()?.changes_after(after, limit, &reach).await?;
+        Ok(Changes { changes, known_to })
+    }
+
+    /// The flags that the visitor may see by `method`.
+    fn flag_reach(&self, visit: &Visit, method: Method) -> Result<Reach, ServiceError> {
+        let ask = Ask {
+            purpose: visit.purpose,
+            break_glass: visit.break_glass.as_deref(),
+            ..Ask::new(method)
+        };
+        let permit = self.permit_of_patients(visit, &ask)?;
+        Ok(permit.flag_reach(&visit.caller.scope))
+    }
+}
+
+fn sighting(
+    request: &ScoreRequest,
+    assessment: &Assessment,
+    score: &Score,
+    cuts: Vec<TierCut>,
+    time: Time,
+) -> Sighting {
+    let (facility, unit) = super::visit::place(&request.record);
+    let owned = |name: Option<&str>| name.map(str::to_owned);
+    Sighting {
+        patient_id: request.record.patient_id.clone(),
+        task: assessment.task.clone(),
+        place: Place { facility: owned(facility), unit: owned(unit), team: request.team.clone() },
+        time,
+        index_time: score.index_time,
+        horizon_days: score.horizon_days,
+        probability: score.probability,
+        cuts,
+        is_provisional: score.is_provisional,
+        is_synthetic: assessment.synthetic_training_data,
+        history_used_until: score.history_used_until,
+        sufficiency: score.sufficiency,
+        model_version: assessment.model_version.clone(),
+        bundle_digest: assessment.bundle_digest.clone(),
+        reasons: reasons(score),
+    }
+}
+
+/// The reasons that a flag keeps, as somebody sees them who may see no sensitive class.
+fn reasons(score: &Score) -> Vec<FlagReason> {
+    let reasons = score.reasons.iter().take(REASONS).map(|reason| FlagReason {
+        theme: reason.theme.clone(),
+        text: reason.text.clone(),
+        contribution: reason.contribution,
+        modifiable: reason.modifiable,
+    });
+    reasons.collect()
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> ServiceError {
+        match error {
+            StoreError::NotFound => ServiceError::UnknownFlag,
+            StoreError::Conflict { version } => ServiceError::FlagChanged { version },
+            StoreError::Invalid(update) => ServiceError::InvalidFlagUpdate(update),
+            StoreError::PageToken(reason) => ServiceError::PageToken(reason),
+            error => ServiceError::Flags(Arc::new(error)),
+        }
+    }
+}
