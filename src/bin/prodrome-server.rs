@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
+use prodrome::flag_store::FlagStore;
 use prodrome::http::{self, Pages, Readiness};
 use prodrome::identity::{Identity, Rates, Tls};
 use prodrome::registry::Models;
@@ -27,6 +28,8 @@ const USAGE: u8 = 2;
 const ENVIRONMENT: u8 = 4;
 /// How often the files of certificates, keys and policy are looked at.
 const GUARDS_EVERY: Duration = Duration::from_secs(2);
+/// How often flags are looked at for what time alone does to them.
+const FLAGS_EVERY: Duration = Duration::from_secs(60);
 /// What calls that were cut have to put their records into the log.
 const SETTLED_MAX: Duration = Duration::from_millis(500);
 /// What a second signal leaves for the end of the access log.
@@ -140,6 +143,13 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(log) = &log {
         service = service.recorded_in(Arc::clone(log));
     }
+    let flags = match &settings.flags {
+        None => None,
+        Some(flags) => Some(Arc::new(FlagStore::open(flags, now()).await.context("the flags")?)),
+    };
+    if let (Some(store), Some(flags)) = (&flags, &settings.flags) {
+        service = service.with_flags(Arc::clone(store), flags.on_failure);
+    }
     let service = Arc::new(service);
     let listener = bind(settings.listen.address).await?;
     let readiness = readiness(&service);
@@ -147,6 +157,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(telemetry::tend(meters::process()));
     let every = Duration::from_secs(settings.models.reload_seconds);
     tokio::spawn(Arc::clone(&service).follow_models(every));
+    tokio::spawn(Arc::clone(&service).tend_flags(FLAGS_EVERY, now));
     tokio::spawn(follow_guards(Arc::clone(&service), tls.clone()));
     greet(listener.local_addr()?, tls.is_some(), &service);
     let shutdown = shutdown(readiness, log.clone())?;
@@ -160,6 +171,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     recorded.records_settled(SETTLED_MAX).await;
     if let Some(log) = log {
         log.close(now()).await.context("the access log")?;
+    }
+    if let Some(store) = flags {
+        store.close().await;
     }
     // The pages stay to the end: until then `/readyz` says that calls are to go elsewhere.
     if let Some(pages) = pages {
