@@ -148,9 +148,13 @@ pub(super) fn judged(
 ) -> Result<Evaluated, CommandError> {
     let evaluation =
         train::evaluate(bundle, &replayed.cohort, |sample| replayed.probability(sample));
-    let evaluation = evaluation.ok_or_else(|| {
+    let mut evaluation = evaluation.ok_or_else(|| {
         CommandError::Data("the cohort does not hold both outcomes: nothing can be judged".into())
     })?;
+    // Held-out patients alone are not all that come a day.
+    if !request.only_held_out {
+        evaluation.index_times_per_day = train::index_times_per_day(replayed.cohort.samples());
+    }
     let manifest = bundle.manifest();
     let evaluated = Evaluated {
         task: manifest.task.clone(),

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::assemble::{json, reference, tier_cuts, years};
+use super::assemble::{json, reference, years};
 use super::attrition::ShownAttrition;
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
@@ -20,6 +20,7 @@ use super::metrics::{
 use super::report::{SourceNote, TrainError, headline};
 use super::small_cell::Count;
 use super::split::HeldOut;
+use super::tier_cut::{CutRows, named_rules, tier_cuts};
 use super::versus::Beside;
 use crate::bundle::{Bundle, CARD, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
 use crate::model::sigmoid;
@@ -35,6 +36,8 @@ pub struct RecalibrateParams {
     /// Whom to judge on and not to recalibrate on.
     pub held_out: HeldOut,
     pub source: SourceNote,
+    /// Of the whole source; `None` where nothing tells.
+    pub index_times_per_day: Option<f64>,
 }
 
 /// Everything that is reported about a recalibration; `metrics.json` of the new bundle.
@@ -99,12 +102,15 @@ pub fn recalibrate(
     let mut files = files.clone();
     // Written of the parent, and not true of this version.
     files.retain(|name, _| ![METRICS, CARD, MANIFEST, "report.html"].contains(&name.as_str()));
-    let mut manifest = moved(&own, bundle, &recalibrated, &params.version);
+    let mut manifest = moved(&own, bundle, &recalibrated, params)?;
     let draft = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
     for golden in &mut manifest.golden {
         golden.probability = draft.predict(&golden.values()).probability;
     }
-    let report = report(bundle, &draft, cohort, &judged, &follow_up, recalibrated);
+    let mut report = report(bundle, &draft, cohort, &judged, &follow_up, recalibrated);
+    if let Some(judged) = &mut report.held_out_evaluation {
+        judged.index_times_per_day = params.index_times_per_day;
+    }
     manifest.held_out = report.held_out_evaluation.as_ref().map(|of| headline(&of.metrics));
     files.insert(METRICS.into(), json(&report)?);
     let card = card(&manifest, &report, &params.source, &parent_card.unwrap_or_default());
@@ -268,25 +274,32 @@ fn recalibration(
 
 /// The parent's manifest with all that follows from the new probabilities: calibrators, tiers,
 /// references and interval. Its golden inputs and figures are still to come.
-fn moved(rows: &Rows<'_>, parent: &Bundle, by: &Recalibration, version: &str) -> Manifest {
+fn moved(
+    rows: &Rows<'_>,
+    parent: &Bundle,
+    by: &Recalibration,
+    params: &RecalibrateParams,
+) -> Result<Manifest, TrainError> {
     let weights = rows.weights();
     let all: Vec<usize> = (0..rows.p.len()).collect();
     let worth = weights.effective(&all).round().max(1.0) as u64;
     let mut manifest = parent.manifest().clone();
-    manifest.version = version.to_owned();
+    manifest.version = params.version.clone();
     for member in &mut manifest.members {
         member.calibrator = member.calibrator.recalibrated(by.intercept, by.slope, worth);
         member.held_out = None;
     }
     let new = |p: &f64| sigmoid(by.intercept + by.slope * log_odds(*p));
     let p: Vec<f64> = rows.p.iter().map(new).collect();
-    manifest.tiers = tier_cuts(parent.task(), &p, weights);
-    manifest.reference = reference(&p, weights);
     let Rows { y, patients, samples, .. } = rows;
+    let cut_rows =
+        CutRows { p: &p, y, patients, weights, index_times_per_day: params.index_times_per_day };
+    manifest.tiers = tier_cuts(&named_rules(parent.task(), parent.manifest()), &cut_rows)?;
+    manifest.reference = reference(&p, weights);
     manifest.interval = interval(&p, y, patients, weights, manifest.seed);
     let facts = samples.iter().map(|sample| &sample.facts);
     let matrix = manifest.vocabulary.matrix(manifest.columns.len(), facts);
     manifest.drift_reference = Some(drift_reference(&matrix, patients, &p));
     manifest.recalibrated = Some(by.clone());
-    manifest
+    Ok(manifest)
 }

@@ -13,10 +13,12 @@ use super::metrics::Metrics;
 use super::select::{CandidateReport, Contender, Search};
 use super::small_cell::Count;
 use super::split::HeldOut;
+use super::tier_cut::CutFault;
 use crate::SMALL_CELL_PATIENTS;
 use crate::bundle::{Bundle, BundleError, Files, Headline};
 use crate::feature::{Column, Matrix};
 use crate::model::{Family, ModelError};
+use crate::task::TierRule;
 
 /// Fewer samples with or without the outcome cannot be cross-validated honestly.
 pub(super) const EACH_CLASS_MIN: usize = 50;
@@ -63,6 +65,10 @@ pub enum TrainError {
          ranks the wrong way round"
     )]
     RanksTheWrongWay,
+    #[error("tier `{tier}` ({rule}): {fault}")]
+    Tier { tier: String, rule: TierRule, fault: CutFault },
+    #[error("{0}")]
+    Thresholds(String),
     #[error("the leak check found what no live system would know:\n{}", .0.blocking())]
     Leaks(Box<LeakReport>),
     #[error(transparent)]

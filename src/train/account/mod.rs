@@ -21,6 +21,7 @@ mod source_attributes;
 mod subgroups;
 mod summary;
 mod table_one;
+mod tiers;
 mod tripod;
 mod usefulness;
 mod uses;
