@@ -58,3 +58,55 @@ pub fn index_times_per_day(samples: &[Sample]) -> Option<f64> {
     let span = days.clone().max()? - days.min()? + 1;
     (span >= SPAN_DAYS_MIN).then(|| samples.len() as f64 / span as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::tests::{population, task};
+
+    #[test]
+    fn what_is_missed_and_needed_turns_its_interval_round() {
+        let of = |value, low, high| Some(Estimate { value, interval: [low, high] });
+        let row = ThresholdRow {
+            cut: 0.1,
+            flagged: of(0.08, 0.07, 0.09),
+            ppv: of(0.25, 0.2, 0.4),
+            sensitivity: of(0.2, 0.1, 0.4),
+            specificity: None,
+            net_benefit: of(0.01, -0.01, 0.02),
+        };
+        let told = AlertBurden::of(&row, Some(50.0));
+        let close = |of: Option<Estimate>, value: f64, [low, high]: [f64; 2]| {
+            let Estimate { value: ours, interval } = of.unwrap();
+            let apart = [ours - value, interval[0] - low, interval[1] - high];
+            assert!(apart.iter().all(|apart| apart.abs() < 1e-12), "{ours} {interval:?}");
+        };
+        close(told.flags_per_100, 8.0, [7.0, 9.0]);
+        close(told.flags_per_day, 4.0, [3.5, 4.5]);
+        close(told.missed, 0.8, [0.6, 0.9]);
+        close(told.number_needed_to_evaluate, 4.0, [2.5, 5.0]);
+        close(told.net_benefit_per_100, 1.0, [-1.0, 2.0]);
+        assert_eq!(AlertBurden::of(&row, None).flags_per_day, None);
+        let none_found = ThresholdRow { ppv: of(0.1, 0.0, 0.3), ..row };
+        assert_eq!(AlertBurden::of(&none_found, None).number_needed_to_evaluate, None);
+    }
+
+    #[test]
+    fn a_rate_needs_four_weeks() {
+        let (_, task) = task();
+        let mut samples: Vec<Sample> =
+            population(&task, 560, 0.0, 1).into_iter().map(|known| known.sample).collect();
+        assert_eq!(index_times_per_day(&samples), None, "all at one time");
+        let first = samples[0].prediction_time;
+        let spread = |samples: &mut [Sample], days: i64| {
+            for (number, sample) in samples.iter_mut().enumerate() {
+                sample.prediction_time = first.plus_days(number as i64 % days);
+            }
+        };
+        spread(&mut samples, 27);
+        assert_eq!(index_times_per_day(&samples), None);
+        spread(&mut samples, 28);
+        assert_eq!(index_times_per_day(&samples), Some(20.0));
+        assert_eq!(index_times_per_day(&[]), None);
+    }
+}

@@ -108,6 +108,18 @@ pub fn evaluate(
     })
 }
 
+/// Rows with another probability for each.
+pub(super) fn predicted<'a>(rows: &Rows<'a>, p: &[f64]) -> Vec<Predicted<'a>> {
+    let each = rows.samples.iter().zip(&rows.patients).zip(p).enumerate();
+    each.map(|(row, ((sample, patient), probability))| Predicted {
+        sample,
+        patient: *patient,
+        probability: *probability,
+        weight: rows.weights().of(row),
+    })
+    .collect()
+}
+
 /// Judges `bundle` on predicted rows: every figure of an evaluation but those of a whole cohort.
 pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option<Evaluation> {
     let (rows, matrix) = laid_out(bundle, predicted);

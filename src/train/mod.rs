@@ -31,6 +31,7 @@ mod split;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod tier_cut;
 mod versus;
 
@@ -65,6 +66,10 @@ pub use split::{HeldOut, Split, part_of};
 pub use survey::{
     ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
     ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,
+};
+pub use thresholds::{
+    PartCount, Promise, RateFrom, RecutReport, RecutVersion, RuleFigures, ThresholdLine,
+    ThresholdSearch, Thresholds, ThresholdsParams, thresholds,
 };
 pub use tier_cut::CutFault;
 pub use versus::{Beside, NetBenefit, Reclassification, Versus, versus};

@@ -11,7 +11,7 @@ use super::assemble::{json, reference, years};
 use super::attrition::ShownAttrition;
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
-use super::evaluate::{BOOTSTRAP_SEED, Evaluation, Predicted, evaluation};
+use super::evaluate::{BOOTSTRAP_SEED, Evaluation, evaluation, predicted};
 use super::interval::interval;
 use super::judgement::{Rows, drift_reference};
 use super::metrics::{
@@ -22,7 +22,9 @@ use super::small_cell::Count;
 use super::split::HeldOut;
 use super::tier_cut::{CutRows, named_rules, tier_cuts};
 use super::versus::Beside;
-use crate::bundle::{Bundle, CARD, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
+use crate::bundle::{
+    Bundle, CARD, Files, MANIFEST, METRICS, Manifest, REPORT, Recalibration, sealed,
+};
 use crate::model::sigmoid;
 
 /// With fewer outcomes the level alone is moved: a slope would follow chance (Steyerberg 2019, ch. 20).
@@ -99,9 +101,7 @@ pub fn recalibrate(
     let (own, judged) = (part(false), part(true));
     let recalibrated = recalibration(&own, bundle, params)?;
     let parent_card = files.get(CARD).map(|card| String::from_utf8_lossy(card).into_owned());
-    let mut files = files.clone();
-    // Written of the parent, and not true of this version.
-    files.retain(|name, _| ![METRICS, CARD, MANIFEST, "report.html"].contains(&name.as_str()));
+    let mut files = without_account(files);
     let mut manifest = moved(&own, bundle, &recalibrated, params)?;
     let draft = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
     for golden in &mut manifest.golden {
@@ -120,6 +120,13 @@ pub fn recalibrate(
     Ok(RecalibratedVersion { files, bundle, report })
 }
 
+/// The files of a version without those that are written of it, and not true of one made from it.
+pub(super) fn without_account(files: &Files) -> Files {
+    let mut files = files.clone();
+    files.retain(|name, _| ![METRICS, CARD, MANIFEST, REPORT].contains(&name.as_str()));
+    files
+}
+
 fn report(
     parent: &Bundle,
     draft: &Bundle,
@@ -130,16 +137,7 @@ fn report(
 ) -> RecalibrationReport {
     let Rows { samples, p, y, patients, .. } = judged;
     let weights = judged.weights();
-    let each = samples.iter().zip(p).zip(patients.iter().zip(y)).enumerate();
-    let predicted: Vec<Predicted<'_>> = each
-        .map(|(row, ((sample, _), (patient, _)))| Predicted {
-            sample,
-            patient: *patient,
-            probability: said(draft, sample),
-            weight: weights.of(row),
-        })
-        .collect();
-    let after: Vec<f64> = predicted.iter().map(|one| one.probability).collect();
+    let after: Vec<f64> = samples.iter().map(|sample| said(draft, sample)).collect();
     let comparison = paired(&after, p, y, patients, weights, BOOTSTRAP_SEED);
     RecalibrationReport {
         task: parent.manifest().task.clone(),
@@ -147,7 +145,7 @@ fn report(
         attrition: cohort.attrition().shown(),
         censoring: follow_up.report.clone(),
         before: Metrics::of(p, y, patients, weights, BOOTSTRAP_SEED),
-        held_out_evaluation: evaluation(draft, &predicted),
+        held_out_evaluation: evaluation(draft, &predicted(judged, &after)),
         beside: comparison.map(|comparison| Beside {
             version: parent.manifest().version.clone(),
             digest: parent.digest().to_owned(),
@@ -210,7 +208,7 @@ fn said(bundle: &Bundle, sample: &Sample) -> f64 {
 }
 
 /// Some rows of a cohort with what the old version says of them.
-fn part<'a>(
+pub(super) fn part<'a>(
     cohort: &'a Cohort<'_>,
     follow_up: &FollowUp,
     probability: impl Fn(&Sample) -> Option<f64>,

@@ -50,6 +50,11 @@ pub enum CutFault {
          two cross; change one of them"
     )]
     Crosses { above: String },
+    #[error(
+        "it would begin below the tier `{below}`, which is lower: move that one first, or ask for fewer \
+         flags"
+    )]
+    CrossesLower { below: String },
 }
 
 /// The rows a cut is found on: probabilities, outcomes, and the number of the patient of each.
@@ -105,14 +110,9 @@ pub(super) fn tier_cuts(
 impl CutRows<'_> {
     /// What the bundle says of a cut by `rule`; nothing where the task says it already.
     fn basis(&self, rule: TierRule) -> Option<TierBasis> {
-        let index_times_per_day = self.rate_for(rule);
+        let index_times_per_day = self.index_times_per_day.filter(|_| rule.needs_rate());
         let is_new = !matches!(rule, TierRule::TopShare(_));
         is_new.then_some(TierBasis { rule, index_times_per_day, recut: None })
-    }
-
-    /// The index times a day, where the rule needs them.
-    pub(super) fn rate_for(&self, rule: TierRule) -> Option<f64> {
-        self.index_times_per_day.filter(|_| matches!(rule, TierRule::FlagsPerDay(_)))
     }
 
     /// The lowest probability that `rule` flags.

@@ -113,6 +113,11 @@ impl TierRule {
         (!fits).then(|| format!("{} must be above 0 and {most}", self.key()))
     }
 
+    /// Whether it gives a cut only where it is known how many index times a day there are.
+    pub fn needs_rate(self) -> bool {
+        matches!(self, TierRule::FlagsPerDay(_))
+    }
+
     /// Whether a larger number makes the tier larger.
     pub(in crate::task) fn widens(self) -> bool {
         !matches!(self, TierRule::PpvMin(_))

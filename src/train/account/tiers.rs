@@ -103,10 +103,15 @@ pub(super) const TITLES: [&str; 8] = [
 
 /// The figures of a cut, as a row of a table has them.
 pub(super) fn cells(burden: &AlertBurden) -> Vec<String> {
+    // Where nothing tells how many index times a day there are, nobody is hidden.
+    let a_day = match (burden.flags_per_100, burden.flags_per_day) {
+        (Some(_), None) => "not known".to_owned(),
+        (_, a_day) => number_of(a_day, 1),
+    };
     vec![
         percent(burden.cut),
         number_of(burden.flags_per_100, 1),
-        number_of(burden.flags_per_day, 1),
+        a_day,
         percent_of(burden.ppv),
         percent_of(burden.sensitivity),
         percent_of(burden.missed),
