@@ -18,6 +18,7 @@ mod score;
 mod sign;
 mod simulate;
 mod task_source;
+mod thresholds;
 
 use std::path::PathBuf;
 
@@ -38,6 +39,7 @@ pub use score::{ScoreRequest, Scored, score};
 pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
+pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
 
 use crate::audit::AuditError;
 use crate::import::{ImportError, MappingError, WriteError};
@@ -90,7 +92,8 @@ impl CommandError {
     /// The program's exit code: 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Train(TrainError::Leaks(_)) | CommandError::Gate(_) => 1,
+            CommandError::Train(TrainError::Leaks(_) | TrainError::PromiseNotKept)
+            | CommandError::Gate(_) => 1,
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alert_burden::index_times_per_day;
 use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
@@ -261,7 +262,9 @@ impl Judging<'_> {
             probability: bundle.predict(self.matrix.row(*row)).probability,
             weight: self.judged.follow_up.weights().of(*row),
         });
-        evaluation(bundle, &predicted.collect::<Vec<_>>())
+        let judged = evaluation(bundle, &predicted.collect::<Vec<_>>())?;
+        let index_times_per_day = index_times_per_day(self.judged.cohort.samples());
+        Some(Evaluation { index_times_per_day, ..judged })
     }
 }
 

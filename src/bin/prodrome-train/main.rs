@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arguments::{
     Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
-    VerifyArguments,
+    ThresholdsArguments, VerifyArguments,
 };
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -182,6 +182,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
             Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
         }
+        Command::Thresholds(arguments) => thresholds(*arguments, meter),
         Command::Promote(arguments) => promote(arguments),
         Command::Sign(arguments) => {
             let signed = command::sign(&arguments.request())?;
@@ -195,6 +196,12 @@ fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
     let request = arguments.request();
     let promoted = command::promote(&request)?;
     answer(&promoted, promoted.summary(request.stage), promoted.warnings())
+}
+
+fn thresholds(arguments: ThresholdsArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    let found = command::thresholds(&arguments.request(), meter)?;
+    let (exit_code, warnings) = (found.exit_code(), found.warnings());
+    Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
 }
 
 fn verify(arguments: VerifyArguments) -> Result<Answer, CommandError> {
