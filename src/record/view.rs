@@ -27,7 +27,7 @@ fn is_number_of(entry: &Entry, concept: ConceptId) -> bool {
 /// A history cut at the index time.
 #[derive(Debug, Clone)]
 pub struct View<'a> {
-    history: &'a History,
+    pub(super) history: &'a History,
     index_time: Time,
     episodes: Vec<Episode>,
     /// The episode the view stands at, among `episodes`.

@@ -109,7 +109,7 @@ fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
     } = assessment;
     let outcome = match outcome {
         Answer::Score(given) => proto::assessment::Outcome::Score(score(*given, origin)),
-        Answer::NotEligible(NotEligible { criterion, text }) => {
+        Answer::NotEligible(NotEligible { criterion, text, classes: _ }) => {
             proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
         }
     };
@@ -136,6 +136,8 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         reference_percentile,
         sufficiency,
         sufficiency_notes,
+        veiled_notes: _,
+        notes_classes: _,
         baseline,
         reasons,
         other_contribution,
@@ -166,6 +168,7 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         published: published.into_iter().map(self::published).collect(),
         interval_low: interval.map(|[low, _]| low),
         interval_high: interval.map(|[_, high]| high),
+        change: None,
     }
 }
 
@@ -183,6 +186,7 @@ fn published(score: PublishedScore) -> proto::PublishedScore {
         applicable,
         reason,
         missing_inputs,
+        classes: _,
     } = score;
     proto::PublishedScore {
         id,
@@ -201,7 +205,9 @@ fn published(score: PublishedScore) -> proto::PublishedScore {
 }
 
 fn reason(reason: Reason, origin: &Origin) -> proto::Reason {
-    let Reason { theme, features, text, value, unit, contribution, modifiable, events } = reason;
+    // What stands beside the contract's fields says who may see them, and was asked before.
+    let Reason { theme, features, text, value, unit, contribution, modifiable, events, .. } =
+        reason;
     let events = events.into_iter().map(|evidence| event_ref(evidence, origin)).collect();
     proto::Reason { theme, features, text, value, unit, contribution, modifiable, events }
 }

@@ -1,5 +1,6 @@
 //! The words of a reason: what was found, without any claim that it is a cause.
 
+use crate::access::PROTECTED;
 use crate::feature::{Aggregate, Feature, Source};
 use crate::record::{Code, ConceptSet, Evidence, TimePrecision};
 
@@ -17,8 +18,17 @@ pub(super) fn sentence(theme: &str, texts: &[String], contribution: f64) -> Stri
     if more > 0 {
         listed.push(format!("and {more} more"));
     }
+    format!("{about}{} ({})", listed.join("; "), goes_with(contribution))
+}
+
+fn goes_with(contribution: f64) -> String {
     let direction = if contribution > 0.0 { "higher" } else { "lower" };
-    format!("{about}{} (associated with a {direction} risk)", listed.join("; "))
+    format!("associated with a {direction} risk")
+}
+
+/// The sentence for all that the caller may not see.
+pub(super) fn protected(contribution: f64) -> String {
+    format!("{PROTECTED}, which the caller's role does not show ({})", goes_with(contribution))
 }
 
 /// What the words of a feature rest on: how many readings, and the day of the latest fact (UTC).

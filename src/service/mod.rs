@@ -14,6 +14,7 @@ pub use catalog::{ModelCard, ModelInfo};
 pub use recorded::Recorded;
 pub use visit::Visit;
 
+use crate::access::Classes;
 use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
 use crate::identity::{AuthError, Denied, Identity, Rates};
@@ -35,10 +36,14 @@ pub struct TaskRef {
 }
 
 /// What the caller wants to see of a score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
     /// How many reasons at most; 0 for none.
     pub reasons_max: usize,
+    /// Tell what changed since then.
+    pub compare_to_time: Option<Time>,
+    /// Tell what comes of this other version of the model.
+    pub compare_to_version: Option<String>,
 }
 
 /// A call of `Service::score`.
@@ -56,6 +61,17 @@ pub struct ScoreRequest {
 pub enum Answer {
     Score(Box<Score>),
     NotEligible(NotEligible),
+}
+
+impl Answer {
+    /// The same as somebody sees it who may see `allowed`.
+    #[must_use]
+    pub fn seen_by(&self, allowed: Classes) -> Answer {
+        match self {
+            Answer::Score(score) => Answer::Score(Box::new(score.seen_by(allowed))),
+            Answer::NotEligible(not) => Answer::NotEligible(not.seen_by(allowed)),
+        }
+    }
 }
 
 /// The answer for one task, with what produced it.

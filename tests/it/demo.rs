@@ -37,7 +37,7 @@ fn request(record: Record, task: &str, at: Time) -> ScoreRequest {
         record,
         tasks: vec![TaskRef { task: task.to_owned(), version: None }],
         prediction_time: Some(at),
-        options: ScoreOptions { reasons_max: 5 },
+        options: ScoreOptions { reasons_max: 5, ..ScoreOptions::default() },
     }
 }
 

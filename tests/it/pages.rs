@@ -209,7 +209,7 @@ fn answer_made_up_patients(service: &Service, count: u32) {
             record,
             tasks: Vec::new(),
             prediction_time: Some(discharge()),
-            options: ScoreOptions { reasons_max: 0 },
+            options: ScoreOptions { reasons_max: 0, ..ScoreOptions::default() },
         };
         let response = service.score(&request, discharge()).unwrap();
         assert!(matches!(response.assessments[0].outcome, Answer::Score(_)));

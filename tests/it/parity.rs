@@ -48,6 +48,7 @@ fn encounter(given: &Encounter) -> proto::Encounter {
         facility: text(&given.facility),
         planned: given.planned,
         synthetic: given.synthetic,
+        security_labels: Vec::new(),
     }
 }
 
@@ -86,6 +87,7 @@ fn wire_event(given: &Event) -> proto::Event {
         encounter_id: text(&given.encounter_id),
         rank: given.rank,
         status: String::new(),
+        security_labels: Vec::new(),
     }
 }
 
@@ -119,7 +121,7 @@ fn request(subject: &Subject, no_reasons: bool) -> proto::ScoreRequest {
         record: Some(score_request::Record::History(history(&subject.record))),
         tasks: Vec::new(),
         prediction_time: Some(timestamp(subject.label.unwrap().prediction_time)),
-        options: Some(proto::ScoreOptions { max_reasons: 50, no_reasons }),
+        options: Some(proto::ScoreOptions { max_reasons: 50, no_reasons, ..Default::default() }),
     }
 }
 

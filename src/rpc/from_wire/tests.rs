@@ -57,7 +57,7 @@ fn every_fault_is_named_by_its_path() {
 #[test]
 fn a_request_without_a_record_or_with_too_much_is_refused() {
     let tasks = vec![proto::TaskRef::default(); 65];
-    let options = Some(proto::ScoreOptions { max_reasons: 51, no_reasons: false });
+    let options = Some(proto::ScoreOptions { max_reasons: 51, ..Default::default() });
     let found = faults(proto::ScoreRequest { tasks, options, ..Default::default() });
     let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["tasks", "options.max_reasons", "history"]);
@@ -90,6 +90,11 @@ fn time(random: &mut fastrand::Rng) -> Option<Timestamp> {
     random.bool().then_some(Timestamp { seconds, nanos })
 }
 
+fn labels(random: &mut fastrand::Rng) -> Vec<String> {
+    let labels = ["", "R", "hiv", "ETH", "PSY", "N", "\u{e9}"];
+    (0..random.usize(0..3)).filter_map(|_| random.choice(labels)).map(str::to_owned).collect()
+}
+
 fn event_drawn(random: &mut fastrand::Rng) -> proto::Event {
     proto::Event {
         id: text(random),
@@ -111,6 +116,7 @@ fn event_drawn(random: &mut fastrand::Rng) -> proto::Event {
         encounter_id: text(random),
         rank: random.bool().then(|| random.u32(0..4)),
         status: text(random),
+        security_labels: labels(random),
     }
 }
 
@@ -127,6 +133,7 @@ fn encounter_drawn(random: &mut fastrand::Rng) -> proto::Encounter {
         facility: text(random),
         planned: random.bool().then(|| random.bool()),
         synthetic: random.bool(),
+        security_labels: labels(random),
     }
 }
 
@@ -168,6 +175,8 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
         options: random.bool().then(|| proto::ScoreOptions {
             max_reasons: random.u32(0..60),
             no_reasons: random.bool(),
+            compare_to_time: time(random),
+            compare_to_version: text(random),
         }),
     }
 }

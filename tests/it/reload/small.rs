@@ -124,7 +124,7 @@ pub(super) fn asked(
         record: patient(),
         tasks: versions.iter().map(task_ref).collect(),
         prediction_time: Some(discharge()),
-        options: ScoreOptions { reasons_max: 0 },
+        options: ScoreOptions { reasons_max: 0, ..ScoreOptions::default() },
     };
     let response = service.score(&request, discharge())?;
     let said = response.assessments.into_iter().map(|assessment| {
