@@ -22,6 +22,7 @@ mod known_codes;
 mod normalize;
 mod protected;
 mod seen;
+mod seen_from;
 mod sensitive_codes;
 mod spelling;
 mod stay;

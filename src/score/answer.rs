@@ -1,5 +1,6 @@
 //! The answer for one task: a score with its reasons, or why there is none.
 
+use super::change::Change;
 use crate::access::Classes;
 use crate::bundle::Sufficiency;
 use crate::published::PublishedScore;
@@ -70,4 +71,6 @@ pub struct Score {
     pub other_contribution: f64,
     /// The published scores of the task, in its order: each of its own outcome, not recalibrated.
     pub published: Vec<PublishedScore>,
+    /// What changed since an earlier time or with another version, where that was asked for.
+    pub change: Option<Box<Change>>,
 }

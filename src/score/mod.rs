@@ -1,6 +1,8 @@
 //! Scoring: from a history and a bundle to an answer in words.
 
 mod answer;
+mod change;
+mod change_reasons;
 mod parts;
 mod reasons;
 mod seen;
@@ -8,6 +10,8 @@ mod words;
 
 pub use crate::bundle::Sufficiency;
 pub use answer::{Reason, Score};
+pub use change::{Change, Comparison, Difference, Model, change};
+pub use change_reasons::{ChangeKind, ChangeReason};
 use parts::Parts;
 
 use crate::access::Classes;
@@ -29,17 +33,14 @@ pub fn score(
     reasons_max: usize,
 ) -> Result<Score, NotEligible> {
     let task = bundle.task();
-    let view = history.view(prediction_time);
-    let index = latest_index(&view, task)?;
-    let view = view.at(index.time);
-    eligibility(&view, task)?;
+    let (view, standing) = stand(bundle, history, prediction_time)?;
     let facts = extract(&view, task.spec(), reasons_max > 0);
     let row = bundle.manifest().vocabulary.row(&facts);
     bundle.saw_row(&row);
     let judgement = bundle.sufficiency(&view, &row);
-    let assumptions = assumption(index.standing).map(str::to_owned).into_iter().collect();
+    let assumptions = assumption(standing).map(str::to_owned).into_iter().collect();
     let mut score = Score {
-        index_time: index.time,
+        index_time: view.index_time(),
         history_used_until: latest_fact(&view),
         assumptions,
         probability: None,
@@ -57,6 +58,7 @@ pub fn score(
         explanation_failed: false,
         other_contribution: 0.0,
         published: task.published().iter().map(|formula| evaluate(&view, formula)).collect(),
+        change: None,
     };
     if bundle.is_published_only() {
         let veiled: Vec<PublishedScore> =
@@ -81,6 +83,19 @@ pub fn score(
         explained(&mut score, &parts, &bundle.explain(&row), reasons_max);
     }
     Ok(score)
+}
+
+/// The view that a score at `prediction_time` stands on, and how its time stands to a stay.
+fn stand<'h>(
+    bundle: &Bundle,
+    history: &'h History,
+    prediction_time: Time,
+) -> Result<(View<'h>, Standing), NotEligible> {
+    let view = history.view(prediction_time);
+    let index = latest_index(&view, bundle.task())?;
+    let view = view.at(index.time);
+    eligibility(&view, bundle.task())?;
+    Ok((view, index.standing))
 }
 
 /// Adds the reasons, unless the explanation is not one of the score: a score never waits for it.

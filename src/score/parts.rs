@@ -62,7 +62,8 @@ impl<'a> Parts<'a> {
         parts
     }
 
-    fn value(&self, column: usize) -> f32 {
+    /// The value of a column; missing where there is none.
+    pub(super) fn value(&self, column: usize) -> f32 {
         self.row.get(column).copied().unwrap_or(f32::NAN)
     }
 

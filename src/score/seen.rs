@@ -26,6 +26,7 @@ impl Score {
         seen.other_contribution += rest;
         let published = self.published.iter();
         seen.published = published.map(|each: &PublishedScore| each.seen_by(allowed)).collect();
+        seen.change = self.change.as_ref().map(|change| Box::new(change.seen_by(allowed)));
         if !self.notes_classes.are_within(allowed) {
             seen.sufficiency_notes.clone_from(&self.veiled_notes);
             seen.notes_classes = Classes::NONE;

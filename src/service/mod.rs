@@ -1,6 +1,7 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 mod catalog;
+mod compare;
 mod recorded;
 mod reload;
 mod visit;
@@ -21,7 +22,7 @@ use crate::identity::{AuthError, Denied, Identity, Rates};
 use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::{Models, Registry};
-use crate::score::{Score, score};
+use crate::score::{Model, Score, score};
 pub use crate::task::NotEligible;
 
 /// Nobody is believed to be older.
@@ -197,6 +198,7 @@ impl Service {
     ) -> Result<ScoreResponse, ServiceError> {
         let prediction_time = request.prediction_time.unwrap_or(now);
         check_times(request, prediction_time)?;
+        compare::check(request, prediction_time)?;
         let mut assessments = Vec::new();
         let mut data_issues: Vec<DataIssue> =
             after_prediction_time(&request.record, prediction_time).into_iter().collect();
@@ -208,7 +210,11 @@ impl Service {
             let scored =
                 score(bundle, &built.history, prediction_time, request.options.reasons_max);
             let outcome = match scored {
-                Ok(score) => {
+                Ok(mut score) => {
+                    let model = Model { bundle, history: &built.history };
+                    let change =
+                        compare::change(registry, request, model, prediction_time, &score)?;
+                    score.change = change.map(Box::new);
                     if score.explanation_failed {
                         let (task, bundle_digest) = (&bundle.manifest().task, bundle.digest());
                         tracing::error!(task, bundle_digest, "an explanation failed its check");
