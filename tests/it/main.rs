@@ -36,6 +36,7 @@ mod reload;
 mod report;
 mod rpc;
 mod scoring;
+mod sensitive;
 mod serve;
 mod settings;
 mod shap;

@@ -1,7 +1,7 @@
 //! Every cell of the policy: role x method x task x purpose x place, by the policy and by a slow
 //! reading of the file itself.
 
-use prodrome::access::{Caller, Method, Purpose, Scope};
+use prodrome::access::{Caller, Classes, Method, Purpose, Scope, SensitiveClass};
 use prodrome::flag::Place;
 use prodrome::identity::{Ask, Permit, Policy};
 use toml::Table;
@@ -220,8 +220,9 @@ fn sensitive_classes_are_those_of_the_rows_that_allow_the_task() {
     let caller = Caller { name: "c".into(), roles, scope: Scope::default() };
     let ask = Ask { purpose: Some(Purpose::Research), ..Ask::new(Method::Score) };
     let permit = policy.decide(&caller, &ask).unwrap();
-    assert_eq!(permit.classes("htn_incident"), Some(vec!["mental_health"]));
-    assert_eq!(permit.classes("readmit30"), Some(vec![]));
+    let mental_health = Classes::of(SensitiveClass::MentalHealth);
+    assert_eq!(permit.classes("htn_incident"), mental_health);
+    assert_eq!(permit.classes("readmit30"), Classes::NONE);
 }
 
 #[test]
