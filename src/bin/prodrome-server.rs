@@ -10,7 +10,8 @@ use anyhow::Context;
 use clap::Parser;
 use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
-use prodrome::http::{self, Pages, Readiness};
+use prodrome::demonstration::{self, DemonstrationError, Played, Stage, Ward};
+use prodrome::http::{self, Pages, Readiness, Worklist};
 use prodrome::identity::{Identity, Rates, Tls};
 use prodrome::registry::Models;
 use prodrome::rpc::{self, now, now_seconds};
@@ -140,6 +141,11 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(log) = &log {
         service = service.recorded_in(Arc::clone(log));
     }
+    let is_shown = settings.models.demo && settings.worklist.is_some() && !service.has_flags();
+    let stage = if is_shown { Some(Stage::build(&std::env::temp_dir())?) } else { None };
+    if let Some(stage) = &stage {
+        service = stage.furnish(service, now()).await.context("flags for showing")?;
+    }
     let service = Arc::new(service);
     let listener = bind(settings.listen.address).await?;
     let readiness = readiness(&service);
@@ -149,6 +155,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(Arc::clone(&service).follow_models(every));
     tokio::spawn(follow_guards(Arc::clone(&service), tls.clone()));
     greet(listener.local_addr()?, tls.is_some(), &service);
+    let list = show_worklist(&settings, &service, tls.clone(), is_shown).await?;
     let shutdown = shutdown(readiness, log.clone())?;
     let limits = settings.limits;
     let recorded = Arc::clone(&service);
@@ -156,6 +163,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
         None => rpc::serve(listener, service, limits, shutdown).await,
         Some(tls) => rpc::serve_encrypted(listener, tls, service, limits, shutdown).await,
     };
+    if let Some(list) = list {
+        list.abort();
+    }
     // Calls that were cut have their record too.
     recorded.records_settled(SETTLED_MAX).await;
     if let Some(log) = log {
@@ -256,6 +266,46 @@ async fn show_pages(
     };
     let pages = Pages::new(Arc::clone(readiness), metrics);
     Ok(Some(tokio::spawn(http::serve(listener, pages, std::future::pending()))))
+}
+
+/// Begins to serve the work list, where the settings want one; `is_shown` says that its patients are
+/// simulated and still have to be played.
+async fn show_worklist(
+    settings: &Settings,
+    service: &Arc<Service>,
+    tls: Option<Arc<Tls>>,
+    is_shown: bool,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(plan) = settings.worklist.clone() else { return Ok(None) };
+    if !service.has_flags() {
+        anyhow::bail!("`worklist.listen` is set, and no flags are kept: set `flags.store` as well");
+    }
+    let listener =
+        bind(plan.address).await.context("`worklist.listen` (empty for no work list)")?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let address = format!("work list on {scheme}://{}\n", listener.local_addr()?);
+    let list = Worklist::new(Arc::clone(service), plan, now, settings.models.demo)?;
+    let served = tokio::spawn(list.serve(listener, tls, std::future::pending()));
+    if !is_shown {
+        say(&address);
+        return Ok(Some(served));
+    }
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        match play(&service).await {
+            Ok(played) => say(&format!("{address}simulated patients in it: {}\n", played.patients)),
+            Err(error) => eprintln!("warning: the work list stays empty: {error}"),
+        }
+    });
+    Ok(Some(served))
+}
+
+/// Plays the last days of a simulated ward.
+async fn play(service: &Service) -> Result<Played, DemonstrationError> {
+    let now = now();
+    let drawn = tokio::task::spawn_blocking(move || Ward::draw(now)).await;
+    let ward = drawn.map_err(std::io::Error::other)??;
+    demonstration::play(service, &ward, now).await
 }
 
 /// Writes to stdout; a closed one is no reason not to serve.
