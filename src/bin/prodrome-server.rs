@@ -11,6 +11,7 @@ use clap::Parser;
 use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
 use prodrome::demonstration::{self, DemonstrationError, Played, Stage, Ward};
+use prodrome::flag_store::{FlagStore, OnFailure};
 use prodrome::http::{self, Pages, Readiness, Worklist};
 use prodrome::identity::{Identity, Rates, Tls};
 use prodrome::registry::Models;
@@ -28,6 +29,8 @@ const USAGE: u8 = 2;
 const ENVIRONMENT: u8 = 4;
 /// How often the files of certificates, keys and policy are looked at.
 const GUARDS_EVERY: Duration = Duration::from_secs(2);
+/// How often flags are looked at for what time alone does to them.
+const FLAGS_EVERY: Duration = Duration::from_secs(60);
 /// What calls that were cut have to put their records into the log.
 const SETTLED_MAX: Duration = Duration::from_millis(500);
 /// What a second signal leaves for the end of the access log.
@@ -141,10 +144,10 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(log) = &log {
         service = service.recorded_in(Arc::clone(log));
     }
-    let is_shown = settings.models.demo && settings.worklist.is_some() && !service.has_flags();
-    let stage = if is_shown { Some(Stage::build(&std::env::temp_dir())?) } else { None };
-    if let Some(stage) = &stage {
-        service = stage.furnish(service, now()).await.context("flags for showing")?;
+    let (flags, stage) = flags(&settings).await?;
+    if let Some(store) = &flags {
+        let on_failure = settings.flags.as_ref().map_or(OnFailure::Score, |flags| flags.on_failure);
+        service = service.with_flags(Arc::clone(store), on_failure);
     }
     let service = Arc::new(service);
     let listener = bind(settings.listen.address).await?;
@@ -153,9 +156,10 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(telemetry::tend(meters::process()));
     let every = Duration::from_secs(settings.models.reload_seconds);
     tokio::spawn(Arc::clone(&service).follow_models(every));
+    tokio::spawn(Arc::clone(&service).tend_flags(FLAGS_EVERY, now));
     tokio::spawn(follow_guards(Arc::clone(&service), tls.clone()));
+    let list = show_worklist(&settings, &service, tls.clone(), stage.is_some()).await?;
     greet(listener.local_addr()?, tls.is_some(), &service);
-    let list = show_worklist(&settings, &service, tls.clone(), is_shown).await?;
     let shutdown = shutdown(readiness, log.clone())?;
     let limits = settings.limits;
     let recorded = Arc::clone(&service);
@@ -170,6 +174,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     recorded.records_settled(SETTLED_MAX).await;
     if let Some(log) = log {
         log.close(now()).await.context("the access log")?;
+    }
+    if let Some(store) = flags {
+        store.close().await;
     }
     // The pages stay to the end: until then `/readyz` says that calls are to go elsewhere.
     if let Some(pages) = pages {
@@ -268,6 +275,20 @@ async fn show_pages(
     Ok(Some(tokio::spawn(http::serve(listener, pages, std::future::pending()))))
 }
 
+/// The flags of the settings; for showing, those of simulated patients on a stage of their own.
+async fn flags(settings: &Settings) -> anyhow::Result<(Option<Arc<FlagStore>>, Option<Stage>)> {
+    if let Some(flags) = &settings.flags {
+        let store = FlagStore::open(flags, now()).await.context("the flags")?;
+        return Ok((Some(Arc::new(store)), None));
+    }
+    if !settings.models.demo || settings.worklist.is_none() {
+        return Ok((None, None));
+    }
+    let stage = Stage::build(&std::env::temp_dir()).context("a folder for flags to show")?;
+    let store = stage.store(now()).await.context("flags to show")?;
+    Ok((Some(Arc::new(store)), Some(stage)))
+}
+
 /// Begins to serve the work list, where the settings want one; `is_shown` says that its patients are
 /// simulated and still have to be played.
 async fn show_worklist(
@@ -303,8 +324,7 @@ async fn show_worklist(
 /// Plays the last days of a simulated ward.
 async fn play(service: &Service) -> Result<Played, DemonstrationError> {
     let now = now();
-    let drawn = tokio::task::spawn_blocking(move || Ward::draw(now)).await;
-    let ward = drawn.map_err(std::io::Error::other)??;
+    let ward = tokio::task::spawn_blocking(move || Ward::draw(now)).await??;
     demonstration::play(service, &ward, now).await
 }
 

@@ -26,6 +26,7 @@ pub use limits::LimitsSettings;
 pub use sections::ListenSettings;
 
 use crate::audit::{AuditError, AuditSettings};
+use crate::flag_store::FlagSettings;
 use crate::http::{HttpSettings, Surroundings, WorklistPlan, WorklistSettings};
 use crate::identity::{IdentitySettings, RateSettings, TlsSettings};
 use crate::registry::ModelSettings;
@@ -44,6 +45,7 @@ struct Sections {
     identity: IdentitySettings,
     rates: RateSettings,
     audit: AuditSettings,
+    flags: FlagSettings,
     http: HttpSettings,
     worklist: WorklistSettings,
     telemetry: TelemetrySettings,
@@ -60,6 +62,8 @@ pub struct Settings {
     pub rates: RateSettings,
     /// `None` where no access log is kept.
     pub audit: Option<AuditSettings>,
+    /// `None` where no flags are kept.
+    pub flags: Option<FlagSettings>,
     /// Where `/metrics`, `/livez` and `/readyz` are; `None` for nowhere.
     pub http: Option<SocketAddr>,
     /// The work list; `None` for none.
@@ -125,6 +129,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
     let worklist =
         sections.worklist.check(around).map_err(|faults| found("worklist", faults)).unwrap_or(None);
     let telemetry = sections.telemetry.check().map_err(|faults| found("telemetry", faults));
+    sections.flags.check().unwrap_or_else(|faults| found("flags", faults));
     let audit = sections.audit.folder.is_some().then_some(&sections.audit);
     if let Some(Err(error)) = audit.map(AuditSettings::check) {
         let key = match &error {
@@ -135,8 +140,10 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
     }
     match (limits, http, telemetry) {
         (Ok(limits), Ok(http), Ok(())) if faults.is_empty() => {
-            let Sections { listen, models, tls, identity, rates, audit, telemetry, .. } = sections;
+            let Sections { listen, models, tls, identity, rates, audit, flags, telemetry, .. } =
+                sections;
             let audit = audit.folder.is_some().then_some(audit);
+            let flags = flags.store.is_some().then_some(flags);
             Ok(Settings {
                 listen,
                 models,
@@ -145,6 +152,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
                 identity,
                 rates,
                 audit,
+                flags,
                 http,
                 worklist,
                 telemetry,

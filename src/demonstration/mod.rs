@@ -8,7 +8,6 @@
 mod stage;
 mod ward;
 
-use std::io;
 use std::sync::Arc;
 
 use crate::access::{Caller, Purpose, Scope};
@@ -31,10 +30,10 @@ const NURSE: &str = "nurse.demo";
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub enum DemonstrationError {
+    #[error("the simulated population was not drawn: {0}")]
+    Drawing(#[from] tokio::task::JoinError),
     #[error("the simulated population: {0}")]
     Population(#[from] SettingsError),
-    #[error("a temporary folder for the flags: {0}")]
-    Folder(#[from] io::Error),
     #[error(transparent)]
     Service(#[from] ServiceError),
     #[error(transparent)]

@@ -2,13 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::DemonstrationError;
-use crate::flag_store::FlagStore;
+use crate::flag::FlagRulesParams;
+use crate::flag_store::{FlagStore, StoreError};
 use crate::private_file;
 use crate::record::Time;
-use crate::service::Service;
+
+/// Two tiers raise flags, and a team has a small share of them a day: so there are both, and some wait.
+const RULES: FlagRulesParams = FlagRulesParams {
+    raising_tiers: 2,
+    raises_a_day_per_team: 2,
+    ..FlagRulesParams::DEFAULT
+};
 
 /// A folder with the flags of simulated patients, removed when it is dropped.
 #[derive(Debug)]
@@ -28,17 +33,12 @@ impl Stage {
         Ok(Stage(folder))
     }
 
-    /// The same service with flags for showing, kept here.
+    /// A new store in it.
     ///
     /// # Errors
     /// The store cannot be made.
-    pub async fn furnish(
-        &self,
-        service: Service,
-        now: Time,
-    ) -> Result<Service, DemonstrationError> {
-        let store = FlagStore::for_demonstration(&self.0, now).await?;
-        Ok(service.with_flags(Arc::new(store)))
+    pub async fn store(&self, now: Time) -> Result<FlagStore, StoreError> {
+        FlagStore::for_demonstration(&self.0, RULES, now).await
     }
 }
 

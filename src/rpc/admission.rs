@@ -19,6 +19,8 @@ const MEMORY_SHIFT: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Admission {
     in_work: AtomicUsize,
+    /// Of those, calls whose request is still to come in: they take a place and no processor.
+    awaited: AtomicUsize,
     /// The mean time of a score that is worked out at once, the latest counting most.
     cost_ns: AtomicU64,
     calls_at_once_max: usize,
@@ -37,6 +39,16 @@ pub(super) struct Shed {
 #[derive(Debug)]
 pub(super) struct Place(Arc<Admission>);
 
+/// A call in work whose request is awaited, until dropped.
+#[derive(Debug)]
+pub(super) struct Awaited(Arc<Admission>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.awaited.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.in_work.fetch_sub(1, Relaxed);
@@ -48,6 +60,7 @@ impl Admission {
     pub(super) fn new(limits: &Limits, processors: usize) -> Arc<Admission> {
         Arc::new(Admission {
             in_work: AtomicUsize::new(0),
+            awaited: AtomicUsize::new(0),
             cost_ns: AtomicU64::new(0),
             calls_at_once_max: limits.calls_at_once_max,
             queue_max: limits.queue_max,
@@ -63,15 +76,22 @@ impl Admission {
         let before = self.in_work.fetch_add(1, Relaxed);
         // From here on the place is given back, whatever happens.
         let place = Place(Arc::clone(self));
-        let wait = self.wait(before);
+        let busy = before.saturating_sub(self.awaited.load(Relaxed));
+        let wait = self.wait(busy);
         let what = if before >= self.calls_at_once_max {
             meters::Shed::CallsAtOnce
-        } else if before >= FEW_CALLS && wait > self.queue_max {
+        } else if busy >= FEW_CALLS && wait > self.queue_max {
             meters::Shed::Queue
         } else {
             return Ok(place);
         };
         Err(Shed { what, retry_after: RETRY_MIN.max(wait) })
+    }
+
+    /// Notes that a call in work waits for its request.
+    pub(super) fn awaits(self: &Arc<Admission>) -> Awaited {
+        self.awaited.fetch_add(1, Relaxed);
+        Awaited(Arc::clone(self))
     }
 
     /// How long `calls` keep the processors busy, if they are like those of late.
@@ -103,6 +123,22 @@ mod tests {
         assert!(shed.retry_after >= RETRY_MIN);
         assert_eq!(admission.in_work.load(Relaxed), 2, "the refused call holds no place");
         drop(first);
+        admission.enter().unwrap();
+    }
+
+    #[test]
+    fn slow_senders_keep_nobody_out() {
+        let admission = Admission::new(&Limits::default(), 2);
+        for _ in 0..200 {
+            admission.took(Duration::from_secs(1));
+        }
+        let places: Vec<Place> = (0..FEW_CALLS).map(|_| admission.enter().unwrap()).collect();
+        assert_eq!(admission.enter().unwrap_err().what, meters::Shed::Queue);
+        let awaited: Vec<Awaited> = places.iter().map(|_| admission.awaits()).collect();
+        let others: Vec<Place> = (0..FEW_CALLS).map(|_| admission.enter().unwrap()).collect();
+        drop(awaited);
+        assert_eq!(admission.enter().unwrap_err().what, meters::Shed::Queue, "now they are work");
+        drop((places, others));
         admission.enter().unwrap();
     }
 

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, Response};
+use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::service::Routes;
@@ -101,6 +102,8 @@ pub(super) struct Desk {
     limits: Limits,
     admission: Arc<Admission>,
     ids: Arc<CallIds>,
+    /// Calls that were refused, and whose requests are still read.
+    refused: Arc<Semaphore>,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
@@ -125,7 +128,8 @@ impl Desk {
         ids: Arc<CallIds>,
         tls: Option<Arc<Tls>>,
     ) -> Desk {
-        Desk { routes, service, limits, admission, ids, tls }
+        let refused = Arc::new(Semaphore::new(limits.calls_at_once_max));
+        Desk { routes, service, limits, admission, ids, refused, tls }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -157,8 +161,10 @@ impl Desk {
         let recorded =
             method.and_then(|method| self.service.record(id.0, method, trace_id, clock::now));
         let wait = if is_stream { self.limits.idle_max } else { self.limits.body_max };
-        let request =
-            request.map(|body| RequestBody::new(body, Arc::clone(&open), wait, is_stream));
+        let request = request.map(|body| {
+            let admission = Arc::clone(&self.admission);
+            RequestBody::new(body, Arc::clone(&open), wait, is_stream, admission)
+        });
         let begun = Begun { method, end_by, recorded: recorded.clone(), trace_id };
         let span = trace::call_span(name.label, place);
         let answered = self.admitted(request, &peer, begun, limit, name.is_quiet);
@@ -204,13 +210,19 @@ impl Desk {
         }
         let _place = match self.admission.enter() {
             Ok(place) => place,
-            Err(shed) => return status::shed(shed).into_http(),
+            Err(shed) => {
+                self.read_on(request);
+                return status::shed(shed).into_http();
+            }
         };
         // A path that is no method of ours is for the routes to refuse.
         if let Some(method) = begun.method {
             let recorded = begun.recorded.as_deref();
             match visitor::of(&self.service, request.headers(), peer, recorded) {
-                Err(status) => return status.into_http(),
+                Err(status) => {
+                    self.read_on(request);
+                    return status.into_http();
+                }
                 Ok(visit) => {
                     let Begun { end_by, recorded, trace_id, .. } = begun;
                     let visit = Arc::new(visit);
@@ -220,6 +232,20 @@ impl Desk {
             }
         }
         self.within(request, limit).await
+    }
+
+    /// Reads what is still to come of a call that was refused, for as many at once as are answered at
+    /// once; of others the connection bears it.
+    fn read_on(&self, request: Request<RequestBody>) {
+        if request.body().is_end_stream() {
+            return;
+        }
+        let Ok(turn) = Arc::clone(&self.refused).try_acquire_owned() else { return };
+        let bytes_max = self.limits.message_bytes_max;
+        tokio::spawn(async move {
+            let _turn = turn;
+            request.into_body().read_on(bytes_max).await;
+        });
     }
 
     /// Answers a call that has its place within `limit`.

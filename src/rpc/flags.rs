@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::serving::risk_flags_server::RiskFlags;
 use super::{call, clock, flag_message, proto, status};
 use crate::access::Outcome;
-use crate::flag::Flag;
+use crate::flag::{Changes, Flag};
 use crate::meters;
 use crate::service::Service;
 
@@ -190,8 +190,8 @@ impl Watcher {
         while Instant::now() < end {
             self.changed.mark_unchanged();
             let found = self.changes(known_to, CHANGES_AT_ONCE).await?;
-            let is_more = found.known_to > known_to;
-            known_to = found.known_to;
+            let is_more = found.until > known_to;
+            known_to = found.until;
             let wanted = found.changes.into_iter().filter(|change| self.wants(&change.flag));
             let mut messages: Vec<_> = wanted.map(flag_message::change).collect();
             if messages.is_empty() && Instant::now() >= heartbeat {
@@ -217,7 +217,7 @@ impl Watcher {
     }
 
     /// Also whether the watcher still may: the policy is asked each time.
-    async fn changes(&self, after: u64, limit: u32) -> Result<crate::service::Changes, Status> {
+    async fn changes(&self, after: u64, limit: u32) -> Result<Changes, Status> {
         let found = self.service.flag_changes(&self.call.visit, after, limit).await;
         found.map_err(|error| status::of(&error))
     }

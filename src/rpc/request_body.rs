@@ -1,6 +1,7 @@
 //! The body of a request, which must keep coming: a client that sends a byte now and then holds no
 //! place for long.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
+use super::admission::{Admission, Awaited};
 use super::status;
 use super::traffic::OpenCall;
 
@@ -24,6 +26,9 @@ pub(super) struct RequestBody {
     limit: Duration,
     is_stream: bool,
     is_over: bool,
+    admission: Arc<Admission>,
+    /// Held while a single request is waited for.
+    awaited: Option<Awaited>,
     /// Made at the first wait: most requests are there whole when they are first looked for.
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -34,8 +39,24 @@ impl RequestBody {
         call: Arc<OpenCall>,
         limit: Duration,
         is_stream: bool,
+        admission: Arc<Admission>,
     ) -> RequestBody {
-        RequestBody { body, call, limit, is_stream, is_over: false, wait: None }
+        let (is_over, awaited, wait) = (false, None, None);
+        RequestBody { body, call, limit, is_stream, is_over, admission, awaited, wait }
+    }
+
+    /// Takes in what the client goes on sending of a call that was refused, `bytes_max` at the most:
+    /// HTTP/2 counts data of a stream that was reset as a fault, and a connection with many faults is
+    /// cut, with the calls on it that were not refused.
+    pub(super) async fn read_on(mut self, bytes_max: usize) {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await
+        {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > bytes_max {
+                return;
+            }
+        }
     }
 
     /// Whether the time for the body is over.
@@ -65,11 +86,15 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if polled.is_pending() {
+            if !self.is_stream && self.awaited.is_none() {
+                self.awaited = Some(self.admission.awaits());
+            }
             if self.is_late(context) {
                 return Poll::Ready(Some(Err(status::too_slow())));
             }
             return Poll::Pending;
         }
+        self.awaited = None;
         if self.is_stream {
             self.wait = None;
         }

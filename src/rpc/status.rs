@@ -157,7 +157,7 @@ pub(super) fn of(error: &ServiceError) -> Status {
             InvalidUpdate::SnoozeTime => invalid(&[at("snooze.until", SNOOZE)]),
             InvalidUpdate::Assignee => invalid(&[at("assign.assignee", ASSIGNEE)]),
         },
-        ServiceError::PageToken(reason) => invalid(&[at("page_token", reason)]),
+        ServiceError::FlagToken(_) => named(Code::InvalidArgument, &message, "FLAG_TOKEN"),
         ServiceError::Flags(_) => named(Code::Unavailable, &message, "FLAGS_UNAVAILABLE"),
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
     }

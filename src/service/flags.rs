@@ -1,16 +1,17 @@
 //! Flags: scores raise them, people answer them, and each sees those within reach.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Answer, Assessment, ScoreOptions, ScoreRequest, ScoreResponse};
 use super::{Service, ServiceError, TaskRef, Visit, catalog};
 use crate::access::{Method, Purpose};
 use crate::bundle::TierCut;
 use crate::flag::{
-    Change, Feedback, Flag, FlagId, FlagPage, FlagQuery, FlagReason, FlagUpdate, Place, Reach,
-    Sighted, Sighting,
+    Changes, Feedback, Flag, FlagId, FlagPage, FlagQuery, FlagReason, FlagUpdate, PastChange,
+    Place, Reach, Sighted, Sighting,
 };
-use crate::flag_store::{Event, FlagStore, OnFailure, StoreError};
+use crate::flag_store::{FlagStore, OnFailure, StoreError};
 use crate::identity::Ask;
 use crate::meters;
 use crate::record::Time;
@@ -32,18 +33,12 @@ pub enum AssessmentFlag {
 #[derive(Debug, Default)]
 pub struct Sightings(Vec<Sighting>);
 
-/// Changes after a place in the order of all, and the place that is known up to now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Changes {
-    pub changes: Vec<Change>,
-    pub known_to: u64,
-}
-
 impl Service {
-    /// The same with flags, kept in `store`.
+    /// The same with flags, kept in `store`; `on_failure` says what becomes of scores when it cannot
+    /// be written.
     #[must_use]
-    pub fn with_flags(self, store: Arc<FlagStore>) -> Service {
-        Service { flags: Some(store), ..self }
+    pub fn with_flags(self, store: Arc<FlagStore>, on_failure: OnFailure) -> Service {
+        Service { flags: Some((store, on_failure)), ..self }
     }
 
     /// Whether the server keeps flags.
@@ -56,7 +51,7 @@ impl Service {
     /// # Errors
     /// The server keeps none.
     pub fn flag_store(&self) -> Result<&Arc<FlagStore>, ServiceError> {
-        self.flags.as_ref().ok_or(ServiceError::NoFlags)
+        self.flags.as_ref().map(|(store, _)| store).ok_or(ServiceError::NoFlags)
     }
 
     /// What flags may follow from `response`: the scores by the models in service, unless the caller
@@ -72,7 +67,7 @@ impl Service {
         response: &ScoreResponse,
         now: Time,
     ) -> Result<Sightings, ServiceError> {
-        let Some(store) = &self.flags else { return Ok(Sightings::default()) };
+        let Some((store, _)) = &self.flags else { return Ok(Sightings::default()) };
         if request.options.no_flag || visit.purpose == Some(Purpose::Research) {
             return Ok(Sightings::default());
         }
@@ -114,15 +109,14 @@ impl Service {
         response: &mut ScoreResponse,
         now: Time,
     ) -> Result<(), ServiceError> {
-        let Some(store) = self.flags.as_ref().filter(|_| !sightings.is_empty()) else {
-            return Ok(());
-        };
+        let flags = self.flags.as_ref().filter(|_| !sightings.is_empty());
+        let Some((store, on_failure)) = flags else { return Ok(()) };
         let seen: Vec<AssessmentFlag> = match store.sight(&sightings, now).await {
             Ok(sighted) => sighted.into_iter().map(AssessmentFlag::Seen).collect(),
             Err(error) => {
                 meters::process().flags_failed();
                 tracing::error!(%error, "flags cannot be recorded");
-                if store.on_failure() == OnFailure::Refuse {
+                if *on_failure == OnFailure::Refuse {
                     return Err(ServiceError::Flags(Arc::new(error)));
                 }
                 sightings.iter().map(|_| AssessmentFlag::NotRecorded).collect()
@@ -166,7 +160,7 @@ impl Service {
         &self,
         visit: &Visit,
         id: FlagId,
-    ) -> Result<(Flag, Vec<Event>), ServiceError> {
+    ) -> Result<(Flag, Vec<PastChange>), ServiceError> {
         let reach = self.flag_reach(visit, Method::ListFlags)?;
         let store = self.flag_store()?;
         let flag = store.get(id, &reach).await?.ok_or(ServiceError::UnknownFlag)?;
@@ -219,8 +213,21 @@ impl Service {
         limit: u32,
     ) -> Result<Changes, ServiceError> {
         let reach = self.flag_reach(visit, Method::WatchFlags)?;
-        let (changes, known_to) = self.flag_store()?.changes_after(after, limit, &reach).await?;
-        Ok(Changes { changes, known_to })
+        Ok(self.flag_store()?.changes_after(after, limit, &reach).await?)
+    }
+
+    /// Expires, wakes and promotes flags as time passes, and removes those of long ago, every so often
+    /// and for ever. Several servers with one store may do so at once.
+    pub async fn tend_flags(self: Arc<Self>, every: Duration, clock: fn() -> Time) {
+        let Some((store, _)) = &self.flags else { return };
+        let mut looks = tokio::time::interval(every);
+        loop {
+            looks.tick().await;
+            if let Err(error) = store.tend(clock()).await {
+                meters::process().flags_failed();
+                tracing::error!(%error, "the flags cannot be tended");
+            }
+        }
     }
 
     /// The flags that the visitor may see by `method`.
@@ -280,7 +287,9 @@ impl From<StoreError> for ServiceError {
             StoreError::NotFound => ServiceError::UnknownFlag,
             StoreError::Conflict { version } => ServiceError::FlagChanged { version },
             StoreError::Invalid(update) => ServiceError::InvalidFlagUpdate(update),
-            StoreError::PageToken(reason) => ServiceError::PageToken(reason),
+            StoreError::PageToken | StoreError::TooOld => {
+                ServiceError::FlagToken(error.to_string())
+            }
             error => ServiceError::Flags(Arc::new(error)),
         }
     }

@@ -12,14 +12,14 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
-pub use flags::{AssessmentFlag, Changes, Sightings};
+pub use flags::{AssessmentFlag, Sightings};
 pub use recorded::Recorded;
 pub use visit::Visit;
 
 use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
 use crate::flag::InvalidUpdate;
-use crate::flag_store::{FlagStore, StoreError};
+use crate::flag_store::{FlagStore, OnFailure, StoreError};
 use crate::identity::{AuthError, Denied, Identity, Rates};
 use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
@@ -123,8 +123,9 @@ pub enum ServiceError {
     FlagChanged { version: u64 },
     #[error("{0}")]
     InvalidFlagUpdate(InvalidUpdate),
-    #[error("page_token: {0}")]
-    PageToken(&'static str),
+    /// A page or a watch that cannot go on from its token.
+    #[error("{0}")]
+    FlagToken(String),
     #[error("the flags cannot be read or written now")]
     Flags(Arc<StoreError>),
 }
@@ -139,7 +140,7 @@ pub struct Service {
     identity: Identity,
     rates: Option<Rates>,
     audit: Option<Arc<AuditLog>>,
-    flags: Option<Arc<FlagStore>>,
+    flags: Option<(Arc<FlagStore>, OnFailure)>,
     /// Records that are not yet in the access log.
     open_records: Arc<AtomicUsize>,
 }

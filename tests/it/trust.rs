@@ -5,6 +5,7 @@
 mod callers;
 mod canaries;
 mod commands;
+mod flags;
 mod life;
 mod marked;
 mod marks;

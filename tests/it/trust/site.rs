@@ -46,6 +46,14 @@ scope = "facility"
 break_glass = true
 
 [[allow]]
+role = "clinician"
+methods = ["ListFlags", "UpdateFlag", "WatchFlags", "RecordFeedback"]
+tasks = ["*"]
+purposes = ["TREATMENT"]
+scope = "facility"
+break_glass = true
+
+[[allow]]
 role = "scorer"
 methods = ["Score", "ScoreStream"]
 tasks = ["readmit30_diabetes"]
@@ -168,6 +176,11 @@ impl Site {
         let file = self.path("prodrome.toml");
         std::fs::write(&file, text + &self.more).unwrap();
         file
+    }
+
+    /// The address of the site's store of flags.
+    pub(super) fn store(&self) -> String {
+        self.path("flags/flags.db").to_str().unwrap().to_owned()
     }
 
     /// Starts the server of this site, with pages.
