@@ -20,8 +20,9 @@
 //! 6. `bundle`: everything needed to score one task, sealed and checked
 //! 7. `page`: documents with tables and plots, as HTML or Markdown; stands on no other room
 //! 8. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
-//!    which the risks are known
-//! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did
+//!    which the risks are known. `flag`: when a score raises a flag, and what people make of it
+//! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did;
+//!    `flag_store`: the flags that last
 //! 10. `service` and `command`: the use cases of the server and of the trainer
 //! 11. `rpc`, `http` and `telemetry`: gRPC, probes and the work list, logs, thin; `demonstration`: a
 //!     simulated ward to show them with

@@ -34,6 +34,44 @@ pub(crate) fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The bytes that a secret's hexadecimal digits stand for.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits?;
+    let (pairs, rest) = pairs.as_chunks::<2>();
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
+}
+
+/// Makes an empty file for a library to fill, if it is not there, so that its owner alone can open
+/// it; says whether it was made. The library's further files stand beside it, so its folder must be
+/// its owner's alone, too.
+///
+/// # Errors
+/// A file or a folder that others may open, or that cannot be made.
+pub(crate) fn prepare(path: &Path) -> io::Result<bool> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    let mode = fs::metadata(folder)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return refuse(format!(
+            "the mode of its folder is {mode:04o}: give it a folder of its own, chmod 700"
+        ));
+    }
+    match for_writing().create_new(true).open(path) {
+        Ok(file) => file.sync_all().and_then(|()| sync_folder(folder)).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+            match mode & 0o177 {
+                0 => Ok(false),
+                _ => refuse(format!("its mode is {mode:04o}, so others may read it: chmod 600 it")),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes a folder, and those above it, that its owner alone can open; one that is there stays as it
 /// is.
 ///

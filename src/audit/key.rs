@@ -53,7 +53,7 @@ impl Keys {
     pub(super) fn read(path: &Path) -> Result<Keys, AuditError> {
         let bytes = private_file::read_secret(path).map_err(AuditError::io(path))?;
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-        let secret = from_hex(text).or_else(|| BASE64.decode(text).ok());
+        let secret = private_file::from_hex(text).or_else(|| BASE64.decode(text).ok());
         let secret = secret.filter(|secret| secret.len() == 32);
         let secret = secret.ok_or_else(|| AuditError::NoKey { path: path.to_owned() })?;
         Keys::derive(&secret).ok_or_else(|| AuditError::NoKey { path: path.to_owned() })
@@ -103,13 +103,6 @@ impl Keys {
     pub(super) fn seal(&self, body: &[u8]) -> String {
         hex(&self.record.clone().chain_update(body).finalize().into_bytes())
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let pairs = digits?;
-    let (pairs, rest) = pairs.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
 }
 
 #[cfg(test)]

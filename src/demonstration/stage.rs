@@ -8,13 +8,6 @@ use crate::flag_store::{FlagStore, StoreError};
 use crate::private_file;
 use crate::record::Time;
 
-/// Two tiers raise flags, and a team has a small share of them a day: so there are both, and some wait.
-const RULES: FlagRulesParams = FlagRulesParams {
-    raising_tiers: 2,
-    raises_a_day_per_team: 2,
-    ..FlagRulesParams::DEFAULT
-};
-
 /// A folder with the flags of simulated patients, removed when it is dropped.
 #[derive(Debug)]
 pub struct Stage(PathBuf);
@@ -38,7 +31,10 @@ impl Stage {
     /// # Errors
     /// The store cannot be made.
     pub async fn store(&self, now: Time) -> Result<FlagStore, StoreError> {
-        FlagStore::for_demonstration(&self.0, RULES, now).await
+        // Two tiers raise flags, and a team has a small share of them a day: so there are both, and some
+        // wait.
+        let few = FlagRulesParams { raising_tiers: 2, raises_a_day_per_team: 2, ..Default::default() };
+        FlagStore::for_demonstration(&self.0, few, now).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::record::{Record, Time};
+use crate::record::{EncounterClass, Record, Time};
 use crate::simulate::{Population, Settings, SettingsError, YEARS};
 
 /// The population that the ward is drawn from: large enough for some dozen patients a week.
@@ -37,6 +37,8 @@ impl Ward {
         let drawn = (0..POPULATION).into_par_iter().map(|number| population.patient(number).record);
         let mut patients: Vec<Patient> =
             drawn.map(Patient).filter(|patient| patient.is_in_care(now)).collect();
+        // Those who were in a bed first, who are what a ward is made of.
+        patients.sort_by_key(|patient| !patient.was_in_a_bed(now));
         patients.truncate(PATIENTS_MAX);
         Ok(Ward(patients))
     }
@@ -48,6 +50,12 @@ impl Ward {
 }
 
 impl Patient {
+    fn was_in_a_bed(&self, now: Time) -> bool {
+        let since = now.plus_days(-DAYS);
+        let mut stays = self.0.encounters.iter().filter(|c| c.class == EncounterClass::Inpatient);
+        stays.any(|stay| stay.start <= now && stay.end.is_none_or(|end| end >= since))
+    }
+
     fn is_in_care(&self, now: Time) -> bool {
         self.is_seen(now.plus_days(-DAYS), now) && self.0.death_time.is_none_or(|death| death > now)
     }

@@ -109,6 +109,9 @@ pub enum InvalidUpdate {
     /// The flag is over, or its state does not allow it.
     #[error("a flag that is {state} cannot be {what}")]
     State { state: &'static str, what: &'static str },
+    /// A newer flag of the same patient and task took its place.
+    #[error("a newer flag took its place: update that one")]
+    Superseded,
     #[error("the snooze must end after now and before the flag expires")]
     SnoozeTime,
     #[error("the assignee must be 1 to 128 characters without control characters")]
@@ -121,7 +124,7 @@ pub enum InvalidUpdate {
 pub enum Held {
     /// The team's share of the day is used up.
     Capacity,
-    /// A flag was cleared or expired shortly before.
+    /// A flag was cleared shortly before.
     CoolDown,
     /// Somebody snoozed it.
     Snoozed,
@@ -209,6 +212,29 @@ pub struct Change {
     /// The caller who made it; `None` for the server itself.
     pub actor: Option<String>,
     pub flag: Flag,
+}
+
+/// Changes of many flags, in the order in which they were made.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    pub changes: Vec<Change>,
+    /// The number that was looked up to, also where nothing of it may be seen: go on after it.
+    pub until: u64,
+}
+
+/// One change of one flag, as its history tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastChange {
+    pub number: u64,
+    pub kind: ChangeKind,
+    /// By the clock of the server that made it.
+    pub time: Time,
+    /// The caller who made it; `None` for the server itself.
+    pub actor: Option<String>,
+    /// The state of the flag after it.
+    pub state: FlagState,
+    /// The reason, where a score was held back.
+    pub held: Option<Held>,
 }
 
 /// What one score did.

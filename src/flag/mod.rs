@@ -2,18 +2,29 @@
 //! kept, cleared and held back. Pure: the state before, a score and a time give the state after.
 
 mod answer;
+mod decide;
 mod id;
+mod passing;
 mod query;
 mod reach;
+mod rules;
 mod sighting;
+mod standing;
+mod update;
 
 pub use answer::{
-    Action, Change, ChangeKind, Dismissal, Feedback, FlagUpdate, Held, InvalidUpdate, Sighted,
+    Action, Change, ChangeKind, Changes, Dismissal, Feedback, FlagUpdate, Held, InvalidUpdate,
+    PastChange, Sighted,
 };
+pub use decide::{Decision, Effect, decide};
 pub use id::{FlagId, InvalidFlagId};
+pub use passing::pass_time;
 pub use query::{FlagPage, FlagQuery, PAGE_FLAGS_MAX, PageToken};
 pub use reach::{Reach, ReachRow};
+pub use rules::{DayUse, FlagRules, FlagRulesParams};
 pub use sighting::{Place, Sighting};
+pub use standing::{Fall, Memory, Standing};
+pub use update::apply;
 
 use std::fmt;
 
@@ -80,6 +91,11 @@ impl FlagState {
     pub fn is_open(self) -> bool {
         matches!(self, FlagState::Raised | FlagState::Acknowledged | FlagState::Snoozed)
     }
+
+    /// Whether scores still move it: open, or waiting to be.
+    pub fn is_live(self) -> bool {
+        self.is_open() || self == FlagState::Waiting
+    }
 }
 
 /// One point of a risk's course.
@@ -145,7 +161,7 @@ pub struct Flag {
     pub snoozed_until: Option<Time>,
     pub dismissal: Option<Dismissal>,
     pub action: Option<Action>,
-    /// Why it waits; `None` for flags that do not.
+    /// Why it waits or, for a flag that is over, why a high score since then raised no new one.
     pub held: Option<Held>,
     /// When it last changed, by the server's clock.
     pub changed_time: Time,
@@ -153,6 +169,13 @@ pub struct Flag {
     pub version: u64,
     /// The number of its last change among those of all flags of the store.
     pub change_number: u64,
+}
+
+impl Flag {
+    /// This flag, changed once more.
+    pub fn changed(&self, now: Time) -> Flag {
+        Flag { changed_time: now, version: self.version.saturating_add(1), ..self.clone() }
+    }
 }
 
 /// Without the patient, the reasons and the course, which belong in no log.

@@ -1,87 +1,117 @@
-//! Temporary.
-use crate::flag::*;
+//! The flags that last: one SQLite file, or a PostgreSQL database that several servers share.
+//!
+//! One schema and one set of statements serve both. What a call acknowledges is on disk. Every
+//! writing transaction first updates the one row of `flag_store`, which puts writers in a row on
+//! both databases: the numbers of changes are committed in their order, a watcher who reads what
+//! comes after a number misses nothing, and two servers agree. Patient ids, reasons and courses are
+//! encrypted; patients are looked up by a keyed hash.
+
+mod changes;
+mod connect;
+mod error;
+mod keys;
+mod list;
+mod place;
+mod rekey;
+mod row;
+mod settings;
+mod sight;
+mod sql;
+mod tend;
+mod update;
+mod writing;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::AnyPool;
+use tokio::sync::watch;
+
+pub use error::StoreError;
+pub use rekey::Rekeyed;
+pub use settings::{FlagSettings, OnFailure};
+pub use tend::Tended;
+
+use crate::flag::{FlagRules, FlagRulesParams};
 use crate::record::Time;
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("a")]
-    NotFound,
-    #[error("b")]
-    Conflict { version: u64 },
-    #[error("c")]
-    Invalid(InvalidUpdate),
-    #[error("d")]
-    PageToken(&'static str),
-    #[error("e")]
-    Other,
+use keys::{IndexKey, Keys};
+
+/// A store of flags. Its `Debug` shows nothing of what is in it.
+pub struct FlagStore {
+    /// Writers stand in a row in any case: one connection is enough.
+    writer: AnyPool,
+    reader: AnyPool,
+    keys: Keys,
+    index: IndexKey,
+    rules: FlagRules,
+    retention_days: i64,
+    wait: Duration,
+    changed: watch::Sender<u64>,
 }
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    Score,
-    Refuse,
-}
-#[derive(Debug)]
-pub struct Event;
-#[derive(Debug)]
-pub struct FlagStore;
-#[derive(Debug)]
-pub struct R;
-impl R {
-    pub fn may_raise(&self, _: &Sighting) -> bool {
-        todo!()
+
+impl fmt::Debug for FlagStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagStore").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
+
 impl FlagStore {
-    pub fn rules(&self) -> &R {
-        todo!()
+    /// Opens the store of `settings`, and makes or renews its tables where that is due. `now` is the
+    /// time by the server's clock, as everywhere here.
+    ///
+    /// # Errors
+    /// Settings that make no sense; files that others may read; a key that is not the store's; a
+    /// database that cannot be reached.
+    pub async fn open(settings: &FlagSettings, now: Time) -> Result<FlagStore, StoreError> {
+        connect::open(settings, false, now).await
     }
-    pub fn on_failure(&self) -> OnFailure {
-        todo!()
+
+    /// Opens a store of simulated patients in `folder`, in which synthetic scores raise flags by
+    /// `rules`.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub async fn for_demonstration(
+        folder: &Path,
+        rules: FlagRulesParams,
+        now: Time,
+    ) -> Result<FlagStore, StoreError> {
+        let store = folder.join("flags.db").to_str().map(str::to_owned);
+        let settings = FlagSettings { store, rules, ..FlagSettings::default() };
+        connect::open(&settings, true, now).await
     }
-    pub async fn sight(&self, _: &[Sighting], _: Time) -> Result<Vec<Sighted>, StoreError> {
-        todo!()
+
+    /// The rules by which this store raises flags.
+    pub fn rules(&self) -> &FlagRules {
+        &self.rules
     }
-    pub async fn list(&self, _: &FlagQuery, _: &Reach, _: Time) -> Result<FlagPage, StoreError> {
-        todo!()
+
+    /// The number of the last change that this process made: it moves with every change made here,
+    /// not with those of other servers.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
-    pub async fn get(&self, _: FlagId, _: &Reach) -> Result<Option<Flag>, StoreError> {
-        todo!()
+
+    /// Ends all connections, after what is under way.
+    pub async fn close(self) {
+        // Bounded: a database that is gone must not keep the server from ending.
+        let closed = async { tokio::join!(self.writer.close(), self.reader.close()) };
+        let _ = tokio::time::timeout(self.wait, closed).await;
     }
-    pub async fn history(&self, _: FlagId, _: &Reach) -> Result<Vec<Event>, StoreError> {
-        todo!()
-    }
-    pub async fn update(
+
+    /// `work`, but no longer than the store may take for one call.
+    async fn bounded<T>(
         &self,
-        _: FlagId,
-        _: u64,
-        _: &FlagUpdate,
-        _: &str,
-        _: &Reach,
-        _: Time,
-    ) -> Result<Flag, StoreError> {
-        todo!()
-    }
-    pub async fn feedback(
-        &self,
-        _: FlagId,
-        _: Feedback,
-        _: &str,
-        _: &Reach,
-        _: Time,
-    ) -> Result<Flag, StoreError> {
-        todo!()
-    }
-    pub async fn changes_after(
-        &self,
-        _: u64,
-        _: u32,
-        _: &Reach,
-    ) -> Result<(Vec<Change>, u64), StoreError> {
-        todo!()
-    }
-    pub async fn last_change(&self) -> Result<u64, StoreError> {
-        todo!()
-    }
-    pub fn changed(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        // A connection, a lock and an answer may each take as long as one wait.
+        let most = self.wait.saturating_mul(3);
+        let late = StoreError::Unavailable("it took too long");
+        tokio::time::timeout(most, work).await.unwrap_or(Err(late))
     }
 }

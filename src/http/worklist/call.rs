@@ -67,7 +67,7 @@ fn outcome(error: &ServiceError) -> Outcome {
         ServiceError::UnknownFlag => Outcome::NotFound,
         ServiceError::FlagChanged { .. } => Outcome::Aborted,
         ServiceError::InvalidFlagUpdate(_) => Outcome::FailedPrecondition,
-        ServiceError::PageToken(_) => Outcome::InvalidArgument,
+        ServiceError::FlagToken(_) => Outcome::InvalidArgument,
         _ => Outcome::Unavailable,
     }
 }

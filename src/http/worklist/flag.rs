@@ -15,8 +15,7 @@ use super::visitor::Visitor;
 use super::words::{self, Moment};
 use super::{Body, Worklist};
 use crate::access::Method;
-use crate::flag::{Flag, FlagId, FlagUpdate, InvalidUpdate};
-use crate::flag_store::Event;
+use crate::flag::{Flag, FlagId, FlagUpdate, InvalidUpdate, PastChange};
 use crate::http::listener::Peer;
 use crate::service::ServiceError;
 
@@ -59,7 +58,7 @@ impl Worklist {
         &self,
         visitor: &Visitor,
         id: FlagId,
-    ) -> Result<(Flag, Vec<Event>), ServiceError> {
+    ) -> Result<(Flag, Vec<PastChange>), ServiceError> {
         let visit = &visitor.visit;
         let call = self.call(visit, Method::ListFlags);
         call.answer(&self.service, visit, async |call| {
@@ -232,7 +231,7 @@ fn after(id: FlagId, fields: &Fields, filter: &Filter, done: Done) -> String {
 /// The fault of an update that the flag's state or its own values do not allow.
 fn unfit_update(update: &InvalidUpdate) -> Fault {
     let field = match update {
-        InvalidUpdate::State { .. } => "answer",
+        InvalidUpdate::State { .. } | InvalidUpdate::Superseded => "answer",
         InvalidUpdate::SnoozeTime => "until",
         InvalidUpdate::Assignee => "assignee",
     };
@@ -260,10 +259,13 @@ fn wanted(wish: &Wish, moment: &Moment) -> String {
 }
 
 /// What happened to a flag, the latest first.
-fn happened(events: &[Event], moment: &Moment) -> Vec<EventView> {
-    let view = |event: &Event| EventView {
+fn happened(events: &[PastChange], moment: &Moment) -> Vec<EventView> {
+    let view = |event: &PastChange| EventView {
         when: moment.at(event.time),
-        what: words::capital(words::change(event.kind)),
+        what: match event.held {
+            Some(held) => format!("Held back: {}", words::held(held)),
+            None => words::capital(words::change(event.kind)),
+        },
         who: event.actor.clone(),
     };
     events.iter().rev().map(view).collect()

@@ -128,6 +128,7 @@ pub(super) struct FlagView {
     pub(super) state: &'static str,
     pub(super) chance: String,
     pub(super) horizon: String,
+    pub(super) is_synthetic: bool,
     pub(super) drift: Drift,
     /// Such as `up from 12% when it was raised, 3 days ago`.
     pub(super) since: String,
@@ -162,7 +163,8 @@ impl FlagView {
             mark: Mark::of(flag.tier_rank),
             state: words::state(flag.state),
             chance: words::capital(&words::chance(flag.probability)),
-            horizon: words::count(flag.horizon_days.into(), "day"),
+            horizon: words::horizon(flag.horizon_days),
+            is_synthetic: flag.is_synthetic,
             drift,
             since: format!(
                 "{} when it was raised, {}",
@@ -210,9 +212,6 @@ fn clipped(text: &str, depth: Depth) -> String {
 
 fn notes(flag: &Flag) -> Vec<String> {
     let mut notes = Vec::new();
-    if flag.is_synthetic {
-        notes.push("By a model of simulated patients: for showing alone.".to_owned());
-    }
     if let Some(text) = words::sufficiency(flag.sufficiency) {
         notes.push(text.to_owned());
     }
@@ -228,8 +227,13 @@ fn notes(flag: &Flag) -> Vec<String> {
 }
 
 fn facts(flag: &Flag, moment: &Moment, depth: Depth) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("Scored", moment.since(flag.scored_time))];
-    let record = flag.history_used_until.map(|until| format!("up to {}", moment.since(until)));
+    // Where there is room, the time itself beside how long ago it was.
+    let told = |time| match depth {
+        Depth::Listed => moment.since(time),
+        Depth::Whole => format!("{} ({})", moment.since(time), moment.at(time)),
+    };
+    let mut facts = vec![("Scored", told(flag.scored_time))];
+    let record = flag.history_used_until.map(|until| format!("up to {}", told(until)));
     facts.push(("Record", record.unwrap_or_else(|| "holds nothing dated".to_owned())));
     let place = [&flag.place.unit, &flag.place.facility, &flag.place.team];
     let place: Vec<&str> = place.into_iter().flatten().map(String::as_str).collect();
@@ -248,10 +252,7 @@ fn facts(flag: &Flag, moment: &Moment, depth: Depth) -> Vec<(&'static str, Strin
         facts.push(("Action", words::action(action).to_owned()));
     }
     if depth == Depth::Whole {
-        let record = flag.history_used_until.map(|until| moment.at(until));
-        facts.push(("Scored at", moment.at(flag.scored_time)));
-        facts.extend(record.map(|until| ("Record up to", until)));
-        facts.push(("Raised", moment.at(flag.raised_time)));
+        facts.push(("Raised", told(flag.raised_time)));
         facts.push(("Over by itself", moment.at(flag.expires_time)));
         facts.push(("Model", format!("{} version {}", flag.task, flag.model_version)));
     }

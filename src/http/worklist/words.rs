@@ -70,7 +70,7 @@ impl Drift {
         match self {
             Drift::Up => format!("up from {}", percent(before)),
             Drift::Down => format!("down from {}", percent(before)),
-            Drift::Same => "as".to_owned(),
+            Drift::Same => "the same as".to_owned(),
         }
     }
 }
@@ -127,6 +127,15 @@ impl Moment {
     /// What the times of a page are in.
     pub(super) fn zone_name(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")
+    }
+}
+
+/// How far a score looks ahead, such as `30 days` or `a year`.
+pub(super) fn horizon(days: u32) -> String {
+    match days {
+        365 => "a year".to_owned(),
+        days if days > 0 && days.is_multiple_of(365) => count(u64::from(days / 365), "year"),
+        days => count(days.into(), "day"),
     }
 }
 
@@ -191,7 +200,7 @@ pub(super) fn feedback(feedback: Feedback) -> &'static str {
 pub(super) fn held(held: Held) -> &'static str {
     match held {
         Held::Capacity => "the team's places of today are taken: it comes when there is room",
-        Held::CoolDown => "a flag of this patient was over shortly before",
+        Held::CoolDown => "a flag of this patient was cleared shortly before",
         Held::Snoozed => "it is snoozed, and the risk has not risen much since",
         Held::Dismissed => "it was dismissed, and the risk has not risen much since",
         Held::Answered => "it was answered, and the risk has not risen much since",

@@ -1,0 +1,46 @@
+//! What is remembered of one patient and task: the last flag, and what the next score is judged by.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Flag, Held};
+use crate::record::Time;
+
+/// One patient's standing for one task. The default is that of a patient of whom nothing is kept.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Standing {
+    /// The last flag, open or over.
+    pub flag: Option<Flag>,
+    pub memory: Memory,
+}
+
+/// What the next score is judged by, beside the flag.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// The prediction time of the last score that counted; an older one changes nothing.
+    pub seen_time: Option<Time>,
+    /// Its probability; `None` where there was none.
+    pub seen_probability: Option<f64>,
+    /// Where the flag's tier begins, by the last score.
+    pub cut: Option<f64>,
+    /// Since when all scores lie below where the flag's tier ends.
+    pub fall: Option<Fall>,
+    /// What a material rise counts from: the probability when the flag was answered, dismissed,
+    /// snoozed or cleared, or the cut where that was higher.
+    pub reference: Option<f64>,
+    /// When the flag was cleared, by the server's clock: the cool-down counts from it.
+    pub cleared_time: Option<Time>,
+    /// Whether the risk came back, since the flag was cleared, to where none is cleared.
+    pub came_back: bool,
+    /// Why the last high score raised nothing: recorded again only when the reason changes.
+    pub held: Option<Held>,
+}
+
+/// A risk that lies below where its tier ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fall {
+    /// The prediction time of the first of these scores.
+    pub since: Time,
+    /// The highest of these scores.
+    pub highest: f64,
+}

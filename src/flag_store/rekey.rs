@@ -1,0 +1,72 @@
+//! The keys of a store, renewed: everything is sealed once more with the first key of the key file.
+
+use serde::Serialize;
+use sqlx::Row;
+
+use super::keys::IndexKey;
+use super::row;
+use super::sql::{Sql, unsigned};
+use super::{FlagStore, StoreError};
+use crate::record::Time;
+
+/// So many flags at most in one transaction, so that servers that go on do not wait for long.
+const BATCH: i64 = 200;
+
+/// What was sealed anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rekeyed {
+    /// Flags that another key had sealed.
+    pub flags: u64,
+    /// The name of the key that seals everything now: nothing of the key itself.
+    pub key_id: String,
+}
+
+impl FlagStore {
+    /// Seals with the first key of the key file what another key of it had sealed; servers may go on
+    /// meanwhile, if they have that key file, too. Stopped in between, it goes on when it is called
+    /// again.
+    ///
+    /// # Errors
+    /// A row whose key is not in the key file; a store that cannot be written to.
+    pub async fn rekey(&self, now: Time) -> Result<Rekeyed, StoreError> {
+        self.bounded(self.reseal_index(now)).await?;
+        let mut flags = 0;
+        loop {
+            match self.bounded(self.reseal_batch(now)).await? {
+                0 => return Ok(Rekeyed { flags, key_id: self.keys.id().to_owned() }),
+                resealed => flags += resealed,
+            }
+        }
+    }
+
+    async fn reseal_index(&self, now: Time) -> Result<(), StoreError> {
+        let mut writing = self.begin(now).await?;
+        let row = Sql::new("SELECT sealed_index_key FROM flag_store").row(writing.connection());
+        let sealed: String = row.await?.ok_or(StoreError::Schema)?.try_get(0)?;
+        let index = IndexKey::open(&self.keys, &sealed).ok_or(StoreError::Schema)?;
+        Sql::new("UPDATE flag_store SET sealed_index_key = ")
+            .value(index.seal(&self.keys)?)
+            .run(writing.connection())
+            .await?;
+        writing.commit().await
+    }
+
+    /// Seals a batch anew; how many flags.
+    async fn reseal_batch(&self, now: Time) -> Result<u64, StoreError> {
+        let mut writing = self.begin(now).await?;
+        let rows = Sql::new(
+            "SELECT id, sealed_patient_id, sealed_reasons, sealed_course FROM flag \
+             WHERE key_id <> ",
+        )
+        .value(self.keys.id())
+        .text(" LIMIT ")
+        .value(BATCH)
+        .rows(writing.connection())
+        .await?;
+        for row in &rows {
+            row::reseal(&self.keys, row)?.run(writing.connection()).await?;
+        }
+        writing.commit().await?;
+        Ok(unsigned(i64::try_from(rows.len()).unwrap_or(i64::MAX)))
+    }
+}
