@@ -40,6 +40,11 @@ impl Sufficiency {
         }
     }
 
+    /// The grade of that letter.
+    pub fn parse(letter: &str) -> Option<Sufficiency> {
+        Sufficiency::ALL.into_iter().find(|grade| grade.letter() == letter)
+    }
+
     /// The grade of a record that lacks this share of the model's weight, where up to `usual` is what
     /// a record normally lacks.
     fn of_lacking(share: f64, usual: f64) -> Sufficiency {

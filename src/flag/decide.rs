@@ -3,6 +3,7 @@
 use super::rules::{DayUse, FlagRules};
 use super::standing::{Fall, Memory, Standing};
 use super::{ChangeKind, CoursePoint, Flag, FlagId, FlagState, Held, Sighting};
+use crate::bundle::{Sufficiency, TierCut};
 use crate::model::logit;
 use crate::record::Time;
 
@@ -35,7 +36,7 @@ struct Scene<'a> {
     now: Time,
     day: DayUse,
     /// The tiers that raise.
-    raising: &'a [(String, f64)],
+    raising: &'a [TierCut],
     /// The calibrated probability, where the record suffices and it is one.
     probability: Option<f64>,
 }
@@ -89,27 +90,24 @@ pub(super) fn reference(probability: f64, cut: f64) -> f64 {
 
 impl<'a> Scene<'a> {
     fn new(sighting: &'a Sighting, rules: &'a FlagRules, now: Time, day: DayUse) -> Scene<'a> {
-        // The lowest tier begins at 0, and somebody is always in it.
-        let of_risk = sighting.cuts.iter().take_while(|(_, cut)| *cut > 0.0).count();
-        let count = usize::from(rules.params.raising_tiers).min(of_risk);
-        let raising = sighting.cuts.get(..count).unwrap_or_default();
+        let raising = rules.raising(&sighting.cuts);
         let is_one = |probability: &f64| (0.0..=1.0).contains(probability);
         let probability =
-            sighting.probability.filter(is_one).filter(|_| sighting.sufficiency != 'D');
+            sighting.probability.filter(is_one).filter(|_| sighting.sufficiency != Sufficiency::D);
         Scene { sighting, rules, now, day, raising, probability }
     }
 
     /// The raising tier that the probability lies in: its rank from the highest, and the probability.
     fn tier(&self) -> Option<(u8, f64)> {
         let probability = self.probability?;
-        let rank = self.raising.iter().position(|(_, cut)| probability >= *cut)?;
+        let rank = self.raising.iter().position(|tier| probability >= tier.from)?;
         Some((u8::try_from(rank).ok()?, probability))
     }
 
     /// Where the raising tier of that rank begins; of the lowest one for tiers that do not raise now.
     fn cut(&self, rank: u8) -> f64 {
         let tier = self.raising.get(usize::from(rank)).or(self.raising.last());
-        tier.map_or(1.0, |(_, cut)| *cut)
+        tier.map_or(1.0, |tier| tier.from)
     }
 
     /// Where a flag in the raising tier of that rank ends.
@@ -213,7 +211,7 @@ impl<'a> Scene<'a> {
             task: sighting.task.clone(),
             place: sighting.place.clone(),
             state: FlagState::Raised,
-            tier: tier.map(|(name, _)| name.clone()).unwrap_or_default(),
+            tier: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
             tier_rank,
             is_provisional: sighting.is_provisional,
             is_synthetic: sighting.is_synthetic,
@@ -257,7 +255,7 @@ impl<'a> Scene<'a> {
         let Some(probability) = self.probability else {
             // It stays, and says that the record does not suffice now.
             let flag = Flag {
-                sufficiency: 'D',
+                sufficiency: Sufficiency::D,
                 scored_time: self.sighting.time,
                 history_used_until: self.sighting.history_used_until,
                 is_provisional: self.sighting.is_provisional,
@@ -300,7 +298,7 @@ impl<'a> Scene<'a> {
     fn rise(&self, flag: Flag, memory: Memory, rank: u8) -> Decision {
         let tier = self.raising.get(usize::from(rank));
         let flag = Flag {
-            tier: tier.map(|(name, _)| name.clone()).unwrap_or_default(),
+            tier: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
             tier_rank: rank,
             raised_probability: flag.probability,
             ..flag
@@ -374,7 +372,7 @@ impl<'a> Scene<'a> {
             return Decision { standing, effect, held: None };
         };
         let tier = self.raising.get(usize::from(rank));
-        let tier = tier.map(|(name, _)| name.clone()).unwrap_or_default();
+        let tier = tier.map(|tier| tier.name.clone()).unwrap_or_default();
         let below = probability < self.clear_cut(rank);
         let fall = below.then_some(Fall { since: self.sighting.time, highest: probability });
         let flag = Flag { tier, tier_rank: rank, ..flag };

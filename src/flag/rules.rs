@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Sighting;
+use crate::bundle::TierCut;
 use crate::strict_toml::SettingFault;
 
 /// The rules, unchecked. The defaults are choices of this project, made so that a risk that swings
@@ -104,6 +106,20 @@ impl FlagRules {
     /// How many flags a day may be raised for one team; `None` is no limit.
     pub fn raises_a_day_per_team(&self) -> Option<u32> {
         Some(self.params.raises_a_day_per_team).filter(|limit| *limit > 0)
+    }
+
+    /// The tiers that raise flags, of a task's tiers from the highest. The lowest begins at 0, and
+    /// somebody is always in it.
+    pub(super) fn raising<'a>(&self, cuts: &'a [TierCut]) -> &'a [TierCut] {
+        let of_risk = cuts.iter().take_while(|tier| tier.from > 0.0).count();
+        let count = usize::from(self.params.raising_tiers).min(of_risk);
+        cuts.get(..count).unwrap_or_default()
+    }
+
+    /// Whether the score lies high enough for a flag.
+    pub fn may_raise(&self, sighting: &Sighting) -> bool {
+        let lowest = self.raising(&sighting.cuts).last();
+        sighting.probability.zip(lowest).is_some_and(|(risk, tier)| risk >= tier.from)
     }
 
     /// Whether synthetic scores raise flags by these rules.

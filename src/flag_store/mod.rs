@@ -98,7 +98,7 @@ impl FlagStore {
     }
 
     /// Ends all connections, after what is under way.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         // Bounded: a database that is gone must not keep the server from ending.
         let closed = async { tokio::join!(self.writer.close(), self.reader.close()) };
         let _ = tokio::time::timeout(self.wait, closed).await;

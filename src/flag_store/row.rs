@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use super::StoreError;
 use super::keys::Keys;
 use super::sql::{Sql, signed, unsigned};
+use crate::bundle::Sufficiency;
 use crate::flag::{Action, Dismissal, Flag, FlagId, FlagState, Held, Memory, Place, Standing};
 use crate::record::Time;
 
@@ -103,7 +104,7 @@ fn open_columns(sql: Sql, flag: &Flag, memory: &Memory) -> Sql {
         .next(flag.expires_time.micros())
         .next(flag.scored_time.micros())
         .next(flag.history_used_until.map(Time::micros))
-        .next(flag.sufficiency.to_string())
+        .next(flag.sufficiency.letter())
         .next(flag.model_version.clone())
         .next(flag.bundle_digest.clone())
         .next(flag.assignee.clone())
@@ -176,7 +177,7 @@ pub(super) fn flag(keys: &Keys, row: &AnyRow) -> Result<Flag, StoreError> {
         expires_time: reader.time("expires_time")?,
         scored_time: reader.time("scored_time")?,
         history_used_until: reader.optional_time("history_used_until")?,
-        sufficiency: sufficiency.chars().next().unwrap_or('D'),
+        sufficiency: Sufficiency::parse(&sufficiency).unwrap_or(Sufficiency::D),
         model_version: row.try_get("model_version")?,
         bundle_digest: row.try_get("bundle_digest")?,
         reasons: reader.json("reasons", "sealed_reasons")?,

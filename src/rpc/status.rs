@@ -153,7 +153,9 @@ pub(super) fn of(error: &ServiceError) -> Status {
         ServiceError::UnknownFlag => named(Code::NotFound, &message, "UNKNOWN_FLAG"),
         ServiceError::FlagChanged { .. } => named(Code::Aborted, &message, "FLAG_CHANGED"),
         ServiceError::InvalidFlagUpdate(update) => match update {
-            InvalidUpdate::State { .. } => named(Code::FailedPrecondition, &message, "FLAG_STATE"),
+            InvalidUpdate::State { .. } | InvalidUpdate::Superseded => {
+                named(Code::FailedPrecondition, &message, "FLAG_STATE")
+            }
             InvalidUpdate::SnoozeTime => invalid(&[at("snooze.until", SNOOZE)]),
             InvalidUpdate::Assignee => invalid(&[at("assign.assignee", ASSIGNEE)]),
         },
