@@ -24,7 +24,8 @@
 //! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did;
 //!    `flag_store`: the flags that last
 //! 10. `service` and `command`: the use cases of the server and of the trainer
-//! 11. `rpc`, `http` and `telemetry`: gRPC, probes and logs, thin
+//! 11. `rpc`, `http` and `telemetry`: gRPC, probes and the work list, logs, thin; `demonstration`: a
+//!     simulated ward to show them with
 //! 12. `config`: the settings of all rooms above, from file, environment and flags
 //!
 //! Words and tools that stand on nothing: `access` (who calls, what for, how it ended), `meters` (what
@@ -46,6 +47,7 @@ pub mod audit;
 pub mod bundle;
 pub mod command;
 pub mod config;
+pub mod demonstration;
 pub mod feature;
 pub mod flag;
 pub mod flag_store;

@@ -10,8 +10,9 @@ use anyhow::Context;
 use clap::Parser;
 use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
-use prodrome::flag_store::FlagStore;
-use prodrome::http::{self, Pages, Readiness};
+use prodrome::demonstration::{self, DemonstrationError, Played, Stage, Ward};
+use prodrome::flag_store::{FlagStore, OnFailure};
+use prodrome::http::{self, Pages, Readiness, Worklist};
 use prodrome::identity::{Identity, Rates, Tls};
 use prodrome::registry::Models;
 use prodrome::rpc::{self, now, now_seconds};
@@ -143,12 +144,10 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(log) = &log {
         service = service.recorded_in(Arc::clone(log));
     }
-    let flags = match &settings.flags {
-        None => None,
-        Some(flags) => Some(Arc::new(FlagStore::open(flags, now()).await.context("the flags")?)),
-    };
-    if let (Some(store), Some(flags)) = (&flags, &settings.flags) {
-        service = service.with_flags(Arc::clone(store), flags.on_failure);
+    let (flags, stage) = flags(&settings).await?;
+    if let Some(store) = &flags {
+        let on_failure = settings.flags.as_ref().map_or(OnFailure::Score, |flags| flags.on_failure);
+        service = service.with_flags(Arc::clone(store), on_failure);
     }
     let service = Arc::new(service);
     let listener = bind(settings.listen.address).await?;
@@ -159,6 +158,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(Arc::clone(&service).follow_models(every));
     tokio::spawn(Arc::clone(&service).tend_flags(FLAGS_EVERY, now));
     tokio::spawn(follow_guards(Arc::clone(&service), tls.clone()));
+    let list = show_worklist(&settings, &service, tls.clone(), stage.is_some()).await?;
     greet(listener.local_addr()?, tls.is_some(), &service);
     let shutdown = shutdown(readiness, log.clone())?;
     let limits = settings.limits;
@@ -167,6 +167,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
         None => rpc::serve(listener, service, limits, shutdown).await,
         Some(tls) => rpc::serve_encrypted(listener, tls, service, limits, shutdown).await,
     };
+    if let Some(list) = list {
+        list.abort();
+    }
     // Calls that were cut have their record too.
     recorded.records_settled(SETTLED_MAX).await;
     if let Some(log) = log {
@@ -270,6 +273,59 @@ async fn show_pages(
     };
     let pages = Pages::new(Arc::clone(readiness), metrics);
     Ok(Some(tokio::spawn(http::serve(listener, pages, std::future::pending()))))
+}
+
+/// The flags of the settings; for showing, those of simulated patients on a stage of their own.
+async fn flags(settings: &Settings) -> anyhow::Result<(Option<Arc<FlagStore>>, Option<Stage>)> {
+    if let Some(flags) = &settings.flags {
+        let store = FlagStore::open(flags, now()).await.context("the flags")?;
+        return Ok((Some(Arc::new(store)), None));
+    }
+    if !settings.models.demo || settings.worklist.is_none() {
+        return Ok((None, None));
+    }
+    let stage = Stage::build(&std::env::temp_dir()).context("a folder for flags to show")?;
+    let store = stage.store(now()).await.context("flags to show")?;
+    Ok((Some(Arc::new(store)), Some(stage)))
+}
+
+/// Begins to serve the work list, where the settings want one; `is_shown` says that its patients are
+/// simulated and still have to be played.
+async fn show_worklist(
+    settings: &Settings,
+    service: &Arc<Service>,
+    tls: Option<Arc<Tls>>,
+    is_shown: bool,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(plan) = settings.worklist.clone() else { return Ok(None) };
+    if !service.has_flags() {
+        anyhow::bail!("`worklist.listen` is set, and no flags are kept: set `flags.store` as well");
+    }
+    let listener =
+        bind(plan.address).await.context("`worklist.listen` (empty for no work list)")?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let address = format!("work list on {scheme}://{}\n", listener.local_addr()?);
+    let list = Worklist::new(Arc::clone(service), plan, now, settings.models.demo)?;
+    let served = tokio::spawn(list.serve(listener, tls, std::future::pending()));
+    if !is_shown {
+        say(&address);
+        return Ok(Some(served));
+    }
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        match play(&service).await {
+            Ok(played) => say(&format!("{address}simulated patients in it: {}\n", played.patients)),
+            Err(error) => eprintln!("warning: the work list stays empty: {error}"),
+        }
+    });
+    Ok(Some(served))
+}
+
+/// Plays the last days of a simulated ward.
+async fn play(service: &Service) -> Result<Played, DemonstrationError> {
+    let now = now();
+    let ward = tokio::task::spawn_blocking(move || Ward::draw(now)).await??;
+    demonstration::play(service, &ward, now).await
 }
 
 /// Writes to stdout; a closed one is no reason not to serve.

@@ -27,7 +27,7 @@ pub use sections::ListenSettings;
 
 use crate::audit::{AuditError, AuditSettings};
 use crate::flag_store::FlagSettings;
-use crate::http::HttpSettings;
+use crate::http::{HttpSettings, Surroundings, WorklistPlan, WorklistSettings};
 use crate::identity::{IdentitySettings, RateSettings, TlsSettings};
 use crate::registry::ModelSettings;
 use crate::rpc::Limits;
@@ -47,6 +47,7 @@ struct Sections {
     audit: AuditSettings,
     flags: FlagSettings,
     http: HttpSettings,
+    worklist: WorklistSettings,
     telemetry: TelemetrySettings,
 }
 
@@ -65,6 +66,8 @@ pub struct Settings {
     pub flags: Option<FlagSettings>,
     /// Where `/metrics`, `/livez` and `/readyz` are; `None` for nowhere.
     pub http: Option<SocketAddr>,
+    /// The work list; `None` for none.
+    pub worklist: Option<WorklistPlan>,
     pub telemetry: TelemetrySettings,
     shown: String,
 }
@@ -117,6 +120,14 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
     sections.listen.check(!sections.tls.is_off()).unwrap_or_else(|faults| found("listen", faults));
     let limits = sections.limits.check().map_err(|faults| found("limits", faults));
     let http = sections.http.check().map_err(|faults| found("http", faults));
+    let around = Surroundings {
+        is_encrypted: !sections.tls.is_off(),
+        plaintext_on_network: sections.listen.plaintext_on_network,
+        is_anonymous: sections.identity.policy_file.is_none(),
+        is_demonstration: sections.models.demo,
+    };
+    let worklist =
+        sections.worklist.check(around).map_err(|faults| found("worklist", faults)).unwrap_or(None);
     let telemetry = sections.telemetry.check().map_err(|faults| found("telemetry", faults));
     sections.flags.check().unwrap_or_else(|faults| found("flags", faults));
     let audit = sections.audit.folder.is_some().then_some(&sections.audit);
@@ -143,6 +154,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
                 audit,
                 flags,
                 http,
+                worklist,
                 telemetry,
                 shown,
             })

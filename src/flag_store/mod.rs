@@ -37,7 +37,7 @@ pub use rekey::Rekeyed;
 pub use settings::{FlagSettings, OnFailure};
 pub use tend::Tended;
 
-use crate::flag::FlagRules;
+use crate::flag::{FlagRules, FlagRulesParams};
 use crate::record::Time;
 use keys::{IndexKey, Keys};
 
@@ -71,13 +71,18 @@ impl FlagStore {
         connect::open(settings, false, now).await
     }
 
-    /// Opens a store of simulated patients in `folder`, in which synthetic scores raise flags.
+    /// Opens a store of simulated patients in `folder`, in which synthetic scores raise flags by
+    /// `rules`.
     ///
     /// # Errors
     /// As for `open`.
-    pub async fn for_demonstration(folder: &Path, now: Time) -> Result<FlagStore, StoreError> {
+    pub async fn for_demonstration(
+        folder: &Path,
+        rules: FlagRulesParams,
+        now: Time,
+    ) -> Result<FlagStore, StoreError> {
         let store = folder.join("flags.db").to_str().map(str::to_owned);
-        let settings = FlagSettings { store, ..FlagSettings::default() };
+        let settings = FlagSettings { store, rules, ..FlagSettings::default() };
         connect::open(&settings, true, now).await
     }
 

@@ -1,10 +1,13 @@
-//! Plain HTTP beside gRPC: `/metrics`, `/livez`, `/readyz`. Nothing of any patient.
+//! HTTP beside gRPC: `/metrics`, `/livez`, `/readyz`, which show nothing of any patient, and the work
+//! list, which has a door and a lock of its own.
 //!
-//! It listens on an address of its own, so that probes and scrapers need no way to the records, and
-//! stays open while the gRPC side drains, so that `/readyz` can say so.
+//! The former listen on an address of their own, so that probes and scrapers need no way to the records, and
+//! stay open while the gRPC side drains, so that `/readyz` can say so.
 
+mod listener;
 mod readiness;
 mod server;
+mod worklist;
 
 use std::net::SocketAddr;
 
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use readiness::{NotReady, Readiness};
 pub use server::{Pages, serve};
+pub use worklist::{Surroundings, Worklist, WorklistError, WorklistPlan, WorklistSettings};
 
 use crate::strict_toml::SettingFault;
 

@@ -9,25 +9,19 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
 
 use super::Readiness;
+use super::listener::{self, Allowance};
 
-/// Open connections; further ones are closed at once.
-const CONNECTIONS_MAX: usize = 16;
-/// Time of a connection, from its opening to the end of the answer.
-const CONNECTION_MAX: Duration = Duration::from_secs(5);
-/// Room for the head of a request, the least that the library takes.
-const HEAD_BYTES_MAX: usize = 8 * 1024;
-/// The most headers of a request.
-const HEADERS_MAX: usize = 32;
-/// The rest after a failed accept: without file descriptors, trying on only burns the processor.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// A scraper comes every few seconds and may connect anew.
+const ALLOWANCE: Allowance = Allowance {
+    connections_max: 16,
+    head_max: Duration::from_secs(5),
+    age_max: Duration::from_secs(5),
+    last_max: Duration::ZERO,
+    keep_alive: false,
+};
 /// Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -89,39 +83,5 @@ fn plain(status: StatusCode, text: String) -> Response {
 /// connections are then cut.
 pub async fn serve(listener: TcpListener, pages: Pages, shutdown: impl Future<Output = ()>) {
     let router = pages.router();
-    let mut connections = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        while connections.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, _)) if connections.len() < CONNECTIONS_MAX => {
-                connections.spawn(connection(stream, router.clone()));
-            }
-            Ok(_refused) => {}
-            Err(error) => {
-                tracing::warn!(%error, "no connection to the pages can be accepted");
-                sleep(ACCEPT_REST).await;
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, router: Router) {
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(CONNECTION_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        // A scraper comes every few seconds and may connect anew.
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match timeout(CONNECTION_MAX, served).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection to the pages broke"),
-        Err(_) => tracing::debug!("a connection to the pages took too long"),
-    }
+    listener::serve(listener, None, ALLOWANCE, move |_peer| router.clone(), shutdown).await;
 }

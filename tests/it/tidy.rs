@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 28] = [
+const RANKS: [(&str, u32); 29] = [
     ("page", 0),
     ("private_file", 0),
     ("signing", 0),
@@ -34,6 +34,7 @@ const RANKS: [(&str, u32); 28] = [
     ("rpc", 10),
     ("http", 10),
     ("telemetry", 10),
+    ("demonstration", 10),
     ("config", 11),
 ];
 
@@ -77,6 +78,8 @@ const RESERVED: [(&str, &[&str]); 27] = [
             "audit",
             "config",
             "telemetry",
+            // Its temporary folder goes when it ends.
+            "demonstration",
         ],
     ),
     ("std::env", &["config"]),

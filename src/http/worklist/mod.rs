@@ -1,0 +1,202 @@
+//! The work list: flags for people, as pages that work without a script.
+//!
+//! - `settings`: the section `[worklist]`
+//! - `session`, `login`, `visitor`: who looks at it, recognised as callers of gRPC are
+//! - `guard`: headers that keep a page closed, cookies, requests of other sites
+//! - `form`: what forms and addresses bring; `words`, `course`, `show`: flags in plain words
+//! - `list`, `flag`: the pages; `render` and `templates/worklist` make them; `call` records each use
+//!
+//! No page keeps or fetches anything elsewhere. Every text is escaped by the templates. What a page
+//! shows of patients is recorded before it leaves, as an answer of gRPC is.
+
+mod call;
+mod course;
+mod flag;
+mod form;
+mod guard;
+mod list;
+mod login;
+mod render;
+mod session;
+mod settings;
+mod show;
+mod visitor;
+mod words;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+pub use settings::{Surroundings, WorklistPlan, WorklistSettings};
+
+use crate::http::listener::{self, Allowance};
+use crate::identity::{RateSettings, Rates, Tls};
+use crate::record::Time;
+use crate::service::Service;
+use form::Fields;
+use guard::Cookies;
+use session::Sessions;
+use words::Moment;
+
+const STYLE: &str = include_str!("../../../templates/worklist/style.css");
+const SCRIPT: &str = include_str!("../../../templates/worklist/script.js");
+/// The longest form: a bearer token is the most of it.
+const FORM_BYTES_MAX: usize = 32 * 1024;
+/// For a form to come in whole.
+const FORM_MAX: Duration = Duration::from_secs(10);
+/// Logins from one address: so many at once, and so many a second after that.
+const LOGINS_BURST: u32 = 10;
+const LOGINS_PER_SECOND: f64 = 0.2;
+
+/// People look at a page for minutes and ask for the next one over the same connection, or a new one.
+const ALLOWANCE: Allowance = Allowance {
+    connections_max: 256,
+    head_max: Duration::from_secs(15),
+    age_max: Duration::from_secs(120),
+    last_max: Duration::from_secs(15),
+    keep_alive: true,
+};
+
+/// Why a work list could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum WorklistError {
+    #[error("the machine gives no random bytes")]
+    Random,
+    #[error("the limit on logins: {0}")]
+    Logins(#[from] crate::identity::RatesError),
+}
+
+/// The work list of a service.
+pub struct Worklist {
+    service: Arc<Service>,
+    plan: WorklistPlan,
+    sessions: Sessions,
+    cookies: Cookies,
+    logins: Rates,
+    clock: fn() -> Time,
+    is_demonstration: bool,
+}
+
+impl fmt::Debug for Worklist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worklist").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl Worklist {
+    /// The work list of `service`, which keeps flags; `clock` tells the time of each answer, and
+    /// `is_demonstration` puts up a banner that the patients are simulated.
+    ///
+    /// # Errors
+    /// The machine gives no random bytes.
+    pub fn new(
+        service: Arc<Service>,
+        plan: WorklistPlan,
+        clock: fn() -> Time,
+        is_demonstration: bool,
+    ) -> Result<Worklist, WorklistError> {
+        let sessions = Sessions::new(plan.idle, plan.session);
+        let sessions = sessions.map_err(|_| WorklistError::Random)?;
+        let logins = RateSettings {
+            calls_per_second: LOGINS_PER_SECOND,
+            burst: LOGINS_BURST,
+            ..RateSettings::default()
+        };
+        let cookies = Cookies::new(plan.address.port(), false);
+        let logins = Rates::new(&logins)?;
+        Ok(Worklist { service, plan, sessions, cookies, logins, clock, is_demonstration })
+    }
+
+    /// Serves it until `shutdown` is done; encrypted where there is a `tls`. Open connections are then
+    /// cut.
+    pub async fn serve(
+        mut self,
+        listener: TcpListener,
+        tls: Option<Arc<Tls>>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let port = listener.local_addr().map_or(self.plan.address.port(), |bound| bound.port());
+        self.cookies = Cookies::new(port, tls.is_some());
+        let router = Arc::new(self).router();
+        let pages = move |peer| router.clone().layer(Extension(peer));
+        listener::serve(listener, tls, ALLOWANCE, pages, shutdown).await;
+    }
+
+    fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/", get(list::show))
+            .route("/login", get(login::show).post(login::begin))
+            .route("/logout", post(login::end))
+            .route("/flags/{id}", get(flag::show).post(flag::change))
+            .route("/style.css", get(async || fixed("text/css; charset=utf-8", STYLE)))
+            .route("/script.js", get(async || fixed("text/javascript; charset=utf-8", SCRIPT)))
+            .fallback(async |State(list): State<Arc<Worklist>>| {
+                list.message(
+                    StatusCode::NOT_FOUND,
+                    "No such page",
+                    "There is no page at this address.",
+                )
+            })
+            .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+            .layer(from_fn_with_state(Arc::clone(&self), own_alone))
+            .layer(map_response(guard::closed))
+            .with_state(self)
+    }
+
+    /// The time of an answer.
+    fn moment(&self) -> Moment {
+        Moment { now: (self.clock)(), zone: self.plan.zone.clone() }
+    }
+
+    fn forged(&self) -> Response {
+        let text = "The form was not one of this session's, and nothing was changed. Open the list, and \
+                    try again from there.";
+        self.message(StatusCode::FORBIDDEN, "Nothing was changed", text)
+    }
+}
+
+/// Lets no request of another site through.
+async fn own_alone(State(list): State<Arc<Worklist>>, request: Request, next: Next) -> Response {
+    if guard::is_own(&request) { next.run(request).await } else { list.forged() }
+}
+
+fn fixed(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
+}
+
+/// The fields of a form that came in whole and in time.
+struct Body(Fields);
+
+impl FromRequest<Arc<Worklist>> for Body {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, list: &Arc<Worklist>) -> Result<Body, Response> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+        if kind != Some("application/x-www-form-urlencoded") {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(list.message(status, "Not a form", "Forms come as forms of HTML."));
+        }
+        let read = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX);
+        match timeout(FORM_MAX, read).await {
+            Ok(Ok(bytes)) => Ok(Body(Fields::read(&bytes))),
+            Ok(Err(_)) => {
+                let text = "The form is longer than the server takes, or was cut short.";
+                Err(list.message(StatusCode::PAYLOAD_TOO_LARGE, "Too long", text))
+            }
+            Err(_) => {
+                let text = "The form did not come in in time.";
+                Err(list.message(StatusCode::REQUEST_TIMEOUT, "Too slow", text))
+            }
+        }
+    }
+}
