@@ -71,7 +71,7 @@ pub fn decide(
         ..memory.clone()
     };
     match &standing.flag {
-        None => scene.without_flag(seen, new_id),
+        None => scene.without_flag(memory, seen, new_id),
         Some(flag) if flag.state.is_live() => scene.with_live_flag(flag, seen),
         Some(flag) => scene.after_flag(flag, seen, new_id),
     }
@@ -160,17 +160,17 @@ impl<'a> Scene<'a> {
         Decision { standing: Standing { flag, memory }, effect, held: Some(reason) }
     }
 
-    /// A patient for whom no flag was ever raised.
-    fn without_flag(&self, memory: Memory, new_id: FlagId) -> Decision {
-        match self.tier() {
-            Some((rank, probability)) => self.raise(rank, probability, new_id, Vec::new()),
-            // Nothing at all is kept of patients whose scores are low, but where an earlier high one
-            // was held back.
-            None => {
-                let effect = if memory.held.is_some() { Effect::Noted } else { Effect::Nothing };
-                Decision { standing: Standing { flag: None, memory }, effect, held: None }
-            }
+    /// A patient for whom no flag was ever raised. Nothing at all is kept of low scores, but where an
+    /// earlier high one was held back.
+    fn without_flag(&self, before: &Memory, memory: Memory, new_id: FlagId) -> Decision {
+        if let Some((rank, probability)) = self.tier() {
+            return self.raise(rank, probability, new_id, Vec::new());
         }
+        let (memory, effect) = match before.held {
+            Some(_) => (memory, Effect::Noted),
+            None => (before.clone(), Effect::Nothing),
+        };
+        Decision { standing: Standing { flag: None, memory }, effect, held: None }
     }
 
     /// A new flag, or one that waits for room.

@@ -15,6 +15,7 @@ mod demo;
 mod deploy;
 mod features;
 mod fhir;
+mod flags;
 mod formats;
 mod framingham;
 mod gate;
