@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::sql::Sql;
 use super::{FlagSettings, FlagStore, StoreError};
+use crate::bundle::{Sufficiency, TierCut};
 use crate::flag::{FlagQuery, Place, Reach, Sighting};
 use crate::record::Time;
 
@@ -25,11 +26,13 @@ fn high(patient_id: String) -> Sighting {
         index_time: now(),
         horizon_days: 30,
         probability: Some(0.5),
-        cuts: vec![("high".into(), 0.2), ("low".into(), 0.0)],
+        cuts: [("high", 0.2), ("low", 0.0)]
+            .map(|(name, from)| TierCut { name: name.into(), from, basis: None })
+            .into(),
         is_provisional: false,
         is_synthetic: false,
         history_used_until: None,
-        sufficiency: 'A',
+        sufficiency: Sufficiency::A,
         model_version: "1".into(),
         bundle_digest: "0".into(),
         reasons: Vec::new(),

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use prodrome::bundle::{Sufficiency, TierCut};
 use prodrome::flag::{
     Flag, FlagQuery, FlagReason, FlagRulesParams, FlagState, Place, Reach, Sighted, Sighting,
 };
@@ -38,11 +39,13 @@ pub(super) fn score(patient_id: &str, time: Time, probability: f64) -> Sighting 
         index_time: time,
         horizon_days: 30,
         probability: Some(probability),
-        cuts: vec![("high".into(), CUT), ("moderate".into(), 0.1), ("low".into(), 0.0)],
+        cuts: [("high", CUT), ("moderate", 0.1), ("low", 0.0)]
+            .map(|(name, from)| TierCut { name: name.into(), from, basis: None })
+            .into(),
         is_provisional: false,
         is_synthetic: false,
         history_used_until: Some(time),
-        sufficiency: 'A',
+        sufficiency: Sufficiency::A,
         model_version: "1".into(),
         bundle_digest: "0123456789ab".into(),
         reasons: vec![FlagReason {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
+use prodrome::bundle::Sufficiency;
 use prodrome::flag::{
     Action, ChangeKind, DayUse, Decision, Dismissal, Effect, FlagId, FlagRules, FlagRulesParams,
     FlagState, FlagUpdate, Held, Place, Sighting, Standing, apply, decide, pass_time,
@@ -155,14 +156,20 @@ fn a_snooze_is_quiet_until_its_time_or_a_material_rise() {
 #[test]
 fn what_does_not_suffice_is_said_and_changes_no_tier() {
     let rules = rules(FlagRulesParams::default());
-    let unknown =
-        |hour| Sighting { probability: None, sufficiency: 'D', ..score("a", hours(hour), 0.0) };
+    let unknown = |hour| Sighting {
+        probability: None,
+        sufficiency: Sufficiency::D,
+        ..score("a", hours(hour), 0.0)
+    };
     let nothing = one(&rules, &Standing::default(), &unknown(0), 1);
     assert_eq!((nothing.effect, nothing.standing.flag), (Effect::Nothing, None));
     let (standing, _) = after(&rules, &[(0, 0.3), (24, 0.05)]);
     let marked = one(&rules, &standing, &unknown(72), 1);
     let flag = marked.standing.flag.as_ref().unwrap();
-    assert_eq!((flag.state, flag.sufficiency, flag.probability), (FlagState::Raised, 'D', 0.05));
+    assert_eq!(
+        (flag.state, flag.sufficiency, flag.probability),
+        (FlagState::Raised, Sufficiency::D, 0.05)
+    );
     assert_eq!(marked.held, Some(Held::NotEnoughData));
     let stale = Sighting { time: hours(0), ..score("b", hours(0), 0.9) };
     let decide = |now| {
@@ -313,7 +320,7 @@ fn sighting(patient: u8, risk: f64, team: u8, is_known: bool, now: Time) -> Sigh
     let place = Place { team: Some(format!("team {team}")), ..Place::default() };
     Sighting {
         place,
-        sufficiency: if is_known { 'A' } else { 'D' },
+        sufficiency: if is_known { Sufficiency::A } else { Sufficiency::D },
         ..score(&format!("p{patient}"), now, risk)
     }
 }

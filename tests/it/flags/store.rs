@@ -5,8 +5,8 @@ use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 
 use prodrome::flag::{
-    Action, ChangeKind, Dismissal, Feedback, FlagQuery, FlagState, FlagUpdate, Held, InvalidUpdate,
-    Place, Reach, ReachRow, Sighting,
+    Action, ChangeKind, Dismissal, Feedback, FlagQuery, FlagRulesParams, FlagState, FlagUpdate,
+    Held, InvalidUpdate, Place, Reach, ReachRow, Sighting,
 };
 use prodrome::flag_store::{FlagSettings, FlagStore, StoreError};
 
@@ -259,7 +259,8 @@ fn files_are_for_their_owner_alone() {
         assert!(refused().await.contains("chmod 700"));
         give(folder.path(), 0o700);
         open(&settings).await.close().await;
-        let demonstration = FlagStore::for_demonstration(folder.path(), start()).await;
+        let demonstration =
+            FlagStore::for_demonstration(folder.path(), FlagRulesParams::default(), start()).await;
         assert!(matches!(demonstration, Err(StoreError::Demonstration)));
     });
 }
@@ -269,7 +270,12 @@ fn simulated_patients_raise_flags_in_a_store_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     block_on(async {
         let simulated = || Sighting { is_synthetic: true, ..score("a", hours(0), 0.4) };
-        let store = FlagStore::for_demonstration(&folder.path().join("demo"), start()).await;
+        let store = FlagStore::for_demonstration(
+            &folder.path().join("demo"),
+            FlagRulesParams::default(),
+            start(),
+        )
+        .await;
         let store = store.unwrap();
         let seen = sight(&store, simulated()).await;
         assert!(seen.state == Some(FlagState::Raised) && get(&store, &seen).await.is_synthetic);
