@@ -174,7 +174,7 @@ fn a_file_of_planned_rules_is_read_as_strictly() {
 fn each_tier_but_the_last_begins_by_one_rule_that_makes_sense() {
     let tier = |from, to, says: &[&str]| told("readmit30_diabetes", from, to, says);
     let high = "top_share = 0.05";
-    let (both, misspelt) = ("top_share = 0.05\nppv_min = 0.2", "flags_per_hundred = 8.0");
+    let (both, misspelt) = ("top_share = 0.05\nppv_min = 0.2", "flag_per_100 = 8.0");
     tier(high, both, &["tier `high`", "both top_share and ppv_min"]);
     tier(high, "", &["tier `high`", "flags_per_100", "flags_per_day", "ppv_min", "cost_ratio"]);
     tier(high, misspelt, &["line ", "did you mean `flags_per_100`?"]);

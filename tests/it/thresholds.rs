@@ -37,6 +37,11 @@ fn models() -> (tempfile::TempDir, PathBuf) {
     (folder, version)
 }
 
+/// The models folder that a version folder is in.
+fn models_of(version: &Path) -> PathBuf {
+    version.parent().unwrap().parent().unwrap().to_owned()
+}
+
 fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -91,6 +96,19 @@ fn a_version_with_the_cut_is_made_beside_the_old_which_stays_as_it_is() {
         serde_json::from_slice(&fs::read(out.join("thresholds.json")).unwrap()).unwrap();
     assert_eq!(told, found["thresholds"]);
 
+    // Whatever the gate says of so few patients: it does not ask for a comparison with its parent.
+    let promote = |version: &str| {
+        let models = models_of(&written);
+        let task = "readmit30_diabetes".to_owned();
+        command::promote(&command::PromoteRequest::new(&models, task, version.to_owned()))
+    };
+    promote("1").unwrap();
+    let refused = promote("2").unwrap_err().to_string();
+    assert!(
+        refused.contains("the gate says no") && !refused.contains("nothing tells"),
+        "{refused}"
+    );
+
     // The same call finds the same, and makes the version after it.
     let again = json(&thresholds(&version, &root().join(SAMPLE), &arguments));
     assert_eq!(again["thresholds"], found["thresholds"]);
@@ -121,7 +139,7 @@ fn every_way_to_fail_has_its_exit_code_and_says_how_to_mend_it() {
     ends(&["--ppv-min", "0.9", "--all-patients"], 3, "beyond chance");
     ends(&["--flags-per-100", "8", "--held-out", "0/90"], 3, "--held-out");
     // Too few are judged to tell: a check that says no, and no version.
-    let few = ["--flags-per-100", "1.2", "--all-patients", "--held-out", "0/4", "--write"];
+    let few = ["--flags-per-100", "2", "--all-patients", "--held-out", "0/5", "--write"];
     ends(&few, 1, "no version was written");
     let versions = fs::read_dir(folder.path().join("models/readmit30_diabetes")).unwrap();
     let names: Vec<_> = versions.map(|entry| entry.unwrap().file_name()).collect();
