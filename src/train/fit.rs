@@ -20,6 +20,7 @@ use super::select::{
 };
 use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
+use super::tier_cut::check_rates;
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
 use crate::model::{Family, InputSpec, Weights};
@@ -40,6 +41,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
     let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
     let table = table(&judged, &held_out);
     check_size(cohort, &table)?;
+    check_rates(cohort.task(), index_times_per_day(cohort.samples()))?;
     pace.step("leak check");
     let leaks = leaks::check(cohort, follow_up.weights(), params.held_out);
     if leaks.blocks() {

@@ -107,6 +107,30 @@ pub(super) fn tier_cuts(
     Ok(found)
 }
 
+/// Whether it is known how many index times a day there are, where a tier of the task needs it: before
+/// a long fit rather than after it.
+///
+/// # Errors
+/// A rule that can give no cut, whatever the model.
+pub(super) fn check_rates(task: &Task, index_times_per_day: Option<f64>) -> Result<(), TrainError> {
+    for (tier, rule) in task_rules(task) {
+        if let Some(rule @ TierRule::FlagsPerDay(flags)) = rule {
+            let fault = |fault| TrainError::Tier { tier, rule, fault };
+            checked_rate(flags, index_times_per_day).map_err(fault)?;
+        }
+    }
+    Ok(())
+}
+
+/// The index times a day, where there are more than `flags_per_day`.
+fn checked_rate(flags_per_day: f64, index_times_per_day: Option<f64>) -> Result<f64, CutFault> {
+    let index_times_per_day = index_times_per_day.ok_or(CutFault::NoRate)?;
+    match flags_per_day < index_times_per_day {
+        true => Ok(index_times_per_day),
+        false => Err(CutFault::TakesAll { index_times_per_day }),
+    }
+}
+
 impl CutRows<'_> {
     /// What the bundle says of a cut by `rule`; nothing where the task says it already.
     fn basis(&self, rule: TierRule) -> Option<TierBasis> {
@@ -129,11 +153,7 @@ impl CutRows<'_> {
             }
             TierRule::FlagsPer100(flags) => within(flags * total / 100.0)?,
             TierRule::FlagsPerDay(flags) => {
-                let index_times_per_day = self.index_times_per_day.ok_or(CutFault::NoRate)?;
-                if flags >= index_times_per_day {
-                    return Err(CutFault::TakesAll { index_times_per_day });
-                }
-                within(flags * total / index_times_per_day)?
+                within(flags * total / checked_rate(flags, self.index_times_per_day)?)?
             }
             TierRule::PpvMin(ppv_min) => {
                 let judged = (self.p, self.y, self.weights);

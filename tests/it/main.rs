@@ -46,6 +46,7 @@ mod sufficiency;
 mod support;
 mod tables;
 mod task_faults;
+mod thresholds;
 mod tidy;
 mod trust;
 mod units;

@@ -41,7 +41,7 @@ fn each_rule_gives_the_cut_that_trying_all_of_them_gives() {
     for (grid, seed) in [(1e9, 1), (60.0, 2)] {
         let drawn = drawn(4_000, grid, seed);
         let cut = |rule| drawn.rows().cut(rule).unwrap();
-        for flags in [0.7, 8.0, 29.0] {
+        for flags in [3.0, 8.0, 29.0] {
             let limit = 40.0 * flags;
             let expected = drawn.lowest(|cut| drawn.flagged(cut) as f64 <= limit);
             assert_eq!(cut(TierRule::FlagsPer100(flags)), expected, "{flags} per 100");
@@ -111,8 +111,8 @@ fn what_would_rest_on_chance_is_an_error_that_says_how_to_mend_it() {
     assert_eq!(cut(&rows, TierRule::FlagsPer100(99.5)), CutFault::TooFewOthers);
     assert_eq!(cut(&rows, TierRule::CostRatio(0.5)), CutFault::TooFewFlagged);
     assert_eq!(cut(&rows, TierRule::CostRatio(9_999.0)), CutFault::TooFewOthers);
-    let reached = cut(&rows, TierRule::PpvMin(0.8));
-    assert!(matches!(reached, CutFault::PpvNotReached { highest } if highest < 0.6), "{reached}");
+    let reached = cut(&rows, TierRule::PpvMin(0.9));
+    assert!(matches!(reached, CutFault::PpvNotReached { highest } if highest < 0.9), "{reached}");
     let takes_all = CutFault::TakesAll { index_times_per_day: 40.0 };
     assert_eq!(cut(&rows, TierRule::FlagsPerDay(40.0)), takes_all);
     let rows = CutRows { index_times_per_day: None, ..many.rows() };
