@@ -8,5 +8,6 @@ mod commands;
 mod life;
 mod marked;
 mod marks;
+mod protected;
 mod records;
 mod site;
