@@ -21,6 +21,9 @@ fn asked(code: &str, labels: &[&str]) -> (proto::ScoreRequest, u32) {
     let Some(Record::History(history)) = &mut asked.record else { panic!("a history") };
     let mut event = history.events[0].clone();
     code.clone_into(&mut event.code);
+    (event.encounter_id, event.rank) = ("stay".into(), Some(2));
+    let after = |time: &mut prost_types::Timestamp| time.seconds += 3_600;
+    event.time.as_mut().into_iter().for_each(after);
     event.security_labels = labels.iter().map(|&label| label.to_owned()).collect();
     history.events.push(event);
     let place = history.events.len() as u32 - 1;
@@ -73,7 +76,7 @@ async fn a_role_sees_the_classes_of_its_rows_and_a_comparison_is_checked() {
         let hidden = answers(&channel, &plain, asked.clone()).await;
         let shown = answers(&channel, &psychiatry, asked.clone()).await;
         assert!(!names(&hidden, place), "{code} {labels:?}");
-        assert_eq!(names(&shown, place), is_mental, "{code} {labels:?}");
+        assert_eq!(names(&shown, place), is_mental, "{code} {labels:?} {shown:?}");
         assert_eq!(hidden.probability, shown.probability);
         assert!((log_odds(&hidden) - log_odds(&shown)).abs() < 1e-9);
         let merged: Vec<_> = hidden.reasons.iter().filter(|r| r.theme == PROTECTED).collect();
