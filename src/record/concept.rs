@@ -120,16 +120,19 @@ impl ConceptSet {
                         title: known.title.clone(),
                         codes: concept.codes.clone(),
                         accept: concept.accept.clone(),
+                        sensitive: concept.sensitive,
                         ..Concept::default()
                     };
                     if concept != only_adds {
                         let reason = "is known already: a site's file may only add codes and \
-                                      accepted units to it, under the same title";
+                                      accepted units to it and say that it is sensitive, under \
+                                      the same title";
                         let reason = reason.to_owned();
                         return Err(ConceptError::Invalid { concept: name, reason });
                     }
                     let added = concept.systems();
                     known.absent.retain(|system, _| !added.contains(system));
+                    known.sensitive = concept.sensitive.or(known.sensitive);
                     known.codes.extend(concept.codes);
                     known.accept.extend(concept.accept);
                 }
@@ -326,6 +329,10 @@ absent = { LOCAL = "not yet asked" }
         let more = set.extended(site).unwrap();
         assert_eq!(more.concepts_of(&Code::parse("LOCAL//dm").unwrap()).len(), 1);
         assert!(more.get(more.find("diabetes").unwrap()).unwrap().absent.is_empty());
+        let site = format!("{site}\nsensitive = \"hiv\"");
+        let more = more.extended(&site).unwrap();
+        let classes = more.classes_of_token("LOCAL//dm");
+        assert_eq!(classes, Classes::of(crate::access::SensitiveClass::Hiv));
         let text = more.to_toml().unwrap();
         assert_eq!(ConceptSet::parse(&text).unwrap().to_toml().unwrap(), text);
     }

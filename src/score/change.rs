@@ -23,6 +23,10 @@ use crate::model::logit;
 use crate::record::{History, Time, View};
 use crate::task::{NotEligible, Standing};
 
+/// What is assumed where the score stands at another stay than then.
+const INSEPARABLE: &str = "the score stands at another stay than then: what comes of time alone cannot \
+                           be told from what is new, and all of it counts as new";
+
 /// A version of a model, with the history built by its rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Model<'a> {
@@ -174,11 +178,7 @@ fn compared(
     let stay = |view: &View<'_>| view.stay().map(|stay| stay.start);
     let between = (stay(&first) == stay(&last)).then(|| first.seen_from(last.index_time()));
     if between.is_none() {
-        change.assumptions.push(
-            "the score stands at another stay than then: what comes of time alone cannot be told \
-             from what is new, and all of it counts as new"
-                .to_owned(),
-        );
+        change.assumptions.push(INSEPARABLE.to_owned());
     }
     let between = between.as_ref().map(|view| Point::of(now.bundle, view, with_evidence));
     let turning = between.as_ref().unwrap_or(&before);
@@ -191,15 +191,12 @@ fn compared(
         return Err("the two scores have no difference of log-odds".into());
     }
     let mut reasons = Vec::new();
-    if with_evidence {
-        let is_explained = [&before, turning, &after].iter().all(|point| point.is_explained());
-        if is_explained {
-            let steps = (between.as_ref().map(|point| (&before, point)), (turning, &after));
-            reasons = change_reasons::of_steps(steps, model, &then.bundle.manifest().version);
-        } else {
-            let note = "no reasons are given: they did not add up to the scores";
-            change.assumptions.push(note.to_owned());
-        }
+    if with_evidence && [&before, turning, &after].iter().all(|point| point.is_explained()) {
+        let steps = (between.as_ref().map(|point| (&before, point)), (turning, &after));
+        reasons = change_reasons::of_steps(steps, model, &then.bundle.manifest().version);
+    } else if with_evidence {
+        let note = "no reasons are given: they did not add up to the scores";
+        change.assumptions.push(note.to_owned());
     }
     change_reasons::sort(&mut reasons);
     reasons.truncate(reasons_max);

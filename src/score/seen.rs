@@ -67,12 +67,15 @@ pub(super) fn merged(
     (seen, if is_reason { 0.0 } else { hidden })
 }
 
-/// What of a reason may be seen; `None` for nothing.
+/// What of a reason may be seen; `None` for nothing, and for what was merged before.
 fn visible(
     reason: &Reason,
     allowed: Classes,
     join: fn(Vec<Reason>, f64) -> Option<Reason>,
 ) -> Option<Reason> {
+    if reason.theme == PROTECTED {
+        return None;
+    }
     if reason.classes.are_within(allowed) {
         return Some(reason.clone());
     }

@@ -6,6 +6,7 @@ mod audit;
 mod bundle;
 mod canary;
 mod cases;
+mod changes;
 mod check;
 mod cohort;
 mod command;

@@ -140,6 +140,30 @@ fn a_labelled_stay_is_named_by_no_reason() {
 }
 
 #[test]
+fn a_reason_for_no_score_is_protected_too() {
+    let folder = crate::support::root().join("models/readmit30/1");
+    let bundle = prodrome::registry::open(&folder, &[]).unwrap();
+    let refused = |code: &str| {
+        let mut record = patient();
+        record.events[0].code = Code::parse(code).unwrap().into();
+        let known_after = &bundle.task().params().known_after;
+        let built = History::build(&record, bundle.concepts(), known_after).unwrap();
+        score(&bundle, &built.history, discharge(), 5).unwrap_err()
+    };
+    for (code, criterion, class) in [
+        ("ICD10CM//O80", "pregnancy", SensitiveClass::Reproductive),
+        ("ICD10CM//F20.9", "psychiatric", SensitiveClass::MentalHealth),
+    ] {
+        let not = refused(code);
+        assert_eq!((not.criterion.as_str(), not.classes.holds(class)), (criterion, true));
+        assert_eq!(not.seen_by(Classes::of(class)), not);
+        let seen = not.seen_by(Classes::NONE);
+        assert_eq!(seen.criterion, "protected");
+        assert!(seen.text.contains(PROTECTED) && !seen.text.contains("psychi"), "{}", seen.text);
+    }
+}
+
+#[test]
 fn an_event_sent_twice_keeps_the_labels_of_both() {
     let mut record = with_diagnosis("ICD9CM//401.9", Classes::NONE);
     let mut again = record.events.last().unwrap().clone();

@@ -9,5 +9,6 @@ mod flags;
 mod life;
 mod marked;
 mod marks;
+mod protected;
 mod records;
 mod site;

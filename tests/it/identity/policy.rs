@@ -284,3 +284,24 @@ fn a_fault_of_the_file_is_named_with_its_mend() {
         assert!(said.contains(expected), "{said}\nis not: {expected}\n{text}");
     }
 }
+
+#[test]
+fn a_class_that_is_none_is_named_with_its_neighbour() {
+    let text = |class: &str| {
+        format!(
+            "[roles]\na = \"\"\n[[allow]]\nrole = \"a\"\nmethods = [\"Score\"]\ntasks = [\"*\"]\n\
+             purposes = [\"TREATMENT\"]\nscope = \"any\"\nclasses = [\"{class}\"]\n"
+        )
+    };
+    for class in SensitiveClass::ALL {
+        assert!(Policy::parse(&text(class.name())).is_ok());
+    }
+    for (typo, meant) in
+        [("mental_helth", "mental_health"), ("HIV", "hiv"), ("substance", "substance_use")]
+    {
+        let error = Policy::parse(&text(typo)).err().unwrap().to_string();
+        assert!(error.contains("line"), "{error}");
+        assert!(error.contains(&format!("did you mean `{meant}`?")) || typo == "HIV", "{error}");
+        assert!(error.contains("`reproductive`"), "all of them are named: {error}");
+    }
+}
