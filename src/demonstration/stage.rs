@@ -33,7 +33,8 @@ impl Stage {
     pub async fn store(&self, now: Time) -> Result<FlagStore, StoreError> {
         // Two tiers raise flags, and a team has a small share of them a day: so there are both, and some
         // wait.
-        let few = FlagRulesParams { raising_tiers: 2, raises_a_day_per_team: 2, ..Default::default() };
+        let few =
+            FlagRulesParams { raising_tiers: 2, raises_a_day_per_team: 2, ..Default::default() };
         FlagStore::for_demonstration(&self.0, few, now).await
     }
 }

@@ -11,3 +11,4 @@ mod marked;
 mod marks;
 mod records;
 mod site;
+mod worklist;
