@@ -12,3 +12,4 @@ mod marks;
 mod protected;
 mod records;
 mod site;
+mod worklist;

@@ -28,6 +28,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) is_heard: bool,
     /// A program that becomes the server's, with its own arguments.
     pub(crate) under: &'a [&'a str],
+    /// Further variables of its environment.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Setup<'_> {
@@ -39,6 +41,7 @@ impl Default for Setup<'_> {
             log: "warn",
             is_heard: false,
             under: &[],
+            variables: &[],
         }
     }
 }
@@ -49,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Where metrics and probes are, when the settings name an address for them.
     pub(crate) pages: Option<SocketAddr>,
+    /// Where the work list is, when the settings name an address for it.
+    pub(crate) worklist: Option<SocketAddr>,
     said: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -71,7 +76,11 @@ impl Server {
             command.arg("--config").arg(config);
         }
         let settings = setup.settings.iter().map(|(key, value)| (format!("PRODROME_{key}"), value));
-        command.env("PRODROME_HTTP__LISTEN", "").envs(settings).stdout(Stdio::piped());
+        command
+            .env("PRODROME_HTTP__LISTEN", "")
+            .envs(settings)
+            .envs(setup.variables.iter().copied());
+        command.stdout(Stdio::piped());
         if setup.is_heard {
             command.stderr(Stdio::piped());
         }
@@ -81,23 +90,40 @@ impl Server {
         let stdout = child.stdout.take().unwrap();
         let mut readers = vec![hear(stdout, Arc::clone(&said), Some(lines))];
         readers.extend(child.stderr.take().map(|stderr| hear(stderr, Arc::clone(&said), None)));
-        let mut pages = None;
+        let (mut pages, mut worklist) = (None, None);
         let address = loop {
             let line: String = from_lines.recv().expect("the server ended before it listened");
             let behind = |start: &str| line.strip_prefix(start)?.trim_end().split("//").nth(1);
             if let Some(address) = behind("metrics and probes on ") {
                 pages = Some(address.parse().unwrap());
             }
+            if let Some(address) = behind("work list on ") {
+                worklist = Some(address.parse().unwrap());
+            }
             if let Some(address) = behind("listening on ") {
                 break address.parse().unwrap();
             }
         };
-        Server { child, address, pages, said, readers }
+        Server { child, address, pages, worklist, said, readers }
     }
 
     /// What it has written so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Waits until it has written a line that begins so, and gives the rest of it.
+    pub(crate) fn wait_for(&self, start: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let said = self.said();
+            let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            if let Some(rest) = whole.lines().find_map(|line| line.strip_prefix(start)) {
+                return rest.to_owned();
+            }
+            assert!(began.elapsed() < PATIENCE, "the server does not say: {start}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Ends it in order, and gives how it ended and all that it wrote.

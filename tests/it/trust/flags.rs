@@ -27,7 +27,11 @@ fn now_seconds() -> i64 {
 }
 
 /// A person with diabetes who has just come home from one more stay, after so many in the last year.
-fn discharged(patient_id: &str, facility: &str, earlier_stays: i64) -> proto::ScoreRequest {
+pub(super) fn discharged(
+    patient_id: &str,
+    facility: &str,
+    earlier_stays: i64,
+) -> proto::ScoreRequest {
     let now = now_seconds();
     let at = |seconds: i64| Some(Timestamp { seconds, nanos: 0 });
     let stay = |id: String, end: i64| proto::Encounter {
