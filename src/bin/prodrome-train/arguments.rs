@@ -16,6 +16,7 @@ pub(crate) use versions::{PromoteArguments, SignArguments, VerifyArguments};
 
 use crate::api_key::ApiKeyArguments;
 use crate::audit_arguments::AuditVerifyArguments;
+use crate::flags_arguments::FlagsRekeyArguments;
 
 /// Fits, judges and applies clinical risk models.
 ///
@@ -138,6 +139,8 @@ pub(crate) enum Command {
     /// Find the first record of a server's access log that is not what was written there: exit code 1
     /// when there is one.
     AuditVerify(AuditVerifyArguments),
+    /// Encrypt what a flag store holds with the first key of its key file; servers may go on.
+    FlagsRekey(FlagsRekeyArguments),
     /// Put a version into service; a running server takes it up within seconds.
     Promote(PromoteArguments),
     /// Sign a version, for servers that ask for signatures.

@@ -3,6 +3,7 @@
 mod api_key;
 mod arguments;
 mod audit_arguments;
+mod flags_arguments;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use arguments::{
     VerifyArguments,
 };
 use clap::Parser;
+use flags_arguments::FlagsRekeyArguments;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
@@ -182,6 +184,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
             Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
         }
+        Command::FlagsRekey(arguments) => flags_rekey(arguments),
         Command::Promote(arguments) => promote(arguments),
         Command::Sign(arguments) => {
             let signed = command::sign(&arguments.request())?;
@@ -189,6 +192,11 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
         }
         Command::Verify(arguments) => verify(arguments),
     }
+}
+
+fn flags_rekey(arguments: FlagsRekeyArguments) -> Result<Answer, CommandError> {
+    let rekeyed = command::flags_rekey(&arguments.request(), prodrome::rpc::now())?;
+    answer(&rekeyed, rekeyed.summary(), Vec::new())
 }
 
 fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
