@@ -8,6 +8,7 @@ mod compare;
 mod convert;
 mod evaluate;
 mod fit;
+mod flags_rekey;
 mod leaks;
 mod predictions;
 mod promote;
@@ -30,6 +31,7 @@ pub use compare::{CompareRequest, Compared, ComparedBundle, compare};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
+pub use flags_rekey::{FlagsRekeyRequest, FlagsRekeyed, flags_rekey};
 pub use leaks::{LeaksOutcome, LeaksRequest, leaks};
 pub use promote::{PromoteRequest, Promoted, promote};
 pub use published::{PublishedRequest, PublishedVersion, published};
@@ -42,6 +44,7 @@ pub use task_source::TaskSource;
 pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
 
 use crate::audit::AuditError;
+use crate::flag_store::StoreError;
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;
 use crate::record::ConceptError;
@@ -73,6 +76,8 @@ pub enum CommandError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    FlagStore(#[from] StoreError),
     #[error("{0}")]
     Data(String),
     #[error("threads: {0}")]
@@ -100,6 +105,12 @@ impl CommandError {
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
             | CommandError::Registry(RegistryError::Key { .. })
+            | CommandError::FlagStore(
+                StoreError::Setting { .. }
+                | StoreError::NoKey { .. }
+                | StoreError::WrongKey { .. }
+                | StoreError::Demonstration,
+            )
             | CommandError::Usage(_)
             | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
@@ -108,6 +119,9 @@ impl CommandError {
             | CommandError::Threads(_)
             | CommandError::Json(_)
             | CommandError::Audit(AuditError::Io { .. })
+            | CommandError::FlagStore(
+                StoreError::Io { .. } | StoreError::Full | StoreError::Unavailable(_),
+            )
             | CommandError::Registry(RegistryError::Io { .. }) => 4,
             // A gate said no.
             CommandError::Registry(RegistryError::Synthetic { .. }) => 1,
@@ -115,6 +129,7 @@ impl CommandError {
             | CommandError::Train(_)
             | CommandError::Registry(_)
             | CommandError::Audit(_)
+            | CommandError::FlagStore(_)
             | CommandError::Data(_) => 3,
         }
     }

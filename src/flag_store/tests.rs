@@ -6,6 +6,7 @@ use super::sql::Sql;
 use super::{FlagSettings, FlagStore, StoreError};
 use crate::bundle::{Sufficiency, TierCut};
 use crate::flag::{FlagQuery, Place, Reach, Sighting};
+use crate::private_file;
 use crate::record::Time;
 
 fn settings(folder: &Path) -> FlagSettings {
@@ -96,7 +97,7 @@ async fn what_is_no_store_is_refused_in_words() {
     let file = folder.path().join("flags.db");
     let settings = settings(folder.path());
     FlagStore::open(&settings, now()).await.unwrap().close().await;
-    std::fs::write(&file, "no database".repeat(1_000)).unwrap();
+    private_file::write_atomically(&file, "no database".repeat(1_000).as_bytes()).unwrap();
     let error = FlagStore::open(&settings, now()).await.unwrap_err().to_string();
     assert!(error.contains("not a sound SQLite file"), "{error}");
 }

@@ -317,6 +317,7 @@ fn asked(options: ScoreOptions, version: Option<&str>) -> ScoreRequest {
         }],
         prediction_time: Some(discharge()),
         options: ScoreOptions { reasons_max: 5, ..options },
+        team: None,
     }
 }
 
@@ -383,6 +384,7 @@ fn versions_in_service_are_compared_by_name() {
             compare_to_version: Some(compare.into()),
             ..ScoreOptions::default()
         },
+        team: None,
     };
     let response = service.score(&request("3"), at).unwrap();
     let Answer::Score(score) = &response.assessments[0].outcome else { panic!("no score") };

@@ -2,6 +2,7 @@
 
 mod made;
 mod policy;
+mod policy_paths;
 mod postgres;
 mod store;
 mod store_keys;

@@ -3,6 +3,7 @@
 mod api_key;
 mod arguments;
 mod audit_arguments;
+mod flags_arguments;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use arguments::{
     ThresholdsArguments, VerifyArguments,
 };
 use clap::Parser;
+use flags_arguments::FlagsRekeyArguments;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
@@ -183,6 +185,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
         }
         Command::Thresholds(arguments) => thresholds(*arguments, meter),
+        Command::FlagsRekey(arguments) => flags_rekey(arguments),
         Command::Promote(arguments) => promote(arguments),
         Command::Sign(arguments) => {
             let signed = command::sign(&arguments.request())?;
@@ -190,6 +193,11 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
         }
         Command::Verify(arguments) => verify(arguments),
     }
+}
+
+fn flags_rekey(arguments: FlagsRekeyArguments) -> Result<Answer, CommandError> {
+    let rekeyed = command::flags_rekey(&arguments.request(), prodrome::rpc::now())?;
+    answer(&rekeyed, rekeyed.summary(), Vec::new())
 }
 
 fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use prodrome::command::{self, FlagsRekeyRequest};
 use prodrome::flag::{FlagQuery, Reach};
 use prodrome::flag_store::{FlagSettings, FlagStore, StoreError};
 
@@ -97,6 +98,31 @@ fn keys_are_renewed_while_servers_go_on() {
     if let Some(server) = postgres::server() {
         block_on(rotate(&server.database(), &old, &new));
     }
+}
+
+#[test]
+fn the_trainers_command_renews_keys_and_says_when_the_old_ones_may_go() {
+    let (old, new) = ("5e".repeat(32), "7a".repeat(32));
+    let folder = tempfile::tempdir().unwrap();
+    let settings = in_folder(folder.path());
+    let store = settings.store.clone().unwrap();
+    let key_file = folder.path().join("flags.db.key");
+    write_keys(&key_file, &[old.clone()]);
+    block_on(write(&settings));
+    let rekey = || {
+        let request = FlagsRekeyRequest { store: store.clone(), key_file: None };
+        command::flags_rekey(&request, hours(3))
+    };
+    write_keys(&key_file, &[new.clone(), old]);
+    assert_eq!(rekey().unwrap().rekeyed.flags, 1);
+    let again = rekey().unwrap();
+    assert_eq!(again.rekeyed.flags, 0);
+    assert!(again.summary().contains("may go once every server was restarted"));
+    write_keys(&key_file, &[new]);
+    block_on(async { FlagStore::open(&settings, start()).await.unwrap().close().await });
+    write_keys(&key_file, &["00".repeat(32)]);
+    let refused = rekey().unwrap_err();
+    assert_eq!(refused.exit_code(), 2, "{refused}");
 }
 
 #[test]

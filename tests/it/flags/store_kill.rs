@@ -98,7 +98,7 @@ fn kill_the_writer(settings: &FlagSettings, kills: i64) {
         while heard.writes == writes {
             heard.hear(&lines.next().expect("a writer that writes").unwrap());
         }
-        let wait = Duration::from_micros(random.u64(0..60_000));
+        let wait = Duration::from_micros(random.u64(0..100_000));
         let killer = std::thread::spawn(move || {
             std::thread::sleep(wait);
             child.kill().unwrap();
@@ -108,7 +108,7 @@ fn kill_the_writer(settings: &FlagSettings, kills: i64) {
         killer.join().unwrap();
         block_on(check(settings, &heard));
     }
-    assert!(heard.writes > 3 * kills as u64, "{} acknowledged", heard.writes);
+    assert!(heard.writes > kills as u64, "{} acknowledged", heard.writes);
 }
 
 /// Nothing acknowledged is lost, and nothing is there twice or half.
