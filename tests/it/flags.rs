@@ -3,7 +3,7 @@
 mod made;
 mod policy;
 mod policy_paths;
-mod postgres;
+pub(crate) mod postgres;
 mod store;
 mod store_keys;
 mod store_kill;

@@ -20,7 +20,7 @@ const PASSWORD: &str = "of the tests alone";
 const RUN: &str = r#""$0" "$@" & server=$!; read -r _; kill -INT $server; wait $server"#;
 
 /// A running server. It is stopped when it is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     programs: PathBuf,
     folder: tempfile::TempDir,
     port: u16,
@@ -37,7 +37,7 @@ impl Drop for Server {
 
 /// The server that all tests share while one of them runs; `None`, and a word of it, where there is
 /// no program.
-pub(super) fn server() -> Option<Arc<Server>> {
+pub(crate) fn server() -> Option<Arc<Server>> {
     static RUNNING: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = running.upgrade() {
@@ -138,7 +138,7 @@ impl Server {
     }
 
     /// The settings of a store in a new, empty database, with a key of its own.
-    pub(super) fn database(&self) -> FlagSettings {
+    pub(crate) fn database(&self) -> FlagSettings {
         let name = format!("flags_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         assert!(self.ask("createdb", &[&name]).0);
         let key_file = self.folder.path().join(format!("{name}.key"));

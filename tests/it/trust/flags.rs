@@ -17,6 +17,7 @@ use tonic_types::StatusExt;
 use super::site::{
     API_KEY, BREAK_GLASS, Door, Site, TREATMENT, calls, connect, score, verify, with,
 };
+use crate::flags::postgres;
 use crate::serve::process::{PATIENCE, Server, Setup};
 
 const DAY_SECONDS: i64 = 86_400;
@@ -296,6 +297,66 @@ async fn a_server_without_a_store_keeps_no_flags_and_says_so() {
     assert_eq!((listed.code(), reason(&listed).as_str()), (Code::Unimplemented, "NO_FLAGS"));
     let answer = score(&channel, discharged("MRN-1", "north", 7), &words).await.unwrap();
     assert_eq!(answer.into_inner().assessments[0].flag, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_server_raises_a_watcher_of_another_sees() {
+    let Some(database) = postgres::server() else { return };
+    let settings = database.database();
+    let (store, key_file) = (settings.store.unwrap(), settings.key_file.unwrap());
+    let mut site = Site::new(Door::Plain);
+    let scorer = site.key("svc-scorer", "scorer", None);
+    let north = site.key("nurse-north", "clinician", Some(&["north"]));
+    let start = |audit: &str| {
+        let audit = site.path(audit);
+        let settings = [
+            ("FLAGS__STORE", store.as_str()),
+            ("FLAGS__KEY_FILE", key_file.to_str().unwrap()),
+            ("AUDIT__FOLDER", audit.to_str().unwrap()),
+        ];
+        site.start(&settings, &Setup::default())
+    };
+    let (one, other) = (start("audit-1"), start("audit-2"));
+    let (here, there) = (connect(&one).await, connect(&other).await);
+    let words = [(API_KEY, north.as_str()), TREATMENT];
+    let watch = |token: String| {
+        let request = WatchFlagsRequest { resume_token: token, ..Default::default() };
+        let mut client = RiskFlagsClient::new(there.clone());
+        let request = with(request, &words);
+        async move { client.watch_flags(request).await.unwrap().into_inner() }
+    };
+    let mut watching = watch(String::new()).await;
+    let scores = [(API_KEY, scorer.as_str()), TREATMENT];
+    let mut token = String::new();
+    let mut slowest = Duration::ZERO;
+    for number in 0..10 {
+        let id = format!("MRN-{number}");
+        let raised = score(&here, discharged(&id, "north", 7), &scores).await.unwrap();
+        let raised = raised.into_inner().assessments[0].flag.clone().unwrap();
+        let began = Instant::now();
+        let (change, seen) = next(&mut watching).await;
+        slowest = slowest.max(began.elapsed());
+        assert_eq!(change.kind(), FlagChangeKind::Raised);
+        assert_eq!(change.flag.map(|flag| flag.flag_id), raised.flag_id);
+        token = seen;
+        // The other server agrees on whose flag it is.
+        let again = score(&there, discharged(&id, "north", 7), &scores).await.unwrap();
+        let again = again.into_inner().assessments[0].flag.clone().unwrap();
+        assert_eq!(again.flag_id, raised.flag_id);
+        let (change, seen) = next(&mut watching).await;
+        assert_eq!(change.kind(), FlagChangeKind::Scored);
+        // A watcher that comes back with an older token hears again what came after it.
+        let is_behind = number % 2 == 1;
+        token = if is_behind { token } else { seen };
+        if number % 3 == 0 {
+            watching = watch(token.clone()).await;
+            if is_behind {
+                assert_eq!(next(&mut watching).await.0.kind(), FlagChangeKind::Scored);
+            }
+        }
+    }
+    eprintln!("the slowest change took {slowest:?} to the other server's watcher");
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
 }
 
 /// Kills the server at a random moment while scores come, and starts it again: what was
