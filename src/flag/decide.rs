@@ -97,7 +97,7 @@ impl Scene<'_> {
     fn pass_over(&self, standing: &Standing, reason: Held) -> Decision {
         let held = self.tier().map(|_| reason);
         let is_up = standing.flag.as_ref().is_some_and(|flag| flag.state.is_live());
-        if held.is_none() || is_up {
+        if held.is_none() || is_up || standing.memory.held == held {
             return Decision { standing: standing.clone(), effect: Effect::Nothing, held };
         }
         self.hold(standing.flag.as_ref(), standing.memory.clone(), reason)

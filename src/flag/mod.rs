@@ -100,15 +100,22 @@ impl FlagState {
 }
 
 /// One point of a risk's course.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CoursePoint {
     pub time: Time,
     /// Calibrated probability (0 to 1).
     pub probability: f64,
 }
 
+/// Without risk and date, which belong in no log.
+impl fmt::Debug for CoursePoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CoursePoint")
+    }
+}
+
 /// A reason as a flag keeps it: what a caller sees who may see no sensitive class.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagReason {
     /// What it is about, such as `blood pressure`.
     pub theme: String,
@@ -118,6 +125,13 @@ pub struct FlagReason {
     pub contribution: f64,
     /// Whether care can change it.
     pub modifiable: bool,
+}
+
+/// Without the patient's facts.
+impl fmt::Debug for FlagReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FlagReason")
+    }
 }
 
 /// A flag. `patient_id` and the texts of `reasons` are encrypted where it is stored.

@@ -1,5 +1,7 @@
 //! What is remembered of one patient and task: the last flag, and what the next score is judged by.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Flag, Held};
@@ -14,7 +16,7 @@ pub struct Standing {
 }
 
 /// What the next score is judged by, beside the flag.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// The prediction time of the last score that counted; an older one changes nothing.
@@ -37,10 +39,24 @@ pub struct Memory {
 }
 
 /// A risk that lies below where its tier ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fall {
     /// The prediction time of the first of these scores.
     pub since: Time,
     /// The highest of these scores.
     pub highest: f64,
+}
+
+/// Without risks and dates, which belong in no log.
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("held", &self.held).finish_non_exhaustive()
+    }
+}
+
+/// Without risk and date.
+impl fmt::Debug for Fall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fall")
+    }
 }

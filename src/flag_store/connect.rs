@@ -7,7 +7,8 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{
-    AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, SqlStr,
+    AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, Row, SqlSafeStr,
+    SqlStr,
 };
 use tokio::sync::watch;
 
@@ -67,6 +68,14 @@ async fn pool(place: &Place, connections: u32, wait: Duration) -> Result<AnyPool
     // Statements hold no values, but nobody asked for them in the log either.
     let options = AnyConnectOptions::from_str(&place.url())?.disable_statement_logging();
     let setup = AssertSqlSafe(setup(place, wait)).into_sql_str();
+    // A pool tries again until its time is over, and then says no more than that.
+    let probe = async {
+        let mut connection = options.connect().await?;
+        connection.execute(setup.clone()).await?;
+        connection.close().await
+    };
+    let late = StoreError::Unavailable("it does not answer in time");
+    tokio::time::timeout(wait, probe).await.map_err(|_| late)??;
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
         .min_connections(1)

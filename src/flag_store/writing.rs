@@ -1,6 +1,7 @@
 //! A writing transaction: it has the store to itself from its first statement to its end.
 
-use sqlx::{Any, AnyConnection, Row, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, Row};
 
 use super::row;
 use super::sql::{Sql, signed, unsigned};
@@ -22,22 +23,40 @@ pub(super) struct Hand<'h> {
 }
 
 /// A writing transaction. Dropped before `commit`, it leaves nothing behind.
+///
+/// It is begun and ended here, not by the driver: where SQLite ends a transaction by itself, because
+/// the disk is full, the driver counts it as open for ever, and what is written after that would be
+/// acknowledged without being committed. So a connection whose transaction did not end well is closed.
 pub(super) struct Writing<'s> {
     store: &'s FlagStore,
-    transaction: Transaction<'static, Any>,
+    connection: PoolConnection<Any>,
+    is_committed: bool,
     /// The number of the last change, this transaction's included.
     last_change: u64,
     has_changed: bool,
     pub(super) now: Time,
 }
 
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
 impl FlagStore {
     /// Begins to write, when all others have ended.
     pub(super) async fn begin(&self, now: Time) -> Result<Writing<'_>, StoreError> {
-        let mut transaction = self.writer.begin().await?;
+        let connection = self.writer.acquire().await?;
+        let (is_committed, has_changed) = (false, false);
+        let mut writing =
+            Writing { store: self, connection, is_committed, last_change: 0, has_changed, now };
+        Sql::new("BEGIN").run(&mut writing.connection).await?;
         let lock = "UPDATE flag_store SET last_change = last_change RETURNING last_change";
-        let last_change = unsigned(Sql::new(lock).number(&mut transaction).await?);
-        Ok(Writing { store: self, transaction, last_change, has_changed: false, now })
+        let row = Sql::new(lock).row(&mut writing.connection).await?;
+        writing.last_change = unsigned(row.ok_or(StoreError::Schema)?.try_get(0)?);
+        Ok(writing)
     }
 }
 
@@ -63,7 +82,7 @@ pub(super) async fn load(
 
 impl Writing<'_> {
     pub(super) fn connection(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
+        &mut self.connection
     }
 
     /// What is known of a flag: where it is the last one of its patient and task, all.
@@ -77,7 +96,7 @@ impl Writing<'_> {
              ON s.flag_id = f.id WHERE f.id = "
         ))
         .value(id.to_string())
-        .row(&mut self.transaction)
+        .row(&mut self.connection)
         .await?;
         let Some(row) = row else { return Ok(None) };
         let memory: Option<String> = row.try_get("memory")?;
@@ -97,7 +116,7 @@ impl Writing<'_> {
             .value(self.now.day())
             .text(" AND team = ")
             .value(team.unwrap_or_default())
-            .number(&mut self.transaction)
+            .number(&mut self.connection)
             .await?;
         let own = task_of_own.map(|id| id.to_string()).unwrap_or_default();
         let first = Sql::new(
@@ -108,7 +127,7 @@ impl Writing<'_> {
         .text(" AND id <> ")
         .value(own)
         .text(" ORDER BY tier_rank, probability DESC LIMIT 1")
-        .row(&mut self.transaction)
+        .row(&mut self.connection)
         .await?;
         let read = |row: sqlx::any::AnyRow| -> Result<(u8, f64), StoreError> {
             let rank: i64 = row.try_get(0)?;
@@ -137,7 +156,7 @@ impl Writing<'_> {
             ") ON CONFLICT (patient_key, task) DO UPDATE SET flag_id = excluded.flag_id, \
              memory = excluded.memory, changed_time = excluded.changed_time",
         );
-        sql.run(&mut self.transaction).await.map(|_| ())
+        sql.run(&mut self.connection).await.map(|_| ())
     }
 
     /// Keeps a change: the flag, its place in the list, the change itself and what is remembered.
@@ -155,7 +174,7 @@ impl Writing<'_> {
         let flag = Flag { change_number: self.last_change, ..flag };
         let patient_key = self.store.index.patient_key(&flag.patient_id);
         let upsert = row::upsert(&self.store.keys, &flag, &memory, &patient_key)?;
-        upsert.run(&mut self.transaction).await?;
+        upsert.run(&mut self.connection).await?;
         if kind == ChangeKind::Raised {
             self.count_raise(&flag).await?;
         }
@@ -174,7 +193,7 @@ impl Writing<'_> {
         .next(hand.actor.map(str::to_owned))
         .next(hand.request.map(str::to_owned))
         .text(")")
-        .run(&mut self.transaction)
+        .run(&mut self.connection)
         .await?;
         Ok(flag)
     }
@@ -186,7 +205,7 @@ impl Writing<'_> {
             .next(flag.place.team.clone().unwrap_or_default())
             .next(self.now.day())
             .text(") ON CONFLICT (flag_id) DO NOTHING");
-        sql.run(&mut self.transaction).await.map(|_| ())
+        sql.run(&mut self.connection).await.map(|_| ())
     }
 
     /// Moves the flag to its new place in the list.
@@ -199,7 +218,7 @@ impl Writing<'_> {
             .value(flag.id.to_string())
             .text(" AND until_change = ")
             .value(OPEN_END)
-            .run(&mut self.transaction)
+            .run(&mut self.connection)
             .await?;
         let ranked = |risk: f64| logit(risk.clamp(RANKED_MIN, 1.0 - RANKED_MIN));
         let rise = ranked(flag.probability) - ranked(flag.raised_probability);
@@ -227,16 +246,17 @@ impl Writing<'_> {
         .next(0.0 - rise)
         .next(0.0 - flag.probability)
         .text(")");
-        sql.run(&mut self.transaction).await.map(|_| ())
+        sql.run(&mut self.connection).await.map(|_| ())
     }
 
     /// Brings all of it to disk, and tells watchers of this process.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         if self.has_changed {
             let sql = Sql::new("UPDATE flag_store SET last_change = ");
-            sql.value(signed(self.last_change)).run(&mut self.transaction).await?;
+            sql.value(signed(self.last_change)).run(&mut self.connection).await?;
         }
-        self.transaction.commit().await?;
+        Sql::new("COMMIT").run(&mut self.connection).await?;
+        self.is_committed = true;
         if self.has_changed {
             let number = self.last_change;
             self.store.changed.send_if_modified(|last| {

@@ -291,3 +291,40 @@ fn simulated_patients_raise_flags_in_a_store_of_their_own() {
         real.close().await;
     });
 }
+
+#[test]
+fn a_lost_database_is_said_and_found_again() {
+    let Some(server) = postgres::server() else { return };
+    let settings = server.database();
+    block_on(async {
+        let store = open(&settings).await;
+        raise(&store, "a", hours(0)).await;
+        server.run(
+            &settings,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        let mut tries = 0;
+        loop {
+            match store.sight(&[score("b", hours(1), 0.3)], hours(1)).await {
+                Ok(_) => break,
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+                    tries += 1;
+                    assert!(tries < 10, "it recovers by itself");
+                }
+            }
+        }
+        assert_eq!(store.last_change().await.unwrap(), 2, "once");
+        store.close().await;
+        // A database that is not there, and a password that is none.
+        let url = settings.store.clone().unwrap();
+        for wrong in [url.replace("/flags_", "/no_flags_"), url.replace("of%20the", "hunter2")] {
+            let settings = FlagSettings { store: Some(wrong), ..settings.clone() };
+            let error = FlagStore::open(&settings, start()).await.unwrap_err();
+            let said = error.to_string();
+            assert!(matches!(error, StoreError::Unavailable(_)), "{said}");
+            assert!(!said.contains("hunter2") && !said.contains("127.0.0.1"), "{said}");
+        }
+    });
+}
