@@ -43,21 +43,21 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Makes an empty file for a library to fill, if it is not there, so that its owner alone can open
-/// it; says whether it was made. The library's further files stand beside it, so its folder must be
-/// its owner's alone, too.
+/// it; says whether it was made. The library's further files stand beside it, so nobody else may write to
+/// its folder.
 ///
 /// # Errors
-/// A file or a folder that others may open, or that cannot be made.
+/// A file that others may open, a folder that others may write to, or what cannot be made.
 pub(crate) fn prepare(path: &Path) -> io::Result<bool> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     make_folder(folder)?;
     let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     let mode = fs::metadata(folder)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return refuse(format!(
-            "the mode of its folder is {mode:04o}: give it a folder of its own, chmod 700"
-        ));
+    if mode & 0o022 != 0 {
+        let why =
+            format!("the mode of its folder is {mode:04o}, so others may replace it: chmod 700");
+        return refuse(why);
     }
     match for_writing().create_new(true).open(path) {
         Ok(file) => file.sync_all().and_then(|()| sync_folder(folder)).map(|()| true),

@@ -2,12 +2,14 @@
 //! share. Pure.
 
 mod outcome;
+mod sensitive;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use outcome::Outcome;
+pub use sensitive::{Classes, PROTECTED, SensitiveClass};
 
 /// The methods of `prodrome.v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

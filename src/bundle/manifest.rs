@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::drift::DriftReference;
 use super::golden::Golden;
 use super::interval::Interval;
+use super::tier::TierCut;
 use crate::feature::Vocabulary;
 use crate::model::{Calibrator, Family, InputSpec};
 
@@ -103,10 +104,11 @@ pub struct Recalibration {
 }
 
 impl Manifest {
-    /// Whether it was fitted or recalibrated on a simulated population.
+    /// Whether it was fitted or recalibrated on a simulated population, or a tier was cut on one.
     pub fn is_synthetic(&self) -> bool {
         self.development.as_ref().is_some_and(|of| of.synthetic_training_data)
             || self.recalibrated.as_ref().is_some_and(|of| of.synthetic_training_data)
+            || self.tiers.iter().any(TierCut::is_synthetic)
     }
 
     /// All tiers but the lowest, which takes everybody: its cut flags nobody apart.
@@ -154,15 +156,6 @@ pub struct Headline {
     pub log_loss: f64,
     pub observed_over_expected: f64,
     pub calibration_slope: f64,
-}
-
-/// Where a tier begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TierCut {
-    pub name: String,
-    /// The lowest probability in the tier.
-    pub from: f64,
 }
 
 /// A file of the bundle.

@@ -13,6 +13,7 @@ mod predict;
 mod reference;
 mod sufficiency;
 mod sums;
+mod tier;
 
 pub use drift::{Bands, DriftReference};
 pub use drift_watch::{DriftReading, InputDrift};
@@ -20,9 +21,10 @@ pub use golden::{Golden, golden_rows};
 pub use interval::Interval;
 pub use manifest::{
     ColumnEntry, Development, FORMAT_VERSION, FileEntry, Headline, Manifest, MemberEntry,
-    Recalibration, TierCut,
+    Recalibration,
 };
 pub use open::{Bundle, BundleError, CARD, Files, MANIFEST, METRICS, REPORT, formula_file};
 pub use predict::{Explanation, Prediction};
 pub use sufficiency::{Judgement, Sufficiency};
 pub use sums::{digest, sealed};
+pub use tier::{Recut, TierBasis, TierCut};

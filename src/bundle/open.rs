@@ -7,6 +7,7 @@ use super::interval::Interval;
 use super::manifest::{FORMAT_VERSION, Manifest};
 use super::reference::Reference;
 use super::sums::{check_files, hex, manifest_bytes};
+use super::tier::TierCut;
 use crate::feature::Column;
 use crate::model::{
     Calibrator, Family, FlatTrees, InputSpec, Linear, Member, ModelError, Recalibrated,
@@ -294,7 +295,7 @@ fn check_manifest(manifest: &Manifest, task: &Task, columns: &[Column]) -> Resul
     let tier_names = manifest.tiers.iter().map(|cut| &cut.name);
     let tiers_fit = manifest.tiers.len() == task.params().tier.len()
         && tier_names.eq(task.params().tier.iter().map(|tier| &tier.name))
-        && manifest.tiers.iter().all(|cut| (0.0..=1.0).contains(&cut.from))
+        && manifest.tiers.iter().all(TierCut::is_sound)
         && manifest.tiers.windows(2).all(|pair| pair[0].from >= pair[1].from);
     holds(tiers_fit, "the tiers are not those of the task, from high to low")?;
     let reference = &manifest.reference;

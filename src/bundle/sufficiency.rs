@@ -6,6 +6,7 @@
 
 use super::manifest::Manifest;
 use super::open::Bundle;
+use crate::access::{Classes, PROTECTED};
 use crate::feature::{Feature, Source, Window};
 use crate::record::View;
 
@@ -63,22 +64,41 @@ pub struct Judgement {
     pub grade: Sufficiency,
     /// Why it is less than A, one sentence for each thing that is lacking.
     pub notes: Vec<String>,
+    /// The same without a word of what is sensitive.
+    pub veiled_notes: Vec<String>,
+    /// The classes of sensitive content that the notes tell of.
+    pub classes: Classes,
 }
 
 impl Judgement {
     /// Takes in one more thing that was looked at.
     fn and(&mut self, grade: Sufficiency, note: impl FnOnce() -> String) {
         if grade > Sufficiency::A {
-            self.notes.push(note());
+            let note = note();
+            self.veiled_notes.push(note.clone());
+            self.notes.push(note);
         }
         self.grade = self.grade.max(grade);
+    }
+
+    /// Puts another sentence in the place of the last one, for those who may not see `classes`.
+    fn veil_last(&mut self, classes: Classes, note: String) {
+        self.classes = self.classes.and(classes);
+        if let Some(last) = self.veiled_notes.last_mut() {
+            *last = note;
+        }
     }
 }
 
 impl Bundle {
     /// Judges whether `view` with its `row` suffices for a score.
     pub fn sufficiency(&self, view: &View<'_>, row: &[f32]) -> Judgement {
-        let mut found = Judgement { grade: Sufficiency::A, notes: Vec::new() };
+        let mut found = Judgement {
+            grade: Sufficiency::A,
+            notes: Vec::new(),
+            veiled_notes: Vec::new(),
+            classes: Classes::NONE,
+        };
         // Only a task of stays has a stay to look into.
         if view.stay().is_some() && !view.entries().any(|entry| view.in_stay(entry)) {
             found.and(Sufficiency::D, || {
@@ -107,13 +127,23 @@ impl Bundle {
                 Sufficiency::A if novel > usual => Sufficiency::B,
                 grade => grade,
             };
-            found.and(grade, || {
+            let note = |names: &[&str]| {
                 format!(
                     "values carrying {}% of the model's weight lie outside what the fit has seen: {}",
                     percent(novel),
-                    self.novel_features(row).join(", ")
+                    names.join(", ")
                 )
-            });
+            };
+            let novel = self.novel_features(row);
+            let names: Vec<&str> = novel.iter().map(|(name, _)| *name).collect();
+            found.and(grade, || note(&names));
+            let classes = novel.iter().fold(Classes::NONE, |all, (_, classes)| all.and(*classes));
+            if grade > Sufficiency::A && !classes.is_empty() {
+                let plain = novel.iter().filter(|(_, classes)| classes.is_empty());
+                let mut names: Vec<&str> = plain.map(|(name, _)| *name).collect();
+                names.push(PROTECTED);
+                found.veil_last(classes, note(&names));
+            }
         }
         found
     }
@@ -139,16 +169,17 @@ impl Bundle {
         before.sum()
     }
 
-    /// The features outside the usual, in the order of the task.
-    fn novel_features(&self, row: &[f32]) -> Vec<&str> {
+    /// The features outside the usual, in the order of the task, with the classes that they are about.
+    fn novel_features(&self, row: &[f32]) -> Vec<(&str, Classes)> {
         let features = self.task().spec().features();
         let columns = self
             .manifest()
             .novel_columns(row)
             .filter_map(|place| self.manifest().columns.get(place));
-        let mut named: Vec<&str> = columns
+        let classes_of = |concept| self.concepts().classes_of(concept);
+        let mut named: Vec<(&str, Classes)> = columns
             .filter_map(|column| features.get(column.feature))
-            .map(|feature| feature.name.as_str())
+            .map(|feature| (feature.name.as_str(), feature.classes(classes_of)))
             .collect();
         named.dedup();
         named

@@ -9,7 +9,7 @@ use super::predictions::{PredictionFile, Row};
 use super::records::{self, Source};
 use super::score::{histories, rows};
 use super::{CommandError, io_error, write_json};
-use crate::bundle::{Bundle, REPORT};
+use crate::bundle::{Bundle, REPORT, TierCut};
 use crate::import::{Counts, Export, Meter, Received, Wanted};
 use crate::record::{Histories, Time};
 use crate::train::{self, Account, Cohort, Evaluation, HeldOut, Sample, ShownAttrition};
@@ -148,9 +148,13 @@ pub(super) fn judged(
 ) -> Result<Evaluated, CommandError> {
     let evaluation =
         train::evaluate(bundle, &replayed.cohort, |sample| replayed.probability(sample));
-    let evaluation = evaluation.ok_or_else(|| {
+    let mut evaluation = evaluation.ok_or_else(|| {
         CommandError::Data("the cohort does not hold both outcomes: nothing can be judged".into())
     })?;
+    // Held-out patients alone are not all that come a day.
+    if !request.only_held_out {
+        evaluation.index_times_per_day = train::index_times_per_day(replayed.cohort.samples());
+    }
     let manifest = bundle.manifest();
     let evaluated = Evaluated {
         task: manifest.task.clone(),
@@ -173,11 +177,26 @@ pub(super) fn judged(
 
 /// Whom the fit of a bundle held out, and its recalibration where there was one: patients that it has
 /// not learnt from are in all of these.
-pub(super) fn held_out(bundle: &Bundle) -> Result<Vec<HeldOut>, CommandError> {
+pub(super) fn not_learnt_from(bundle: &Bundle) -> Result<Vec<HeldOut>, CommandError> {
     let manifest = bundle.manifest();
     let fit = manifest.development.as_ref().map_or("none", |of| of.held_out_part.as_str());
     let moved = manifest.recalibrated.as_ref().map(|of| of.held_out_part.as_str());
-    let parts = [Some(fit), moved].into_iter().flatten();
+    parsed(bundle, [Some(fit), moved].into_iter().flatten())
+}
+
+/// As `not_learnt_from`, without those that a tier's cut was found on.
+pub(super) fn held_out(bundle: &Bundle) -> Result<Vec<HeldOut>, CommandError> {
+    let recuts = bundle.manifest().tiers.iter().filter_map(TierCut::recut);
+    let mut parts = not_learnt_from(bundle)?;
+    parts.extend(parsed(bundle, recuts.map(|of| of.held_out_part.as_str()))?);
+    Ok(parts)
+}
+
+fn parsed<'a>(
+    bundle: &Bundle,
+    parts: impl Iterator<Item = &'a str>,
+) -> Result<Vec<HeldOut>, CommandError> {
+    let manifest = bundle.manifest();
     let somebody = parts.map(|part| HeldOut::parse(part).filter(|h| *h != HeldOut::Nobody));
     somebody.collect::<Option<Vec<HeldOut>>>().ok_or_else(|| {
         CommandError::Data(format!(

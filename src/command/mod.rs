@@ -8,6 +8,7 @@ mod compare;
 mod convert;
 mod evaluate;
 mod fit;
+mod flags_rekey;
 mod leaks;
 mod predictions;
 mod promote;
@@ -18,6 +19,7 @@ mod score;
 mod sign;
 mod simulate;
 mod task_source;
+mod thresholds;
 
 use std::path::PathBuf;
 
@@ -29,6 +31,7 @@ pub use compare::{CompareRequest, Compared, ComparedBundle, compare};
 pub use convert::{ConvertRequest, Converted, convert};
 pub use evaluate::{EvaluateRequest, Evaluated, evaluate};
 pub use fit::{FitOutcome, FitRequest, fit};
+pub use flags_rekey::{FlagsRekeyRequest, FlagsRekeyed, flags_rekey};
 pub use leaks::{LeaksOutcome, LeaksRequest, leaks};
 pub use promote::{PromoteRequest, Promoted, promote};
 pub use published::{PublishedRequest, PublishedVersion, published};
@@ -38,8 +41,10 @@ pub use score::{ScoreRequest, Scored, score};
 pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
+pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
 
 use crate::audit::AuditError;
+use crate::flag_store::StoreError;
 use crate::import::{ImportError, MappingError, WriteError};
 use crate::published::FormulaError;
 use crate::record::ConceptError;
@@ -71,6 +76,8 @@ pub enum CommandError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    FlagStore(#[from] StoreError),
     #[error("{0}")]
     Data(String),
     #[error("threads: {0}")]
@@ -90,13 +97,20 @@ impl CommandError {
     /// The program's exit code: 1 a check said no, 2 the call is wrong, 3 the data are, 4 the environment is.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Train(TrainError::Leaks(_)) | CommandError::Gate(_) => 1,
+            CommandError::Train(TrainError::Leaks(_) | TrainError::PromiseNotKept)
+            | CommandError::Gate(_) => 1,
             CommandError::Import(ImportError::NoMapping { .. })
             | CommandError::Task { .. }
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
             | CommandError::Registry(RegistryError::Key { .. })
+            | CommandError::FlagStore(
+                StoreError::Setting { .. }
+                | StoreError::NoKey { .. }
+                | StoreError::WrongKey { .. }
+                | StoreError::Demonstration,
+            )
             | CommandError::Usage(_)
             | CommandError::Settings(_) => 2,
             CommandError::Import(ImportError::Unreadable { .. })
@@ -105,6 +119,9 @@ impl CommandError {
             | CommandError::Threads(_)
             | CommandError::Json(_)
             | CommandError::Audit(AuditError::Io { .. })
+            | CommandError::FlagStore(
+                StoreError::Io { .. } | StoreError::Full | StoreError::Unavailable(_),
+            )
             | CommandError::Registry(RegistryError::Io { .. }) => 4,
             // A gate said no.
             CommandError::Registry(RegistryError::Synthetic { .. }) => 1,
@@ -112,6 +129,7 @@ impl CommandError {
             | CommandError::Train(_)
             | CommandError::Registry(_)
             | CommandError::Audit(_)
+            | CommandError::FlagStore(_)
             | CommandError::Data(_) => 3,
         }
     }

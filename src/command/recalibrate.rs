@@ -78,10 +78,13 @@ pub fn recalibrate(
     let export = records::export(&evaluate.source)?;
     let replayed = replayed(&bundle, &export, evaluate, meter)?;
     let evaluated = judged(&bundle, &replayed, &export, evaluate)?;
+    let all_read = !evaluate.only_held_out;
     let params = RecalibrateParams {
         version: registry::next_version(models, task)?,
         held_out: *held_out,
         source: records::source_params(&export),
+        index_times_per_day: train::index_times_per_day(replayed.cohort.samples())
+            .filter(|_| all_read),
     };
     let probability = |sample: &train::Sample| replayed.probability(sample);
     let made = train::recalibrate(&bundle, &files, &replayed.cohort, &params, probability)?;

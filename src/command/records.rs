@@ -143,39 +143,46 @@ pub(super) fn cohort<'a>(
     };
     let begin = |parts| Cohort::part(task, concepts, parts);
     let (parts, counts) = export.fold(meter, &wanted, begin, |part, subject| {
-        let given = labels.as_ref().map(|labels| labels.of(&subject));
-        let mut case = case(subject);
-        if let Some(given) = given {
-            case.labels = Some(given.into_iter().map(given_label).collect());
-        }
-        match part.add(&case) {
+        match part.add(&labelled_case(subject, labels.as_ref())) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
         }
     })?;
     let cohort = Cohort::joined(task, concepts, parts);
-    let mut warnings = Vec::new();
-    if let Some(labels) = labels {
-        let (left, counts) = (labels.left(), labels.counts());
-        if left > 0 && left == counts.used() {
-            return Err(CommandError::Data(
-                "no label is of a subject of the export: subject_id (or patient_id) must be the \
-                 export's"
-                    .to_owned(),
-            ));
-        }
-        if left > 0 {
-            let left = Count(left);
-            warnings.push(format!("{left} labels are of subjects that are not in the export"));
-        }
-        if labels.contradictory() > 0 {
-            let count = Count(labels.contradictory());
-            warnings
-                .push(format!("{count} labels contradict another of the same subject and time"));
-        }
-        warnings.extend(counts.warnings().into_iter().map(|line| format!("labels: {line}")));
+    Ok((cohort, counts, label_warnings(labels)?))
+}
+
+/// The case of a subject; the labels of a file, where there is one, replace its own index times.
+pub(super) fn labelled_case(subject: Subject, labels: Option<&Labels>) -> Case {
+    let given = labels.map(|labels| labels.of(&subject));
+    let mut case = case(subject);
+    if let Some(given) = given {
+        case.labels = Some(given.into_iter().map(given_label).collect());
     }
-    Ok((cohort, counts, warnings))
+    case
+}
+
+/// What is doubtful about a label file, after all subjects were asked for.
+pub(super) fn label_warnings(labels: Option<Labels>) -> Result<Vec<String>, CommandError> {
+    let mut warnings = Vec::new();
+    let Some(labels) = labels else { return Ok(warnings) };
+    let (left, counts) = (labels.left(), labels.counts());
+    if left > 0 && left == counts.used() {
+        return Err(CommandError::Data(
+            "no label is of a subject of the export: subject_id (or patient_id) must be the export's"
+                .to_owned(),
+        ));
+    }
+    if left > 0 {
+        let left = Count(left);
+        warnings.push(format!("{left} labels are of subjects that are not in the export"));
+    }
+    if labels.contradictory() > 0 {
+        let count = Count(labels.contradictory());
+        warnings.push(format!("{count} labels contradict another of the same subject and time"));
+    }
+    warnings.extend(counts.warnings().into_iter().map(|line| format!("labels: {line}")));
+    Ok(warnings)
 }
 
 fn given_label(label: Label) -> GivenLabel {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::params::{Aggregate, DrugChange, LearnedFrom, PerDay, RiskWith, Window};
+use crate::access::Classes;
 use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EncounterCode, Entry, EventKind};
 
@@ -154,9 +155,16 @@ pub enum Source {
 }
 
 impl Feature {
-    /// The concepts it reads, in the order of the task file.
+    /// The concepts it reads, in the order of the task file, and those that show that it is observed.
     pub fn concepts(&self) -> Vec<ConceptId> {
-        let mut found = match &self.source {
+        let mut found = self.about();
+        found.extend(self.observed_by.iter().flat_map(|by| &by.concepts));
+        found
+    }
+
+    /// The concepts that it is about, in the order of the task file.
+    pub fn about(&self) -> Vec<ConceptId> {
+        match &self.source {
             Source::StayCode { levels: concepts, .. }
             | Source::Events { concepts, .. }
             | Source::DaysSinceEvent { concepts, .. }
@@ -175,9 +183,17 @@ impl Feature {
             | Source::DistinctCodes { .. }
             | Source::DaysSinceEncounter { .. }
             | Source::Learned { .. } => Vec::new(),
-        };
-        found.extend(self.observed_by.iter().flat_map(|by| &by.concepts));
-        found
+        }
+    }
+
+    /// The classes of sensitive content that the feature itself is about, whatever a record holds, given
+    /// those of concepts: where it reads concepts of such classes alone, theirs.
+    pub fn classes(&self, of: impl Fn(ConceptId) -> Classes) -> Classes {
+        let about: Vec<Classes> = self.about().into_iter().map(of).collect();
+        match about.iter().any(|classes| classes.is_empty()) {
+            true => Classes::NONE,
+            false => about.into_iter().fold(Classes::NONE, Classes::and),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What one score does: raises a flag, keeps it, moves its tier, clears it, or is held back and why.
 
 use super::rules::{DayUse, FlagRules};
+use super::scene::Scene;
 use super::standing::{Fall, Memory, Standing};
 use super::{ChangeKind, CoursePoint, Flag, FlagId, FlagState, Held, Sighting};
-use crate::bundle::{Sufficiency, TierCut};
+use crate::bundle::Sufficiency;
 use crate::model::logit;
 use crate::record::Time;
 
@@ -27,18 +28,6 @@ pub enum Effect {
     Suppressed,
     /// The flag changed so.
     Changed(ChangeKind),
-}
-
-/// A score as the rules see it.
-struct Scene<'a> {
-    sighting: &'a Sighting,
-    rules: &'a FlagRules,
-    now: Time,
-    day: DayUse,
-    /// The tiers that raise.
-    raising: &'a [TierCut],
-    /// The calibrated probability, where the record suffices and it is one.
-    probability: Option<f64>,
 }
 
 /// Decides what `sighting` does. `day` is how much of the team's day is used, and `new_id` names the
@@ -71,7 +60,7 @@ pub fn decide(
         ..memory.clone()
     };
     match &standing.flag {
-        None => scene.without_flag(seen, new_id),
+        None => scene.without_flag(memory, seen, new_id),
         Some(flag) if flag.state.is_live() => scene.with_live_flag(flag, seen),
         Some(flag) => scene.after_flag(flag, seen, new_id),
     }
@@ -88,37 +77,7 @@ pub(super) fn reference(probability: f64, cut: f64) -> f64 {
     probability.max(cut)
 }
 
-impl<'a> Scene<'a> {
-    fn new(sighting: &'a Sighting, rules: &'a FlagRules, now: Time, day: DayUse) -> Scene<'a> {
-        let raising = rules.raising(&sighting.cuts);
-        let is_one = |probability: &f64| (0.0..=1.0).contains(probability);
-        let probability =
-            sighting.probability.filter(is_one).filter(|_| sighting.sufficiency != Sufficiency::D);
-        Scene { sighting, rules, now, day, raising, probability }
-    }
-
-    /// The raising tier that the probability lies in: its rank from the highest, and the probability.
-    fn tier(&self) -> Option<(u8, f64)> {
-        let probability = self.probability?;
-        let rank = self.raising.iter().position(|tier| probability >= tier.from)?;
-        Some((u8::try_from(rank).ok()?, probability))
-    }
-
-    /// Where the raising tier of that rank begins; of the lowest one for tiers that do not raise now.
-    fn cut(&self, rank: u8) -> f64 {
-        let tier = self.raising.get(usize::from(rank)).or(self.raising.last());
-        tier.map_or(1.0, |tier| tier.from)
-    }
-
-    /// Where a flag in the raising tier of that rank ends.
-    fn clear_cut(&self, rank: u8) -> f64 {
-        self.cut(rank) * self.rules.params.clear_ratio
-    }
-
-    fn expires_time(&self) -> Time {
-        self.sighting.index_time.plus_days(self.sighting.horizon_days.into())
-    }
-
+impl Scene<'_> {
     /// Why the score is of no account at all.
     fn is_passed_over(&self) -> Option<Held> {
         let fresh_hours = i64::from(self.rules.params.fresh_hours);
@@ -160,17 +119,17 @@ impl<'a> Scene<'a> {
         Decision { standing: Standing { flag, memory }, effect, held: Some(reason) }
     }
 
-    /// A patient for whom no flag was ever raised.
-    fn without_flag(&self, memory: Memory, new_id: FlagId) -> Decision {
-        match self.tier() {
-            Some((rank, probability)) => self.raise(rank, probability, new_id, Vec::new()),
-            // Nothing at all is kept of patients whose scores are low, but where an earlier high one
-            // was held back.
-            None => {
-                let effect = if memory.held.is_some() { Effect::Noted } else { Effect::Nothing };
-                Decision { standing: Standing { flag: None, memory }, effect, held: None }
-            }
+    /// A patient for whom no flag was ever raised. Nothing at all is kept of low scores, but where an
+    /// earlier high one was held back.
+    fn without_flag(&self, before: &Memory, memory: Memory, new_id: FlagId) -> Decision {
+        if let Some((rank, probability)) = self.tier() {
+            return self.raise(rank, probability, new_id, Vec::new());
         }
+        let (memory, effect) = match before.held {
+            Some(_) => (memory, Effect::Noted),
+            None => (before.clone(), Effect::Nothing),
+        };
+        Decision { standing: Standing { flag: None, memory }, effect, held: None }
     }
 
     /// A new flag, or one that waits for room.
@@ -196,60 +155,6 @@ impl<'a> Scene<'a> {
         Decision { standing, effect: Effect::Changed(kind), held }
     }
 
-    fn new_flag(
-        &self,
-        id: FlagId,
-        tier_rank: u8,
-        probability: f64,
-        course: Vec<CoursePoint>,
-    ) -> Flag {
-        let sighting = self.sighting;
-        let tier = self.raising.get(usize::from(tier_rank));
-        Flag {
-            id,
-            patient_id: sighting.patient_id.clone(),
-            task: sighting.task.clone(),
-            place: sighting.place.clone(),
-            state: FlagState::Raised,
-            tier: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
-            tier_rank,
-            is_provisional: sighting.is_provisional,
-            is_synthetic: sighting.is_synthetic,
-            probability,
-            raised_probability: probability,
-            horizon_days: sighting.horizon_days,
-            index_time: sighting.index_time,
-            raised_time: self.now,
-            expires_time: self.expires_time(),
-            scored_time: sighting.time,
-            history_used_until: sighting.history_used_until,
-            sufficiency: sighting.sufficiency,
-            model_version: sighting.model_version.clone(),
-            bundle_digest: sighting.bundle_digest.clone(),
-            reasons: sighting.reasons.clone(),
-            course,
-            assignee: None,
-            snoozed_until: None,
-            dismissal: None,
-            action: None,
-            held: None,
-            changed_time: self.now,
-            version: 1,
-            change_number: 0,
-        }
-    }
-
-    /// The course with this score at its end.
-    fn course(&self, mut course: Vec<CoursePoint>, probability: f64) -> Vec<CoursePoint> {
-        let params = &self.rules.params;
-        course.push(CoursePoint { time: self.sighting.time, probability });
-        let from = self.sighting.time.plus_days(-i64::from(params.course_days));
-        let points_max = usize::try_from(params.course_points_max).unwrap_or(usize::MAX);
-        let too_many = course.len().saturating_sub(points_max);
-        let points = course.into_iter().skip(too_many);
-        points.filter(|point| point.time >= from).collect()
-    }
-
     /// A score of a patient whose flag waits or is up.
     fn with_live_flag(&self, flag: &Flag, memory: Memory) -> Decision {
         let Some(probability) = self.probability else {
@@ -271,26 +176,6 @@ impl<'a> Scene<'a> {
             Some((rank, _)) if rank < flag.tier_rank => self.rise(scored, memory, rank),
             _ if probability >= self.clear_cut(flag.tier_rank) => self.keep(scored, memory),
             _ => self.fall(scored, memory, probability),
-        }
-    }
-
-    /// The flag with this score in it.
-    fn scored(&self, flag: &Flag, probability: f64) -> Flag {
-        let course = self.course(flag.course.clone(), probability);
-        let new = self.new_flag(flag.id, flag.tier_rank, probability, course);
-        let changed = flag.changed(self.now);
-        Flag {
-            state: flag.state,
-            // The name of a tier that does not raise any more stays.
-            tier: if new.tier.is_empty() { changed.tier } else { new.tier.clone() },
-            raised_probability: flag.raised_probability,
-            raised_time: flag.raised_time,
-            assignee: changed.assignee,
-            snoozed_until: flag.snoozed_until,
-            held: flag.held,
-            version: changed.version,
-            change_number: flag.change_number,
-            ..new
         }
     }
 

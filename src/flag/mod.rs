@@ -8,6 +8,7 @@ mod passing;
 mod query;
 mod reach;
 mod rules;
+mod scene;
 mod sighting;
 mod standing;
 mod update;

@@ -16,7 +16,6 @@ use super::place::Place;
 use super::sql::{Sql, unsigned};
 use super::{FlagSettings, FlagStore, StoreError};
 use crate::private_file;
-use crate::record::Time;
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -33,7 +32,6 @@ const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "flags", include_str!("migration
 pub(super) async fn open(
     settings: &FlagSettings,
     is_demonstration: bool,
-    _now: Time,
 ) -> Result<FlagStore, StoreError> {
     let checked = settings
         .checked(is_demonstration)

@@ -16,6 +16,9 @@ use crate::record::Time;
 /// More names than this are no query of a person's list.
 const VALUES_MAX: usize = 1_000;
 
+/// How long the further pages of a list can be asked for.
+pub(super) const PAGES_DAYS: i64 = 1;
+
 /// A place in the list: after it comes what is later in the order.
 #[derive(Debug, Clone, PartialEq)]
 struct Key {
@@ -30,6 +33,8 @@ struct Key {
 #[derive(Debug, Clone, PartialEq)]
 struct Mark {
     moment: i64,
+    /// When that was, by the clock of the server that gave the first page.
+    time: Time,
     key: Key,
 }
 
@@ -42,7 +47,7 @@ impl FlagStore {
         &self,
         query: &FlagQuery,
         reach: &Reach,
-        _now: Time,
+        now: Time,
     ) -> Result<FlagPage, StoreError> {
         let values = size_of(query, reach);
         if values > VALUES_MAX {
@@ -56,7 +61,10 @@ impl FlagStore {
             }
             None => None,
         };
-        self.bounded(self.page(query, reach, mark, &binding)).await
+        if mark.as_ref().is_some_and(|mark| now > mark.time.plus_days(PAGES_DAYS)) {
+            return Err(StoreError::TooOld);
+        }
+        self.bounded(self.page(query, reach, mark, &binding, now)).await
     }
 
     async fn page(
@@ -65,12 +73,16 @@ impl FlagStore {
         reach: &Reach,
         mark: Option<Mark>,
         binding: &str,
+        now: Time,
     ) -> Result<FlagPage, StoreError> {
         // One transaction: what is gone by the end of it was not gone when its rows were read.
         let mut reading = self.reader.begin().await?;
-        let moment = match &mark {
-            Some(mark) => mark.moment,
-            None => Sql::new("SELECT last_change FROM flag_store").number(&mut reading).await?,
+        let (moment, time) = match &mark {
+            Some(mark) => (mark.moment, mark.time),
+            None => {
+                let last = Sql::new("SELECT last_change FROM flag_store");
+                (last.number(&mut reading).await?, now)
+            }
         };
         let limit = query.page_flags.clamp(1, PAGE_FLAGS_MAX);
         let count =
@@ -103,7 +115,7 @@ impl FlagStore {
         let has_more = keys.len() > page_flags;
         keys.truncate(page_flags);
         let next = keys.last().filter(|_| has_more).map(|key| {
-            let mark = Mark { moment, key: key.clone() };
+            let mark = Mark { moment, time, key: key.clone() };
             PageToken(self.index.sign(&mark.write(), binding))
         });
         let flags = self.flags(&mut reading, keys, reach).await?;
@@ -246,18 +258,19 @@ impl Key {
 impl Mark {
     /// As a text from which it is read again to the bit.
     fn write(&self) -> String {
-        let Mark { moment, key: Key { tier_rank, rise_rank, risk_rank, flag_id } } = self;
+        let Mark { moment, time, key: Key { tier_rank, rise_rank, risk_rank, flag_id } } = self;
         let (rise, risk) = (rise_rank.to_bits(), risk_rank.to_bits());
-        format!("{moment}.{tier_rank}.{rise:x}.{risk:x}.{flag_id}")
+        format!("{moment}.{}.{tier_rank}.{rise:x}.{risk:x}.{flag_id}", time.micros())
     }
 
     fn read(text: &str) -> Option<Mark> {
         let mut parts = text.split('.');
         let moment = signed(parts.next()?.parse().ok()?);
+        let time = Time::from_micros(parts.next()?.parse().ok()?);
         let tier_rank = parts.next()?.parse().ok()?;
         let mut bits = || u64::from_str_radix(parts.next()?, 16).ok().map(f64::from_bits);
         let (rise_rank, risk_rank) = (bits()?, bits()?);
         let flag_id = parts.next()?.to_owned();
-        Some(Mark { moment, key: Key { tier_rank, rise_rank, risk_rank, flag_id } })
+        Some(Mark { moment, time, key: Key { tier_rank, rise_rank, risk_rank, flag_id } })
     }
 }

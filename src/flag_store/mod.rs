@@ -61,14 +61,16 @@ impl fmt::Debug for FlagStore {
 }
 
 impl FlagStore {
-    /// Opens the store of `settings`, and makes or renews its tables where that is due. `now` is the
-    /// time by the server's clock, as everywhere here.
+    /// Opens the store of `settings`, makes or renews its tables where that is due, and ends what
+    /// expired while no server was there. `now` is the time by the server's clock, as everywhere here.
     ///
     /// # Errors
     /// Settings that make no sense; files that others may read; a key that is not the store's; a
     /// database that cannot be reached.
     pub async fn open(settings: &FlagSettings, now: Time) -> Result<FlagStore, StoreError> {
-        connect::open(settings, false, now).await
+        let store = connect::open(settings, false).await?;
+        store.pass_all(now).await?;
+        Ok(store)
     }
 
     /// Opens a store of simulated patients in `folder`, in which synthetic scores raise flags by
@@ -83,7 +85,9 @@ impl FlagStore {
     ) -> Result<FlagStore, StoreError> {
         let store = folder.join("flags.db").to_str().map(str::to_owned);
         let settings = FlagSettings { store, rules, ..FlagSettings::default() };
-        connect::open(&settings, true, now).await
+        let store = connect::open(&settings, true).await?;
+        store.pass_all(now).await?;
+        Ok(store)
     }
 
     /// The rules by which this store raises flags.

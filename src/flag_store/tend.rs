@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::list::PAGES_DAYS;
 use super::sql::{Sql, unsigned};
 use super::writing::{Hand, OPEN_END, live_states};
 use super::{FlagStore, StoreError};
@@ -12,8 +13,6 @@ use crate::record::Time;
 const BATCH: i64 = 200;
 /// So many transactions at most in one call: the next call goes on.
 const ROUNDS_MAX: u32 = 50;
-/// How long the pages of a list can be asked for.
-const PAGES_DAYS: i64 = 1;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -35,12 +34,7 @@ impl FlagStore {
     /// # Errors
     /// A store that cannot be written to; what was done before stays done.
     pub async fn tend(&self, now: Time) -> Result<Tended, StoreError> {
-        let mut tended = Tended::default();
-        for _ in 0..ROUNDS_MAX {
-            if !self.bounded(self.pass(now, &mut tended)).await? {
-                break;
-            }
-        }
+        let mut tended = self.pass_all(now).await?;
         if self.rules.raises_a_day_per_team().is_some() {
             for team in self.bounded(self.waiting_teams()).await? {
                 self.bounded(self.promote(&team, now, &mut tended)).await?;
@@ -54,6 +48,17 @@ impl FlagStore {
             }
         }
         self.bounded(self.prune(now)).await?;
+        Ok(tended)
+    }
+
+    /// Expires and wakes what is due.
+    pub(super) async fn pass_all(&self, now: Time) -> Result<Tended, StoreError> {
+        let mut tended = Tended::default();
+        for _ in 0..ROUNDS_MAX {
+            if !self.bounded(self.pass(now, &mut tended)).await? {
+                break;
+            }
+        }
         Ok(tended)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::access::{Caller, Method, Purpose, Scope};
+use crate::access::{Caller, Classes, Method, Purpose, Scope};
 use crate::flag;
 
 /// The longest reason for breaking the glass, in characters.
@@ -35,7 +35,7 @@ pub(super) struct Row {
     pub(super) purposes: Vec<Purpose>,
     pub(super) reach: Reach,
     pub(super) break_glass: bool,
-    pub(super) classes: Vec<String>,
+    pub(super) classes: Classes,
 }
 
 pub(super) enum Tasks {
@@ -296,17 +296,13 @@ impl Permit {
         matches!(*self.rules, Rules::Everything) || self.allowing(task).next().is_some()
     }
 
-    /// The classes of sensitive content that it lets the caller see in answers of `task`; `None`
-    /// means all of them.
-    pub fn classes(&self, task: &str) -> Option<Vec<&str>> {
+    /// The classes of sensitive content that it lets the caller see in answers of `task`: those of all
+    /// rows that allow the task.
+    pub fn classes(&self, task: &str) -> Classes {
         if matches!(*self.rules, Rules::Everything) {
-            return None;
+            return Classes::ALL;
         }
-        let mut classes: Vec<&str> =
-            self.allowing(task).flat_map(|row| row.classes.iter().map(String::as_str)).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        Some(classes)
+        self.allowing(task).fold(Classes::NONE, |all, row| all.and(row.classes))
     }
 
     /// The flags that it lets a caller with this scope see. Who breaks the glass sees those of every

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::name::{is_name, places};
 use super::policy::{Policy, Reach, Row, Rules, Tasks};
-use crate::access::{Caller, Method, Purpose, Scope};
+use crate::access::{Caller, Classes, Method, Purpose, Scope};
 use crate::strict_toml;
 
 /// The longest policy file, in bytes.
@@ -55,8 +55,9 @@ struct RowParams {
     scope: Option<Reach>,
     #[serde(default)]
     break_glass: bool,
+    /// The classes of sensitive content that the answers may show.
     #[serde(default)]
-    classes: Vec<String>,
+    classes: Classes,
 }
 
 #[derive(Deserialize)]

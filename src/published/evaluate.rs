@@ -2,6 +2,7 @@
 
 use super::formula::{Form, Formula, Input, Source};
 use super::gather::Scene;
+use crate::access::{Classes, PROTECTED};
 use crate::record::View;
 
 /// What a published formula gives for one patient at one index time.
@@ -28,9 +29,26 @@ pub struct PublishedScore {
     pub reason: Option<String>,
     /// Names of the inputs without which there is no result (or only a range).
     pub missing_inputs: Vec<String>,
+    /// The classes of sensitive content that the reason and the names of inputs tell of.
+    pub classes: Classes,
 }
 
 impl PublishedScore {
+    /// The same as somebody sees it who may see `allowed`. Results stay: a sum of points tells no more
+    /// of its parts than the probability of the model.
+    #[must_use]
+    pub fn seen_by(&self, allowed: Classes) -> PublishedScore {
+        let mut seen = self.clone();
+        if !self.classes.are_within(allowed) {
+            seen.reason = seen.reason.map(|_| PROTECTED.to_owned());
+            if !seen.missing_inputs.is_empty() {
+                seen.missing_inputs = vec![PROTECTED.to_owned()];
+            }
+            seen.classes = Classes::NONE;
+        }
+        seen
+    }
+
     /// The one number that a model or a figure reads: the points, else the single probability.
     pub fn number(&self) -> Option<f64> {
         self.points.or(self.probability)
@@ -75,6 +93,7 @@ pub(super) fn evaluate_in(scene: &Scene<'_, '_>, formula: &Formula) -> Published
         applicable: true,
         reason: None,
         missing_inputs: names(formula, &lacking),
+        classes: classes(scene, formula, &lacking),
     };
     if reasons.is_empty() && complete {
         match formula.calculate(&values) {
@@ -102,6 +121,19 @@ fn fill(score: &mut PublishedScore, formula: &Formula, result: f64) {
         score.points = Some(result);
         score.probability = band.and_then(|(_, probability)| probability);
     }
+}
+
+/// What the reasons and the names of what is lacking tell of.
+fn classes(scene: &Scene<'_, '_>, formula: &Formula, lacking: &[&Input]) -> Classes {
+    let met = formula.excludes.iter().filter(|(presence, _)| scene.is_present(presence));
+    let met = met.map(|(presence, _)| scene.classes_of(&presence.concepts));
+    let lacking = match &formula.form {
+        // They are named by no more than that they are diagnoses.
+        Form::Comorbidity(_) => &[],
+        _ => lacking,
+    };
+    let lacking = lacking.iter().map(|input| scene.classes_of(&input.concepts()));
+    met.chain(lacking).fold(Classes::NONE, Classes::and)
 }
 
 /// The groups of an index go missing together: what is missing is the diagnoses.

@@ -191,7 +191,18 @@ impl Formula {
     pub fn concepts(&self) -> Vec<ConceptId> {
         let mut found: Vec<ConceptId> =
             self.excludes.iter().flat_map(|(presence, _)| presence.concepts.clone()).collect();
-        for source in self.inputs.iter().flat_map(|input| &input.sources) {
+        found.extend(self.inputs.iter().flat_map(Input::concepts));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+impl Input {
+    /// The concepts it reads.
+    pub(super) fn concepts(&self) -> Vec<ConceptId> {
+        let mut found = Vec::new();
+        for source in &self.sources {
             match source {
                 Source::Admission { yes, no } => found.extend(yes.iter().chain(no)),
                 Source::Measurement { concept, .. }
@@ -208,8 +219,6 @@ impl Formula {
                 | Source::Difference(..) => {}
             }
         }
-        found.sort_unstable();
-        found.dedup();
         found
     }
 }

@@ -3,6 +3,7 @@
 use super::evaluate::evaluate_in;
 use super::formula::{Formula, Presence, Source};
 use super::params::Absent;
+use crate::access::Classes;
 use crate::record::{
     ConceptId, EncounterClass, EncounterCode, Entry, EventKind, Seen, Sex, View, Window,
 };
@@ -20,6 +21,11 @@ pub(super) struct Scene<'v, 'h> {
 impl<'v, 'h> Scene<'v, 'h> {
     pub(super) fn of(view: &'v View<'h>) -> Scene<'v, 'h> {
         Scene { view, seen: view.seen() }
+    }
+
+    /// The classes of sensitive content that a rule on `concepts` tells of.
+    pub(super) fn classes_of(&self, concepts: &[ConceptId]) -> Classes {
+        self.view.classes_of_concepts(concepts).and(self.view.classes_of_events(concepts))
     }
 
     /// Whether there is an inpatient stay at the index time.

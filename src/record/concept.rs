@@ -1,6 +1,6 @@
 //! Concepts: named sets of codes in any system, with the unit and plausible range of their values.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use foldhash::fast::RandomState;
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::concept_check::{check, check_shared_codes};
 use super::concept_index::{self, SystemIndex};
-use super::unit::{Accepted, Units};
-use super::{Code, EventKind};
+use super::unit::Units;
+use super::{Code, Concept, sensitive_codes};
+use crate::access::Classes;
 use crate::strict_toml;
 
 /// The place of a concept in its set.
@@ -23,70 +24,6 @@ pub enum ConceptError {
     Syntax(String),
     #[error("concept {concept}: {reason}")]
     Invalid { concept: String, reason: String },
-}
-
-/// A measurement that says how often something happened in a stay; a source that does not send it
-/// has the events themselves, and they are counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CountRule {
-    pub kinds: Vec<EventKind>,
-    /// Count each code once, however often it occurs.
-    #[serde(default)]
-    pub distinct_codes: bool,
-    /// Events of these concepts are not counted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub except: Vec<String>,
-}
-
-/// A concept as a file gives it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Concept {
-    /// What the concept is called in sentences.
-    pub title: String,
-    /// `SYSTEM//code`; `*` at the end stands for any rest, `A..B*` for the range of prefixes A to B.
-    pub codes: Vec<String>,
-    /// The unit (UCUM) that values are brought into.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// Values outside (both ends belong) are implausible and count as missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub range: Option<[f64; 2]>,
-    /// Values are rounded to a multiple of this after unit conversion: so coarse that a value sent
-    /// in another unit with six digits gives the same number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<f64>,
-    /// Further units and their conversions; they win over those that analytes and UCUM give.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accept: Vec<Accepted>,
-    /// The concept whose values lie below those of this one in the same reading, as the diastolic
-    /// pressure lies below the systolic. A reading in which they lie above counts as missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub above: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<CountRule>,
-    /// Whether care can change it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub modifiable: bool,
-    /// What it is about, where several concepts are about one thing, such as `kidney function`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub theme: Option<String>,
-    /// Where the codes come from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Code systems that could have codes of it and have none here, each with the reason.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub absent: BTreeMap<String, String>,
-}
-
-impl Concept {
-    /// The code systems it has codes in, each once.
-    pub fn systems(&self) -> BTreeSet<String> {
-        // A pattern is read without its `*` and its range: neither is part of the system's name.
-        let system = |pattern: &String| Some(Code::new(pattern.split_once("//")?.0, "").system);
-        self.codes.iter().filter_map(system).collect()
-    }
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -113,6 +50,8 @@ struct Parts {
     concepts: Vec<Concept>,
     /// For each concept with a unit the ways into it.
     units: Vec<Option<Units>>,
+    /// For each concept the classes of sensitive content that it is of.
+    classes: Arc<[Classes]>,
     systems: HashMap<String, SystemIndex, RandomState>,
 }
 
@@ -181,16 +120,19 @@ impl ConceptSet {
                         title: known.title.clone(),
                         codes: concept.codes.clone(),
                         accept: concept.accept.clone(),
+                        sensitive: concept.sensitive,
                         ..Concept::default()
                     };
                     if concept != only_adds {
                         let reason = "is known already: a site's file may only add codes and \
-                                      accepted units to it, under the same title";
+                                      accepted units to it and say that it is sensitive, under \
+                                      the same title";
                         let reason = reason.to_owned();
                         return Err(ConceptError::Invalid { concept: name, reason });
                     }
                     let added = concept.systems();
                     known.absent.retain(|system, _| !added.contains(system));
+                    known.sensitive = concept.sensitive.or(known.sensitive);
                     known.codes.extend(concept.codes);
                     known.accept.extend(concept.accept);
                 }
@@ -227,6 +169,7 @@ impl ConceptSet {
             parts.units.push(units);
         }
         parts.systems.values_mut().for_each(SystemIndex::finish);
+        parts.classes = parts.concepts.iter().map(sensitive_codes::of_concept).collect();
         let parts = Arc::new(parts);
         let mut set = ConceptSet { parts: Arc::clone(&parts), above: Vec::new() };
         for (name, concept) in parts.names.iter().zip(&parts.concepts) {
@@ -274,6 +217,33 @@ impl ConceptSet {
     /// The ways into the unit of a concept; `None` when it has no unit.
     pub(super) fn units(&self, id: ConceptId) -> Option<&Units> {
         self.parts.units.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The classes of sensitive content that a concept is of: named in its file, or told by its codes.
+    pub fn classes_of(&self, id: ConceptId) -> Classes {
+        self.parts.classes.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// The same for all concepts, by place.
+    pub(super) fn classes(&self) -> Arc<[Classes]> {
+        Arc::clone(&self.parts.classes)
+    }
+
+    /// The classes of a code: its own and those that its concepts name; of a code without any, those that
+    /// its concepts have by their other codes.
+    pub(super) fn classes_of_code(&self, code: &Code, concepts: &[ConceptId]) -> Classes {
+        let own = sensitive_codes::of_code(code);
+        let named = |id: &ConceptId| self.get(*id).and_then(|concept| concept.sensitive);
+        let counts = |id: &&ConceptId| own.is_empty() || named(id).is_some();
+        concepts.iter().filter(counts).fold(own, |all, id| all.and(self.classes_of(*id)))
+    }
+
+    /// The classes of what a vocabulary has learned: a code, the beginning of codes, or the name of a
+    /// medical service.
+    pub fn classes_of_token(&self, token: &str) -> Classes {
+        let code = Code::parse(token);
+        let of_concepts = code.map(|code| self.classes_of_code(&code, &self.concepts_of(&code)));
+        sensitive_codes::of_learned(token).and(of_concepts.unwrap_or_default())
     }
 
     /// Pairs of concepts of which the first has the greater value in one reading.
@@ -359,6 +329,10 @@ absent = { LOCAL = "not yet asked" }
         let more = set.extended(site).unwrap();
         assert_eq!(more.concepts_of(&Code::parse("LOCAL//dm").unwrap()).len(), 1);
         assert!(more.get(more.find("diabetes").unwrap()).unwrap().absent.is_empty());
+        let site = format!("{site}\nsensitive = \"hiv\"");
+        let more = more.extended(&site).unwrap();
+        let classes = more.classes_of_token("LOCAL//dm");
+        assert_eq!(classes, Classes::of(crate::access::SensitiveClass::Hiv));
         let text = more.to_toml().unwrap();
         assert_eq!(ConceptSet::parse(&text).unwrap().to_toml().unwrap(), text);
     }

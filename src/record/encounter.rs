@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Code, Time};
+use crate::access::Classes;
 
 /// The class of an encounter, by HL7 v3-ActCode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +112,8 @@ pub struct Encounter {
     /// Stands for a visit of which only the count in a year is known: never an index, never joined,
     /// seen only by counts over 365 days.
     pub synthetic: bool,
+    /// The classes of sensitive content that its security labels name.
+    pub sensitive: Classes,
 }
 
 /// The coded fields of an encounter that concepts can name.
@@ -163,6 +166,7 @@ impl Encounter {
             facility: None,
             planned: None,
             synthetic: false,
+            sensitive: Classes::NONE,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Code, KnownAfter, Time};
+use crate::access::Classes;
 
 /// What sort of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -139,6 +140,8 @@ pub struct Event {
     /// The rank of a diagnosis in its encounter; 1 is the principal one.
     pub rank: Option<u32>,
     pub status: EventStatus,
+    /// The classes of sensitive content that its security labels name.
+    pub sensitive: Classes,
 }
 
 /// A shared code, written as the code itself.
@@ -201,6 +204,7 @@ impl Event {
             encounter_id: None,
             rank: None,
             status: EventStatus::Counted,
+            sensitive: Classes::NONE,
         }
     }
 }

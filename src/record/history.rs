@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use super::issue::{DataIssue, IssueKind, Issues, KnownAfter, RecordError, Violation};
 use super::known_codes::KnownCodes;
 use super::normalize::{self, Context, Entry};
+use super::protected::Protected;
 use super::{
     Code, ConceptId, ConceptSet, Encounter, EncounterCode, Event, PartialDate, Period, Record, Sex,
     Time, Value, episode, swapped,
@@ -43,6 +44,7 @@ pub struct History {
     pub(super) transfers: Vec<bool>,
     /// For each encounter whether it ended with the patient's death.
     pub(super) deaths: Vec<bool>,
+    pub(super) protected: Protected,
 }
 
 /// A history and what was doubtful about the record it came from.
@@ -112,11 +114,14 @@ impl History {
                 entries.push(entry);
             }
         }
+        let mut protected = context.protected;
+        protected.encounters(&encounters, &encounter_sources);
         let mut entries = sorted_entries(entries, events);
         entries.dedup_by(|later, kept| {
             let again = later.repeats(kept, events);
             if again {
                 issues.count(IssueKind::Duplicate, || format!("events[{}]", later.source));
+                protected.repeated(later.source, kept.source);
             }
             again
         });
@@ -135,6 +140,7 @@ impl History {
             field_concepts,
             transfers,
             deaths,
+            protected,
         };
         Built { history, issues: issues.list() }
     }
@@ -313,6 +319,7 @@ impl Found {
             facility,
             planned: _,
             synthetic,
+            sensitive: _,
         } = encounter;
         if id.is_empty() {
             self.at(&path("id"), "must not be empty");

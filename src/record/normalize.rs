@@ -7,7 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::issue::{IssueKind, Issues, KnownAfter};
-use super::known_codes::KnownCodes;
+use super::known_codes::{KnownCode, KnownCodes};
+use super::protected::Protected;
 use super::unit::Converted;
 use super::{
     Code, Comparator, Concept, ConceptId, ConceptSet, Event, EventKind, EventStatus, EventTimes,
@@ -145,7 +146,9 @@ pub(super) struct Context<'a, 'c> {
     pub encounters: HashMap<&'a str, usize, RandomState>,
     /// The concepts of codes by where they stand in memory: one that many events of the record share
     /// is not read again for each of them.
-    shared: HashMap<*const Code, Arc<[ConceptId]>, RandomState>,
+    shared: HashMap<*const Code, KnownCode, RandomState>,
+    /// What of the entries made so far is sensitive.
+    pub protected: Protected,
 }
 
 impl<'a, 'c> Context<'a, 'c> {
@@ -155,17 +158,18 @@ impl<'a, 'c> Context<'a, 'c> {
         codes: &'c mut KnownCodes,
         encounters: HashMap<&'a str, usize, RandomState>,
     ) -> Context<'a, 'c> {
-        Context { concepts, codes, known_after, encounters, shared: HashMap::default() }
+        let protected = Protected::of(concepts);
+        Context { concepts, codes, known_after, encounters, shared: HashMap::default(), protected }
     }
 
-    fn concepts_of(&mut self, code: &Arc<Code>) -> Arc<[ConceptId]> {
+    fn known(&mut self, code: &Arc<Code>) -> KnownCode {
         if let Some(known) = self.shared.get(&Arc::as_ptr(code)) {
-            return Arc::clone(known);
+            return known.clone();
         }
         let is_shared = Arc::strong_count(code) > 1;
-        let found = self.codes.concepts_of(code, self.concepts);
+        let found = self.codes.of(code, self.concepts);
         if is_shared {
-            self.shared.insert(Arc::as_ptr(code), Arc::clone(&found));
+            self.shared.insert(Arc::as_ptr(code), found.clone());
         }
         found
     }
@@ -196,7 +200,8 @@ pub(super) fn entry(
         EventKind::Diagnosis | EventKind::Problem => recorded.map(|r| r.max(time)).or(happened),
         _ => happened,
     };
-    let concepts = context.concepts_of(&event.code);
+    let KnownCode { concepts, classes } = context.known(&event.code);
+    context.protected.event(source, classes.and(event.sensitive));
     let encounter = event.encounter_id.as_deref().and_then(|id| {
         let place = context.encounters.get(id).copied();
         if place.is_none() {

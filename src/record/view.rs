@@ -27,7 +27,7 @@ fn is_number_of(entry: &Entry, concept: ConceptId) -> bool {
 /// A history cut at the index time.
 #[derive(Debug, Clone)]
 pub struct View<'a> {
-    history: &'a History,
+    pub(super) history: &'a History,
     index_time: Time,
     episodes: Vec<Episode>,
     /// The episode the view stands at, among `episodes`.
@@ -36,6 +36,8 @@ pub struct View<'a> {
     parts: Vec<Part>,
     /// Laid out when somebody asks.
     seen: OnceCell<Layout>,
+    /// The view beyond whose facts this one has none; `None` for what was known at the index time.
+    pub(super) earlier: Option<Box<View<'a>>>,
 }
 
 /// What an encounter is to the episodes of a view.
@@ -70,7 +72,12 @@ pub(super) fn by_time<'a>(each: impl Iterator<Item = Dated<'a>>) -> Vec<Dated<'a
 impl History {
     /// The history as it was there and known at `index_time`.
     pub fn view(&self, index_time: Time) -> View<'_> {
-        let episodes = episode::join(&self.encounters, &self.transfers, index_time);
+        self.cut(index_time, index_time)
+    }
+
+    /// The encounters as they were known at `known_at`, seen from `index_time`.
+    pub(super) fn cut(&self, index_time: Time, known_at: Time) -> View<'_> {
+        let episodes = episode::join(&self.encounters, &self.transfers, known_at);
         let open = episodes.iter().rposition(|episode| episode.is_open_at(index_time));
         let index = open.or_else(|| episodes.iter().rposition(|e| e.end == Some(index_time)));
         let mut parts = vec![Part::Alone; self.encounters.len()];
@@ -83,7 +90,8 @@ impl History {
                 };
             }
         }
-        View { history: self, index_time, episodes, index, parts, seen: OnceCell::new() }
+        let seen = OnceCell::new();
+        View { history: self, index_time, episodes, index, parts, seen, earlier: None }
     }
 
     /// How often encounters of the whole record were joined, for reports; no feature may ask.
@@ -140,6 +148,11 @@ impl<'a> View<'a> {
         self.index_time
     }
 
+    /// When its facts were known: at the index time, or earlier (`View::seen_from`).
+    pub(super) fn known_at(&self) -> Time {
+        self.earlier.as_ref().map_or(self.index_time, |earlier| earlier.index_time)
+    }
+
     pub fn sex(&self) -> Sex {
         self.history.sex
     }
@@ -151,7 +164,7 @@ impl<'a> View<'a> {
 
     /// Whether the patient had died by the index time.
     pub fn is_dead(&self) -> bool {
-        self.history.death_time.is_some_and(|time| time <= self.index_time)
+        self.history.death_time.is_some_and(|time| time <= self.known_at())
     }
 
     /// The end of the latest episode that is over, in order of ends.
@@ -161,7 +174,11 @@ impl<'a> View<'a> {
 
     /// The same history as it was at another time.
     pub fn at(self, index_time: Time) -> View<'a> {
-        if index_time == self.index_time { self } else { self.history.view(index_time) }
+        match &self.earlier {
+            _ if index_time == self.index_time => self,
+            Some(earlier) => earlier.seen_from(index_time),
+            None => self.history.view(index_time),
+        }
     }
 
     /// Whether an episode is open at the index time.
@@ -179,7 +196,7 @@ impl<'a> View<'a> {
     pub fn contacts(&self, classes: &[EncounterClass]) -> impl Iterator<Item = Contact<'a>> {
         let begun = self.history.encounters.iter().enumerate();
         begun
-            .take_while(|(_, encounter)| encounter.start <= self.index_time)
+            .take_while(|(_, encounter)| encounter.start <= self.known_at())
             .filter(|(_, encounter)| !encounter.synthetic && classes.contains(&encounter.class))
             .map(|(place, encounter)| Contact { encounter, end: self.end_of(encounter), place })
     }
@@ -202,7 +219,7 @@ impl<'a> View<'a> {
 
     /// The concepts of the discharge from the contact that ends at the index time and is no stay.
     pub fn contact_discharge(&self) -> &'a [ConceptId] {
-        let ends = |e: &Encounter| e.end == Some(self.index_time) && !e.class.is_stay();
+        let ends = |e: &Encounter| self.end_of(e) == Some(self.index_time) && !e.class.is_stay();
         let place = self.history.encounters.iter().rposition(|e| ends(e) && !e.synthetic);
         let fields = place.and_then(|place| self.history.field_concepts.get(place));
         fields.map_or(&[], |f| f[EncounterCode::DischargeDisposition as usize].as_slice())
@@ -226,7 +243,7 @@ impl<'a> View<'a> {
     /// yet: what names it (an order for an admission to come) names none.
     fn named(&self, entry: &Entry) -> Option<usize> {
         let begun = |place: &usize| {
-            self.history.encounters.get(*place).is_some_and(|e| e.start <= self.index_time)
+            self.history.encounters.get(*place).is_some_and(|e| e.start <= self.known_at())
         };
         entry.encounter.filter(begun)
     }
@@ -261,7 +278,7 @@ impl<'a> View<'a> {
             .zip(&self.parts)
             .take_while(move |((encounter, _), _)| match stay_start {
                 Some(start) => encounter.start < start,
-                None => encounter.start <= self.index_time,
+                None => encounter.start <= self.known_at(),
             })
             .filter(|(_, part)| **part == Part::Alone)
             .map(|((encounter, source), _)| {
@@ -271,7 +288,7 @@ impl<'a> View<'a> {
 
     /// The end of an encounter, if it had ended by the index time.
     pub fn end_of(&self, encounter: &Encounter) -> Option<Time> {
-        encounter.end.filter(|end| *end <= self.index_time)
+        encounter.end.filter(|end| *end <= self.known_at())
     }
 
     /// Events that were there and known at the index time, by time and content.
@@ -302,7 +319,8 @@ impl<'a> View<'a> {
             TimePrecision::Month => entry.time.plus_days(31).day() < day,
             TimePrecision::Year => entry.time.plus_days(366).day() < day,
         };
-        happened && entry.known <= self.index_time
+        let was_seen = || self.earlier.as_ref().is_none_or(|earlier| earlier.sees(entry));
+        happened && entry.known <= self.index_time && was_seen()
     }
 
     fn is_of_stay(&self, entry: &Entry) -> bool {

@@ -1,6 +1,8 @@
 //! Requests as domain types. Every field that cannot mean anything is named by its path; what a
 //! history as a whole cannot be is for `History::build` to say.
 
+mod asked;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,17 +13,16 @@ use super::origin::Origin;
 use super::request::Entries;
 use super::wire::{Field, Fields, Unreadable};
 use super::{given, proto, request};
+use crate::access::Classes;
 use crate::record::{
     AuditAttributes, Code, Comparator, ENCOUNTERS_MAX, EVENTS_MAX, Encounter, EncounterClass,
     Event, EventKind, EventStatus, PartialDate, Period, Record, Sex, Time, TimePrecision, Value,
     Violation,
 };
-use crate::service::{ScoreOptions, ScoreRequest, TaskRef};
+use crate::service::ScoreRequest;
 
-/// How many reasons a caller gets who does not say.
-const REASONS_DEFAULT: u32 = 5;
-const REASONS_MAX: u32 = 50;
-const TASKS_MAX: usize = 64;
+pub(super) use asked::task_ref;
+
 /// The longest name or id of a request, in bytes: names return in errors, whose room is short.
 const NAME_BYTES_MAX: usize = 128;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -93,10 +94,10 @@ pub(super) fn score_request(
     let Given { request_id, record, tasks, prediction_time, options, team } = given;
     let mut faults = Faults::default();
     faults.name(request_id, || "request_id".into());
-    let tasks = task_refs(&tasks, &mut faults);
+    let tasks = asked::task_refs(&tasks, &mut faults);
     let prediction_time = faults.time(prediction_time, || "prediction_time".into());
     faults.name(team, || "team".into());
-    let options = score_options(&options, &mut faults);
+    let options = asked::score_options(&options, &mut faults);
     let (origin, record) = match record {
         Some(Source::History(given)) => (Origin::History, given.record(&mut faults)),
         Some(Source::Bundle(json)) => {
@@ -123,7 +124,7 @@ struct Given<'a> {
     record: Option<Source<'a>>,
     tasks: Vec<given::TaskRef<'a>>,
     prediction_time: Option<Timestamp>,
-    options: given::ScoreOptions,
+    options: given::ScoreOptions<'a>,
     team: &'a str,
 }
 
@@ -155,53 +156,6 @@ impl<'a> Given<'a> {
         }
         Ok(())
     }
-}
-
-fn task_refs(given: &[given::TaskRef<'_>], faults: &mut Faults) -> Vec<TaskRef> {
-    if given.len() > TASKS_MAX {
-        faults.at(|| "tasks".into(), "more than 64 tasks");
-        return Vec::new();
-    }
-    let each = given.iter().enumerate();
-    each.map(|(place, given)| named_task(given, &|field| format!("tasks[{place}].{field}"), faults))
-        .collect()
-}
-
-fn named_task(
-    given: &given::TaskRef<'_>,
-    path: &dyn Fn(&str) -> String,
-    faults: &mut Faults,
-) -> TaskRef {
-    let given::TaskRef { task, version } = *given;
-    if task.is_empty() {
-        faults.at(|| path("task"), MISSING);
-    }
-    faults.name(task, || path("task"));
-    faults.name(version, || path("version"));
-    TaskRef { task: task.to_owned(), version: filled(version) }
-}
-
-/// A task and a version that are a request's own fields.
-///
-/// # Errors
-/// The fields that cannot be used.
-pub(super) fn task_ref(given: &given::TaskRef<'_>) -> Result<TaskRef, Vec<Violation>> {
-    let mut faults = Faults::default();
-    let named = named_task(given, &str::to_owned, &mut faults);
-    if faults.0.is_empty() { Ok(named) } else { Err(faults.0) }
-}
-
-fn score_options(given: &given::ScoreOptions, faults: &mut Faults) -> ScoreOptions {
-    let given::ScoreOptions { max_reasons, no_reasons, no_flag } = *given;
-    if max_reasons > REASONS_MAX {
-        faults.at(|| "options.max_reasons".into(), "more than 50");
-    }
-    let reasons_max = match (no_reasons, max_reasons) {
-        (true, _) => 0,
-        (false, 0) => REASONS_DEFAULT,
-        (false, some) => some,
-    };
-    ScoreOptions { reasons_max: reasons_max as usize, no_flag }
 }
 
 /// A history while it is read.
@@ -331,6 +285,7 @@ fn encounter(given: &given::Encounter<'_>, place: usize, faults: &mut Faults) ->
         facility: filled(given.facility),
         planned: given.planned,
         synthetic: given.synthetic,
+        sensitive: sensitive(&given.security_labels),
     })
 }
 
@@ -376,6 +331,7 @@ fn add_event<'a>(
         encounter_id: filled(given.encounter_id),
         rank: given.rank,
         status: EventStatus::parse(given.status),
+        sensitive: sensitive(&given.security_labels),
     });
 }
 
@@ -408,6 +364,11 @@ fn precision(number: i32) -> Option<TimePrecision> {
 /// proto3 sends an absent text as an empty one.
 fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The classes that security labels name.
+fn sensitive(labels: &[&str]) -> Classes {
+    labels.iter().fold(Classes::NONE, |all, label| all.and(Classes::of_label(label)))
 }
 
 #[cfg(test)]

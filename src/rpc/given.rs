@@ -17,10 +17,12 @@ pub(super) struct TaskRef<'a> {
 
 /// `prodrome.v1.ScoreOptions`.
 #[derive(Debug, Default)]
-pub(super) struct ScoreOptions {
+pub(super) struct ScoreOptions<'a> {
     pub(super) max_reasons: u32,
     pub(super) no_reasons: bool,
     pub(super) no_flag: bool,
+    pub(super) compare_to_time: Option<Timestamp>,
+    pub(super) compare_to_version: &'a str,
 }
 
 /// `prodrome.v1.Period`.
@@ -54,6 +56,7 @@ pub(super) struct Encounter<'a> {
     pub(super) facility: &'a str,
     pub(super) planned: Option<bool>,
     pub(super) synthetic: bool,
+    pub(super) security_labels: Vec<&'a str>,
 }
 
 /// `prodrome.v1.Event.value`.
@@ -81,6 +84,7 @@ pub(super) struct Event<'a> {
     pub(super) encounter_id: &'a str,
     pub(super) rank: Option<u32>,
     pub(super) status: &'a str,
+    pub(super) security_labels: Vec<&'a str>,
 }
 
 /// What `prodrome.v1.PatientHistory` says of the person; its lists are read one entry at a time.
@@ -139,14 +143,16 @@ impl<'a> TaskRef<'a> {
     }
 }
 
-impl ScoreOptions {
+impl<'a> ScoreOptions<'a> {
     /// Takes in what `field` says.
-    pub(super) fn add(&mut self, field: Field<'_>, name: &str) -> Result<(), Unreadable> {
+    pub(super) fn add(&mut self, field: Field<'a>, name: &str) -> Result<(), Unreadable> {
         each(field, name, |field| {
             match field.number {
                 1 => self.max_reasons = field.uint32("max_reasons")?,
                 2 => self.no_reasons = field.bool("no_reasons")?,
                 5 => self.no_flag = field.bool("no_flag")?,
+                3 => timestamp(field, "compare_to_time", &mut self.compare_to_time)?,
+                4 => self.compare_to_version = field.text("compare_to_version")?,
                 _ => field.unknown()?,
             }
             Ok(())
@@ -199,6 +205,7 @@ impl<'a> Encounter<'a> {
                 9 => read.facility = field.text("facility")?,
                 10 => read.planned = Some(field.bool("planned")?),
                 11 => read.synthetic = field.bool("synthetic")?,
+                12 => read.security_labels.push(field.text("security_labels")?),
                 _ => field.unknown()?,
             }
             Ok(())
@@ -230,6 +237,7 @@ impl<'a> Event<'a> {
                 14 => self.encounter_id = field.text("encounter_id")?,
                 15 => self.rank = Some(field.uint32("rank")?),
                 16 => self.status = field.text("status")?,
+                17 => self.security_labels.push(field.text("security_labels")?),
                 _ => field.unknown()?,
             }
             Ok(())

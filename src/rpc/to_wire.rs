@@ -5,8 +5,10 @@ use prost_types::Timestamp;
 use super::{flag_message, origin::Origin, proto};
 use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
-use crate::registry::{Change, ReloadReport};
-use crate::score::{Reason, Score, Sufficiency};
+use crate::registry::{self, ReloadReport};
+use crate::score::{
+    Change, ChangeKind, ChangeReason, Comparison, Difference, Reason, Score, Sufficiency,
+};
 use crate::service::{Answer, Assessment, ModelCard, ModelInfo, NotEligible, ScoreResponse};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -78,8 +80,10 @@ pub(super) fn reload(report: ReloadReport) -> proto::ReloadModelsResponse {
     let tasks = tasks.into_iter().map(|task| {
         let outcome = match (task.change(), &task.after) {
             (_, None) if !task.refused.is_empty() => proto::ReloadOutcome::Refused,
-            (Change::Removed, _) => proto::ReloadOutcome::Removed,
-            (Change::Added | Change::Swapped, _) => proto::ReloadOutcome::Swapped,
+            (registry::Change::Removed, _) => proto::ReloadOutcome::Removed,
+            (registry::Change::Added | registry::Change::Swapped, _) => {
+                proto::ReloadOutcome::Swapped
+            }
             _ if fault.is_some() || !task.refused.is_empty() => proto::ReloadOutcome::Kept,
             _ => proto::ReloadOutcome::Unchanged,
         };
@@ -110,7 +114,7 @@ fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
     } = assessment;
     let outcome = match outcome {
         Answer::Score(given) => proto::assessment::Outcome::Score(score(*given, origin)),
-        Answer::NotEligible(NotEligible { criterion, text }) => {
+        Answer::NotEligible(NotEligible { criterion, text, classes: _ }) => {
             proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
         }
     };
@@ -139,12 +143,15 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         reference_percentile,
         sufficiency,
         sufficiency_notes,
+        veiled_notes: _,
+        notes_classes: _,
         baseline,
         reasons,
         other_contribution,
         // Told in words among the assumptions.
         explanation_failed: _,
         published,
+        change,
     } = score;
     let sufficiency = match sufficiency {
         Sufficiency::A => proto::Sufficiency::A,
@@ -169,7 +176,62 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         published: published.into_iter().map(self::published).collect(),
         interval_low: interval.map(|[low, _]| low),
         interval_high: interval.map(|[_, high]| high),
+        change: change.map(|each| self::change(*each, origin)),
     }
+}
+
+fn change(change: Change, origin: &Origin) -> proto::Change {
+    let Change { index_time, model_version, outcome, assumptions } = change;
+    let index_time = index_time.map(timestamp);
+    let difference = match outcome {
+        Comparison::Difference(difference) => *difference,
+        Comparison::Not { reason: not_comparable, classes: _ } => {
+            return proto::Change {
+                index_time,
+                model_version,
+                not_comparable,
+                assumptions,
+                ..proto::Change::default()
+            };
+        }
+    };
+    let text = difference.sentence();
+    let Difference {
+        probability,
+        tier,
+        // Stands in the score.
+        probability_now: _,
+        model_contribution,
+        time_contribution,
+        events_contribution,
+        reasons,
+        other_contribution,
+    } = difference;
+    proto::Change {
+        index_time,
+        model_version,
+        probability: Some(probability),
+        tier: Some(tier),
+        model_contribution,
+        time_contribution,
+        events_contribution,
+        reasons: reasons.into_iter().map(|each| change_reason(each, origin)).collect(),
+        other_contribution,
+        text,
+        not_comparable: String::new(),
+        assumptions,
+    }
+}
+
+fn change_reason(given: ChangeReason, origin: &Origin) -> proto::ChangeReason {
+    let kind = match given.kind {
+        ChangeKind::Model => proto::ChangeKind::Model,
+        ChangeKind::TimePassing => proto::ChangeKind::TimePassing,
+        ChangeKind::NewEvents => proto::ChangeKind::NewEvents,
+    };
+    let Reason { theme, text, contribution, events, .. } = given.reason;
+    let events = events.into_iter().map(|evidence| event_ref(evidence, origin)).collect();
+    proto::ChangeReason { kind: kind.into(), theme, text, contribution, events }
 }
 
 fn published(score: PublishedScore) -> proto::PublishedScore {
@@ -186,6 +248,7 @@ fn published(score: PublishedScore) -> proto::PublishedScore {
         applicable,
         reason,
         missing_inputs,
+        classes: _,
     } = score;
     proto::PublishedScore {
         id,
@@ -204,7 +267,9 @@ fn published(score: PublishedScore) -> proto::PublishedScore {
 }
 
 fn reason(reason: Reason, origin: &Origin) -> proto::Reason {
-    let Reason { theme, features, text, value, unit, contribution, modifiable, events } = reason;
+    // What stands beside the contract's fields says who may see them, and was asked before.
+    let Reason { theme, features, text, value, unit, contribution, modifiable, events, .. } =
+        reason;
     let events = events.into_iter().map(|evidence| event_ref(evidence, origin)).collect();
     proto::Reason { theme, features, text, value, unit, contribution, modifiable, events }
 }

@@ -1,5 +1,7 @@
 //! The answer for one task: a score with its reasons, or why there is none.
 
+use super::change::Change;
+use crate::access::Classes;
 use crate::bundle::Sufficiency;
 use crate::published::PublishedScore;
 use crate::record::{Evidence, Time};
@@ -9,6 +11,8 @@ use crate::record::{Evidence, Time};
 pub struct Reason {
     /// What it is about, such as `blood pressure`.
     pub theme: String,
+    /// Whether the record says anything of it.
+    pub recorded: bool,
     /// The names in the task file of the features that are about it, those with the largest shares
     /// first, with the code for a learned one.
     pub features: Vec<String>,
@@ -24,13 +28,10 @@ pub struct Reason {
     pub modifiable: bool,
     /// The dated facts behind the value.
     pub events: Vec<Evidence>,
-}
-
-impl Reason {
-    /// What is to be filled in about one feature.
-    pub(super) fn of(feature: &str) -> Reason {
-        Reason { features: vec![feature.to_owned()], ..Reason::default() }
-    }
+    /// The classes of sensitive content that it tells of; all must be allowed to who sees it.
+    pub classes: Classes,
+    /// Of a sensitive reason its parts, of which some may be seen by more than the whole.
+    pub parts: Vec<Reason>,
 }
 
 /// A score at one index time.
@@ -58,6 +59,10 @@ pub struct Score {
     pub sufficiency: Sufficiency,
     /// Why the sufficiency is less than A, in words.
     pub sufficiency_notes: Vec<String>,
+    /// The same without a word of what is sensitive.
+    pub veiled_notes: Vec<String>,
+    /// The classes of sensitive content that the notes tell of.
+    pub notes_classes: Classes,
     /// Log-odds of the reference patient, from which the contributions start.
     pub baseline: f64,
     /// The largest shares first; of what is not recorded, last. Empty where the explanation failed.
@@ -68,4 +73,6 @@ pub struct Score {
     pub other_contribution: f64,
     /// The published scores of the task, in its order: each of its own outcome, not recalibrated.
     pub published: Vec<PublishedScore>,
+    /// What changed since an earlier time or with another version, where that was asked for.
+    pub change: Option<Box<Change>>,
 }

@@ -1,14 +1,23 @@
 //! Scoring: from a history and a bundle to an answer in words.
 
 mod answer;
+mod change;
+mod change_reasons;
+mod parts;
 mod reasons;
+mod seen;
 mod words;
 
 pub use crate::bundle::Sufficiency;
 pub use answer::{Reason, Score};
+pub use change::{Change, Comparison, Difference, Model, change};
+pub use change_reasons::{ChangeKind, ChangeReason};
+use parts::Parts;
 
+use crate::access::Classes;
 use crate::bundle::{Bundle, Explanation};
-use crate::feature::{Facts, extract};
+
+use crate::feature::extract;
 use crate::published::{PublishedScore, evaluate};
 use crate::record::{History, Time, View};
 use crate::task::{NotEligible, Standing, eligibility, latest_index};
@@ -24,19 +33,16 @@ pub fn score(
     reasons_max: usize,
 ) -> Result<Score, NotEligible> {
     let task = bundle.task();
-    let view = history.view(prediction_time);
-    let index = latest_index(&view, task)?;
-    let view = view.at(index.time);
-    eligibility(&view, task)?;
+    let (view, standing) = stand(bundle, history, prediction_time)?;
     let facts = extract(&view, task.spec(), reasons_max > 0);
     let row = bundle.manifest().vocabulary.row(&facts);
     bundle.saw_row(&row);
     let judgement = bundle.sufficiency(&view, &row);
-    let assumptions = assumption(index.standing).map(str::to_owned).into_iter().collect();
+    let assumptions = assumption(standing).map(str::to_owned).into_iter().collect();
     let mut score = Score {
-        index_time: index.time,
+        index_time: view.index_time(),
         history_used_until: latest_fact(&view),
-        is_provisional: index.standing != Standing::Over,
+        is_provisional: standing != Standing::Over,
         assumptions,
         probability: None,
         interval: None,
@@ -46,16 +52,22 @@ pub fn score(
         reference_percentile: None,
         sufficiency: judgement.grade,
         sufficiency_notes: judgement.notes,
+        veiled_notes: judgement.veiled_notes,
+        notes_classes: judgement.classes,
         baseline: 0.0,
         reasons: Vec::new(),
         explanation_failed: false,
         other_contribution: 0.0,
         published: task.published().iter().map(|formula| evaluate(&view, formula)).collect(),
+        change: None,
     };
     if bundle.is_published_only() {
-        let (grade, notes) = of_published(&score.published);
-        score.sufficiency = grade;
-        score.sufficiency_notes = notes;
+        let veiled: Vec<PublishedScore> =
+            score.published.iter().map(|each| each.seen_by(Classes::NONE)).collect();
+        score.veiled_notes = of_published(&veiled).1;
+        score.notes_classes =
+            score.published.iter().fold(Classes::NONE, |all, each| all.and(each.classes));
+        (score.sufficiency, score.sufficiency_notes) = of_published(&score.published);
         return Ok(score);
     }
     if score.sufficiency == Sufficiency::D {
@@ -68,28 +80,34 @@ pub fn score(
     score.tier = Some(bundle.tier(probability).to_owned());
     score.reference_percentile = Some(bundle.reference_percentile(probability));
     if reasons_max > 0 {
-        explained(&mut score, bundle, &facts, &row, &bundle.explain(&row), reasons_max);
+        let parts = Parts { view: &view, bundle, facts: &facts, row: &row };
+        explained(&mut score, &parts, &bundle.explain(&row), reasons_max);
     }
     Ok(score)
 }
 
-/// Adds the reasons, unless the explanation is not one of the score: a score never waits for it.
-fn explained(
-    score: &mut Score,
+/// The view that a score at `prediction_time` stands on, and how its time stands to a stay.
+fn stand<'h>(
     bundle: &Bundle,
-    facts: &Facts,
-    row: &[f32],
-    explanation: &Explanation,
-    reasons_max: usize,
-) {
+    history: &'h History,
+    prediction_time: Time,
+) -> Result<(View<'h>, Standing), NotEligible> {
+    let view = history.view(prediction_time);
+    let index = latest_index(&view, bundle.task())?;
+    let view = view.at(index.time);
+    eligibility(&view, bundle.task())?;
+    Ok((view, index.standing))
+}
+
+/// Adds the reasons, unless the explanation is not one of the score: a score never waits for it.
+fn explained(score: &mut Score, parts: &Parts<'_>, explanation: &Explanation, reasons_max: usize) {
     if !score.probability.is_some_and(|probability| reasons::explains(explanation, probability)) {
         score.explanation_failed = true;
         let note = "no reasons are given: they did not add up to the score, which stands by itself";
         score.assumptions.push(note.to_owned());
         return;
     }
-    let (reasons, other) =
-        reasons::reasons(bundle, facts, row, &explanation.contributions, reasons_max);
+    let (reasons, other) = reasons::reasons(parts, &explanation.contributions, reasons_max);
     score.baseline = explanation.baseline;
     score.reasons = reasons;
     score.other_contribution = other;
@@ -176,13 +194,15 @@ mod tests {
         let plain = score(&bundle, &history, at, 0).unwrap();
         assert!(plain.probability.is_some() && plain.assumptions.is_empty());
 
-        let facts = extract(&history.view(at), bundle.task().spec(), true);
+        let view = history.view(at);
+        let facts = extract(&view, bundle.task().spec(), true);
         let row = bundle.manifest().vocabulary.row(&facts);
         let with = |change: &dyn Fn(&mut Explanation)| {
             let mut explanation = bundle.explain(&row);
             change(&mut explanation);
             let mut score = plain.clone();
-            explained(&mut score, &bundle, &facts, &row, &explanation, 5);
+            let parts = Parts { view: &view, bundle: &bundle, facts: &facts, row: &row };
+            explained(&mut score, &parts, &explanation, 5);
             score
         };
         let whole = with(&|_| {});

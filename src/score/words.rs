@@ -1,5 +1,9 @@
 //! The words of a reason: what was found, without any claim that it is a cause.
 
+use std::cmp::Ordering;
+
+use super::change_reasons::{ChangeKind, ChangeReason};
+use crate::access::PROTECTED;
 use crate::feature::{Aggregate, Feature, Source};
 use crate::record::{Code, ConceptSet, Evidence, TimePrecision};
 
@@ -9,6 +13,11 @@ const LISTED_MAX: usize = 5;
 /// The sentence of a theme: what was found, and how it goes with the risk in the cohort that the
 /// model was developed on. `texts` has at least one text, those with the largest shares first.
 pub(super) fn sentence(theme: &str, texts: &[String], contribution: f64) -> String {
+    format!("{} ({})", listed(theme, texts), goes_with(contribution))
+}
+
+/// The first parts of a theme, with the theme where they are several.
+fn listed(theme: &str, texts: &[String]) -> String {
     let about = if texts.len() > 1 { format!("{theme}: ") } else { String::new() };
     // The words of a feature may begin with its theme themselves.
     let short = |text: &String| text.strip_prefix(&about).unwrap_or(text).to_owned();
@@ -17,8 +26,86 @@ pub(super) fn sentence(theme: &str, texts: &[String], contribution: f64) -> Stri
     if more > 0 {
         listed.push(format!("and {more} more"));
     }
+    format!("{about}{}", listed.join("; "))
+}
+
+fn goes_with(contribution: f64) -> String {
     let direction = if contribution > 0.0 { "higher" } else { "lower" };
-    format!("{about}{} (associated with a {direction} risk)", listed.join("; "))
+    format!("associated with a {direction} risk")
+}
+
+/// The sentence for all that the caller may not see.
+pub(super) fn protected(contribution: f64) -> String {
+    format!("{PROTECTED}, which the caller's role does not show ({})", goes_with(contribution))
+}
+
+/// The sentence of a theme of a change.
+pub(super) fn change_sentence(theme: &str, texts: &[String], contribution: f64) -> String {
+    format!("{} ({})", listed(theme, texts), goes_with_more(contribution))
+}
+
+fn goes_with_more(contribution: f64) -> String {
+    let direction = if contribution > 0.0 { "higher" } else { "lower" };
+    format!("associated with a {direction} risk than before")
+}
+
+/// The sentence for all of a change that the caller may not see.
+pub(super) fn protected_change(contribution: f64) -> String {
+    format!("{PROTECTED}, which the caller's role does not show ({})", goes_with_more(contribution))
+}
+
+/// The sentence for another version of the model.
+pub(super) fn other_model(version_then: &str, contribution: f64) -> String {
+    let than = goes_with_more(contribution);
+    format!("another version of the model than `{version_then}` for the same facts ({than})")
+}
+
+/// What is said now, with what was said before where that was something else.
+pub(super) fn changed(was: &str, is: &str) -> String {
+    match (was, is) {
+        (was, is) if was == is || was.is_empty() => is.to_owned(),
+        (was, "") => format!("no longer: {was}"),
+        (was, is) => format!("{is} (before: {was})"),
+    }
+}
+
+/// A change in one sentence: how far, and the two largest shares in its direction.
+pub(super) fn change(then: f64, now: f64, reasons: &[ChangeReason]) -> String {
+    let [was, is] = [then, now].map(percent);
+    let (verb, is_rise) = match now.total_cmp(&then) {
+        _ if was == is => return format!("the risk is as it was, {is}"),
+        Ordering::Greater => ("rose", true),
+        _ => ("fell", false),
+    };
+    let shares = |each: &&ChangeReason| (each.reason.contribution > 0.0) == is_rise;
+    let mut largest = reasons.iter().filter(shares).map(came_by).take(2);
+    let mut text = format!("the risk {verb} from {was} to {is}");
+    if let Some(first) = largest.next() {
+        text += &format!(": mostly {first}");
+    }
+    if let Some(second) = largest.next() {
+        text += &format!(", partly {second}");
+    }
+    text
+}
+
+/// How a part of a change came, in few words.
+fn came_by(ChangeReason { kind, reason }: &ChangeReason) -> String {
+    let theme = &reason.theme;
+    match (kind, reason.events.last()) {
+        (ChangeKind::Model, _) => "another version of the model".to_owned(),
+        (ChangeKind::TimePassing, _) => format!("time passing ({theme})"),
+        (ChangeKind::NewEvents, Some(latest)) => {
+            format!("what is new of {theme} (the latest on {})", day(latest))
+        }
+        (ChangeKind::NewEvents, None) => format!("what is new of {theme}"),
+    }
+}
+
+/// A probability in percent, with a decimal below ten.
+fn percent(probability: f64) -> String {
+    let percent = probability * 100.0;
+    if percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
 }
 
 /// What the words of a feature rest on: how many readings, and the day of the latest fact (UTC).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Answer, Assessment, ScoreOptions, ScoreRequest, ScoreResponse};
 use super::{Service, ServiceError, TaskRef, Visit, catalog};
-use crate::access::{Method, Purpose};
+use crate::access::{Classes, Method, Purpose};
 use crate::bundle::TierCut;
 use crate::flag::{
     Changes, Feedback, Flag, FlagId, FlagPage, FlagQuery, FlagReason, FlagUpdate, PastChange,
@@ -16,7 +16,7 @@ use crate::identity::Ask;
 use crate::meters;
 use crate::record::Time;
 use crate::registry::Registry;
-use crate::score::Score;
+use crate::score::{Reason, Score};
 
 /// How many reasons a flag keeps.
 const REASONS: usize = 5;
@@ -75,8 +75,8 @@ impl Service {
         for assessment in &response.assessments {
             let Answer::Score(score) = &assessment.outcome else { continue };
             let bundle = catalog::find(registry, &assessment.task, None)?.bundle();
-            // Of the other versions none speaks for the service.
-            if bundle.digest() != assessment.bundle_digest {
+            // Of the other versions none speaks for the service; published scores have no tiers.
+            if bundle.digest() != assessment.bundle_digest || bundle.is_published_only() {
                 continue;
             }
             let cuts = bundle.manifest().tiers.clone();
@@ -86,8 +86,8 @@ impl Service {
             if is_short && store.rules().may_raise(&sighting) {
                 let version = Some(assessment.model_version.clone());
                 let task = TaskRef { task: assessment.task.clone(), version };
-                let options = ScoreOptions { reasons_max: REASONS, no_flag: true };
-                let explained = self.score_with(registry, request, &[task], options, now)?;
+                let options = ScoreOptions { reasons_max: REASONS, ..ScoreOptions::default() };
+                let explained = self.score_with(registry, request, &[task], &options, now)?;
                 if let Some(Answer::Score(score)) =
                     explained.assessments.first().map(|assessment| &assessment.outcome)
                 {
@@ -272,13 +272,14 @@ fn sighting(
 
 /// The reasons that a flag keeps, as somebody sees them who may see no sensitive class.
 fn reasons(score: &Score) -> Vec<FlagReason> {
-    let reasons = score.reasons.iter().take(REASONS).map(|reason| FlagReason {
-        theme: reason.theme.clone(),
-        text: reason.text.clone(),
-        contribution: reason.contribution,
-        modifiable: reason.modifiable,
-    });
-    reasons.collect()
+    let reasons = score.seen_by(Classes::NONE).reasons.into_iter().take(REASONS);
+    let reason = |Reason { theme, text, contribution, modifiable, .. }: Reason| FlagReason {
+        theme,
+        text,
+        contribution,
+        modifiable,
+    };
+    reasons.map(reason).collect()
 }
 
 impl From<StoreError> for ServiceError {

@@ -1,6 +1,7 @@
 //! The use cases of the server, free of gRPC and HTTP.
 
 mod catalog;
+mod compare;
 mod flags;
 mod recorded;
 mod reload;
@@ -16,6 +17,7 @@ pub use flags::{AssessmentFlag, Sightings};
 pub use recorded::Recorded;
 pub use visit::Visit;
 
+use crate::access::Classes;
 use crate::audit::{AuditError, AuditLog};
 use crate::bundle::Bundle;
 use crate::flag::InvalidUpdate;
@@ -24,7 +26,7 @@ use crate::identity::{AuthError, Denied, Identity, Rates};
 use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::{Models, Registry};
-use crate::score::{Score, score};
+use crate::score::{Model, Score, score};
 pub use crate::task::NotEligible;
 
 /// Nobody is believed to be older.
@@ -39,12 +41,16 @@ pub struct TaskRef {
 }
 
 /// What the caller wants to see of a score.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
     /// How many reasons at most; 0 for none.
     pub reasons_max: usize,
     /// Neither raise nor change a flag.
     pub no_flag: bool,
+    /// Tell what changed since then.
+    pub compare_to_time: Option<Time>,
+    /// Tell what comes of this other version of the model.
+    pub compare_to_version: Option<String>,
 }
 
 /// A call of `Service::score`.
@@ -64,6 +70,17 @@ pub struct ScoreRequest {
 pub enum Answer {
     Score(Box<Score>),
     NotEligible(NotEligible),
+}
+
+impl Answer {
+    /// The same as somebody sees it who may see `allowed`.
+    #[must_use]
+    pub fn seen_by(&self, allowed: Classes) -> Answer {
+        match self {
+            Answer::Score(score) => Answer::Score(Box::new(score.seen_by(allowed))),
+            Answer::NotEligible(not) => Answer::NotEligible(not.seen_by(allowed)),
+        }
+    }
 }
 
 /// The answer for one task, with what produced it.
@@ -205,7 +222,7 @@ impl Service {
         tasks: &[TaskRef],
         now: Time,
     ) -> Result<ScoreResponse, ServiceError> {
-        let response = self.score_with(registry, request, tasks, request.options, now)?;
+        let response = self.score_with(registry, request, tasks, &request.options, now)?;
         count(&response, meters::process());
         Ok(response)
     }
@@ -216,11 +233,12 @@ impl Service {
         registry: &Registry,
         request: &ScoreRequest,
         tasks: &[TaskRef],
-        options: ScoreOptions,
+        options: &ScoreOptions,
         now: Time,
     ) -> Result<ScoreResponse, ServiceError> {
         let prediction_time = request.prediction_time.unwrap_or(now);
         check_times(request, prediction_time)?;
+        compare::check(options, prediction_time)?;
         let mut assessments = Vec::new();
         let mut data_issues: Vec<DataIssue> =
             after_prediction_time(&request.record, prediction_time).into_iter().collect();
@@ -231,7 +249,11 @@ impl Service {
                 .map_err(|error| ServiceError::Invalid(under_history(error.violations)))?;
             let scored = score(bundle, &built.history, prediction_time, options.reasons_max);
             let outcome = match scored {
-                Ok(score) => {
+                Ok(mut score) => {
+                    let model = Model { bundle, history: &built.history };
+                    let wanted = (&request.record, options);
+                    let change = compare::change(registry, wanted, model, prediction_time, &score)?;
+                    score.change = change.map(Box::new);
                     if score.explanation_failed {
                         let (task, bundle_digest) = (&bundle.manifest().task, bundle.digest());
                         tracing::error!(task, bundle_digest, "an explanation failed its check");

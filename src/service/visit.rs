@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ScoreRequest, ScoreResponse, Service, ServiceError, TaskRef};
+use super::{Assessment, ScoreRequest, ScoreResponse, Service, ServiceError, TaskRef};
 use crate::access::{Caller, Method, Purpose};
 use crate::identity::{Ask, Credentials, Permit};
 use crate::meters;
@@ -55,8 +55,9 @@ impl Service {
         self.identity.decide(&visit.caller, &ask).map_err(ServiceError::Denied)
     }
 
-    /// Scores one patient by the models of `registry`, as far as the visitor may see: the tasks asked for must all be allowed, and
-    /// a request that names none gets those that are.
+    /// Scores one patient by the models of `registry`, as far as the visitor may see: the
+    /// tasks asked for must all be allowed, a request that names none gets those that are, and what is
+    /// sensitive of a class that the visitor may not see is merged (`Score::seen_by`).
     ///
     /// # Errors
     /// What the visitor's rights lack; then as `score`.
@@ -72,8 +73,14 @@ impl Service {
             return self.score_on(registry, request, &request.tasks, now);
         }
         let permit = self.permit_patient(visit, method, request)?;
+        let seen = |mut response: ScoreResponse| {
+            for Assessment { task, outcome, .. } in &mut response.assessments {
+                *outcome = outcome.seen_by(permit.classes(task));
+            }
+            response
+        };
         if !request.tasks.is_empty() {
-            return self.score_on(registry, request, &request.tasks, now);
+            return self.score_on(registry, request, &request.tasks, now).map(seen);
         }
         let served = registry.served().iter().map(|bundle| &bundle.manifest().task);
         let allowed = served.filter(|task| permit.allows(task));
@@ -82,7 +89,7 @@ impl Service {
         if tasks.is_empty() && !registry.served().is_empty() {
             return Err(ServiceError::NoTaskAllowed);
         }
-        self.score_on(registry, request, &tasks, now)
+        self.score_on(registry, request, &tasks, now).map(seen)
     }
 
     fn permit_patient(

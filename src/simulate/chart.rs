@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::person::{Condition, Known, Person, Smoking, instant};
 use super::random::Random;
 use super::settings::Settings;
+use crate::access::Classes;
 use crate::record::{
     Code, Encounter, EncounterClass, Event, EventKind, EventStatus, Period, Record, Time,
     TimePrecision, Value,
@@ -141,6 +142,7 @@ impl Chart {
             encounter_id: encounter.map(str::to_owned),
             rank: None,
             status: EventStatus::Counted,
+            sensitive: Classes::NONE,
         }
     }
 

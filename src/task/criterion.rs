@@ -6,6 +6,7 @@ use super::definition::{Criterion, Measure, Rule, Task};
 use super::params::CoverageBy;
 use super::part::Past;
 use super::reading::mean_lowest;
+use crate::access::{Classes, PROTECTED};
 use crate::record::{ConceptId, Dated, EncounterCode, Entry, EventKind, View};
 
 /// The criterion of `prior_outcome`.
@@ -17,9 +18,32 @@ pub const WASHOUT: &str = "washout";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotEligible {
     /// Stable name for programs: the criterion's name in the task file, or one of `no_index_stay`,
-    /// `no_index_contact`, `no_index_month`, `washout`, `prior_outcome`, `died`.
+    /// `no_index_contact`, `no_index_month`, `washout`, `prior_outcome`, `died`; `protected` for one that the
+    /// caller may not see.
     pub criterion: String,
     pub text: String,
+    /// The classes of sensitive content that the criterion tells of.
+    pub classes: Classes,
+}
+
+impl NotEligible {
+    /// A reason that tells of nothing sensitive.
+    pub(super) fn new(criterion: &str, text: impl Into<String>) -> NotEligible {
+        NotEligible { criterion: criterion.into(), text: text.into(), classes: Classes::NONE }
+    }
+
+    /// The same as somebody sees it who may see `allowed`.
+    #[must_use]
+    pub fn seen_by(&self, allowed: Classes) -> NotEligible {
+        if self.classes.are_within(allowed) {
+            return self.clone();
+        }
+        NotEligible {
+            criterion: "protected".into(),
+            text: format!("left out for a reason that is {PROTECTED}"),
+            classes: Classes::NONE,
+        }
+    }
 }
 
 /// What the criteria of one index time look at; the dated events are made when first asked for.
@@ -46,11 +70,12 @@ pub fn eligibility(view: &View<'_>, task: &Task) -> Result<(), NotEligible> {
     let recorded = params.follow_up.coverage == CoverageBy::Recorded;
     if washout_days > 0 && recorded && !view.is_covered(i64::from(washout_days)) {
         let text = format!("not covered by the source over all of the last {washout_days} days");
-        return Err(NotEligible { criterion: WASHOUT.into(), text });
+        return Err(NotEligible::new(WASHOUT, text));
     }
     let left_out = |criterion: &Criterion| NotEligible {
         criterion: criterion.name.clone(),
         text: criterion.text.clone(),
+        classes: told_by(view, &criterion.rule.concepts()),
     };
     if let Some(failed) = task.include().iter().find(|criterion| !scene.holds(&criterion.rule)) {
         return Err(left_out(failed));
@@ -60,10 +85,14 @@ pub fn eligibility(view: &View<'_>, task: &Task) -> Result<(), NotEligible> {
     }
     let Some(prior) = &params.prior_outcome else { return Ok(()) };
     let past = Past { view, dated: scene.dated(), look_back_days: prior.look_back_days };
-    match task.outcome().iter().any(|part| past.has(&part.rule)) {
-        true => Err(NotEligible { criterion: PRIOR_OUTCOME.into(), text: prior.text.clone() }),
-        false => Ok(()),
-    }
+    let Some(met) = task.outcome().iter().find(|part| past.has(&part.rule)) else { return Ok(()) };
+    let classes = told_by(view, &met.rule.outcome_concepts());
+    Err(NotEligible { criterion: PRIOR_OUTCOME.into(), text: prior.text.clone(), classes })
+}
+
+/// The classes that a rule on `concepts` tells of: their own, and those of what the record has of them.
+fn told_by(view: &View<'_>, concepts: &[ConceptId]) -> Classes {
+    view.classes_of_concepts(concepts).and(view.classes_of_events(concepts))
 }
 
 impl Scene<'_, '_> {

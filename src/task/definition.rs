@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::params::TaskParams;
+use super::params::{TaskParams, TierRule};
 use crate::feature::{Feature, Source, Spec, SpecError};
 use crate::published::Formula;
 use crate::record::{ConceptId, EncounterClass, EventKind};
@@ -158,6 +158,8 @@ pub(super) struct Checked {
     pub index_with: Vec<ConceptId>,
     pub spec: Spec,
     pub published: Vec<Arc<Formula>>,
+    /// Of all tiers but the last.
+    pub tier_rules: Vec<TierRule>,
 }
 
 /// A checked task.
@@ -211,6 +213,11 @@ impl Task {
     /// The published scores shown beside the model's.
     pub fn published(&self) -> &[Arc<Formula>] {
         &self.checked.published
+    }
+
+    /// Where each tier but the last begins, from the highest down.
+    pub fn tier_rules(&self) -> &[TierRule] {
+        &self.checked.tier_rules
     }
 
     /// The files of all formulas that it names, directly or as a feature, by id.

@@ -155,7 +155,7 @@ fn months(history: &History) -> Vec<Time> {
 pub fn latest_index(view: &View<'_>, task: &Task) -> Result<Index, NotEligible> {
     let prediction_time = view.index_time();
     if view.is_dead() {
-        return Err(NotEligible { criterion: "died".into(), text: "the patient has died".into() });
+        return Err(NotEligible::new("died", "the patient has died"));
     }
     let params = &task.params().index;
     let index = match &params.rule {
@@ -180,38 +180,40 @@ pub fn latest_index(view: &View<'_>, task: &Task) -> Result<Index, NotEligible> 
         IndexRule::MonthStart => ("no_index_month", "the month began"),
     };
     let hours = params.max_age_hours;
-    Err(none(criterion, &format!("{what} more than {hours} hours before the prediction time")))
+    Err(NotEligible::new(
+        criterion,
+        &format!("{what} more than {hours} hours before the prediction time"),
+    ))
 }
 
 const NO_STAY: &str = "no_index_stay";
 const NO_CONTACT: &str = "no_index_contact";
 
-fn none(criterion: &str, text: &str) -> NotEligible {
-    NotEligible { criterion: criterion.into(), text: text.into() }
-}
-
 fn episode_index(view: &View<'_>, open_as_if_discharged: bool) -> Result<Index, NotEligible> {
     if view.has_open_episode() {
         return match open_as_if_discharged {
             true => Ok(Index { time: view.index_time(), standing: Standing::AsIfDischarged }),
-            false => Err(none(NO_STAY, "the inpatient stay is still open")),
+            false => Err(NotEligible::new(NO_STAY, "the inpatient stay is still open")),
         };
     }
     match view.latest_episode_end() {
         Some(time) => Ok(Index { time, standing: Standing::Over }),
-        None => Err(none(NO_STAY, "no inpatient stay in the record up to the prediction time")),
+        None => Err(NotEligible::new(
+            NO_STAY,
+            "no inpatient stay in the record up to the prediction time",
+        )),
     }
 }
 
 fn in_stay_index(view: &View<'_>, first_hours: u32) -> Result<Index, NotEligible> {
     let Some(start) = view.open_episode_start() else {
-        return Err(none(NO_STAY, "no inpatient stay is open at the prediction time"));
+        return Err(NotEligible::new(NO_STAY, "no inpatient stay is open at the prediction time"));
     };
     let now = view.index_time();
     let first = start.plus_hours(i64::from(first_hours));
     if now < first {
         let text = format!("the inpatient stay has lasted less than {first_hours} hours");
-        return Err(none(NO_STAY, &text));
+        return Err(NotEligible::new(NO_STAY, &text));
     }
     let midnight = now.start_of_day();
     let time = if midnight > first { midnight } else { first };
@@ -239,8 +241,9 @@ fn contact_index(
     }
     match contact_ends(view, classes, with, merge_hours).into_iter().max() {
         Some(time) => Ok(Index { time, standing: Standing::Over }),
-        None => {
-            Err(none(NO_CONTACT, "no contact of the task in the record up to the prediction time"))
-        }
+        None => Err(NotEligible::new(
+            NO_CONTACT,
+            "no contact of the task in the record up to the prediction time",
+        )),
     }
 }

@@ -143,10 +143,8 @@ impl Case<'_> {
         let causes: Vec<_> = stay.principal().filter_map(category).collect();
         let same_cause = next.principal().filter_map(category).any(|cause| causes.contains(&cause));
         if same_day && same_place && same_cause {
-            return Err(NotEligible {
-                criterion: "same_day_return".into(),
-                text: "the stay went on the same day in the same place for the same cause".into(),
-            });
+            let text = "the stay went on the same day in the same place for the same cause";
+            return Err(NotEligible::new("same_day_return", text));
         }
         Ok(())
     }
@@ -202,10 +200,8 @@ impl Case<'_> {
         let least = i64::from(self.task.params().follow_up.min_days);
         let followed_to = until.unwrap_or(self.window.from);
         if followed_to < self.window.from.plus_days(least) {
-            return Err(NotEligible {
-                criterion: "minimum_time_at_risk".into(),
-                text: format!("followed for less than {least} days"),
-            });
+            let text = format!("followed for less than {least} days");
+            return Err(NotEligible::new("minimum_time_at_risk", text));
         }
         if followed_to < self.window.end {
             return said(Label::Censored, followed_to, None);
@@ -228,7 +224,7 @@ impl Case<'_> {
             PartRule::Stay { .. } | PartRule::Contact { .. } | PartRule::Rise(_) => false,
         });
         match came {
-            true => Err(NotEligible { criterion: PRIOR_OUTCOME.into(), text: prior.text.clone() }),
+            true => Err(NotEligible::new(PRIOR_OUTCOME, prior.text.clone())),
             false => Ok(()),
         }
     }

@@ -31,5 +31,5 @@ pub use params::{
     CardParams, Censored, CoverageBy, CriterionParams, EventsParams, FollowUpParams, HitParams,
     IndexParams, IndexRule, LeakAllowed, Number, ObservedDays, OutcomeParams, OutcomeRuleParams,
     PlannedParams, PlannedRuleParams, PriorOutcome, RiseParams, RiskFrom, RuleParams, Statement,
-    StayParams, TaskParams, Tier, TimeAtRisk,
+    StayParams, TaskParams, Tier, TierRule, TimeAtRisk,
 };

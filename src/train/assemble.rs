@@ -2,15 +2,17 @@
 
 use super::Cohort;
 use super::account::Account;
+use super::alert_burden::index_times_per_day;
 use super::cohort::Sample;
 use super::interval::interval;
 use super::judgement::drift_reference;
 use super::metrics::Quantiles;
 use super::report::{FitParams, Report, SourceNote, TrainError, headline};
 use super::select::{Chosen, Finalist, Layout, Table};
+use super::tier_cut::{CutRows, task_rules, tier_cuts};
 use crate::bundle::{
     Bundle, BundleError, CARD, ColumnEntry, Development, FORMAT_VERSION, Files, Golden, METRICS,
-    Manifest, MemberEntry, REPORT, TierCut, formula_file, golden_rows, sealed,
+    Manifest, MemberEntry, REPORT, formula_file, golden_rows, sealed,
 };
 use crate::feature::Column;
 use crate::model::{Member, Weights};
@@ -69,6 +71,13 @@ pub(super) fn draft(
     });
     let Table { labels, patients, .. } = parts.table;
     let (probabilities, seed) = (&chosen.probabilities, parts.params.seed);
+    let cut_rows = CutRows {
+        p: probabilities,
+        y: labels,
+        patients,
+        weights: parts.table.weights(),
+        index_times_per_day: index_times_per_day(parts.cohort.samples()),
+    };
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         task: task.params().name.clone(),
@@ -82,7 +91,7 @@ pub(super) fn draft(
         input: parts.layout.input.clone(),
         held_out: None,
         members,
-        tiers: tier_cuts(task, probabilities, parts.table.weights()),
+        tiers: tier_cuts(&task_rules(task), &cut_rows)?,
         drift_reference: Some(drift_reference(&parts.layout.matrix, patients, probabilities)),
         reference: reference(probabilities, parts.table.weights()),
         interval: interval(probabilities, labels, patients, parts.table.weights(), seed),
@@ -138,14 +147,6 @@ pub(super) fn years(source: &SourceNote, samples: &[&Sample]) -> [i32; 2] {
         let first = years.clone().min().unwrap_or_default();
         [first, years.max().unwrap_or_default()]
     })
-}
-
-/// The cuts of the task's tiers, on the out-of-fold probabilities of the development cohort.
-pub(super) fn tier_cuts(task: &Task, probabilities: &[f64], weights: Weights<'_>) -> Vec<TierCut> {
-    let tiers = &task.params().tier;
-    let ranked = Quantiles::of(probabilities, weights);
-    let cut = |share: Option<f64>| share.map_or(0.0, |share| ranked.at(1.0 - share));
-    tiers.iter().map(|t| TierCut { name: t.name.clone(), from: cut(t.top_share) }).collect()
 }
 
 /// The 1st to 99th percentile of the values.

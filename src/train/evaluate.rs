@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
 use super::judgement::{
-    Description, Drift, FeatureImportance, OverTime, Population, Rows, Subgroup, description,
-    drift, importance, over_time, subgroups,
+    Description, Drift, FeatureImportance, GroupFlags, OverTime, Population, Rows, Subgroup,
+    description, drift, group_flags, importance, over_time, subgroups,
 };
 use super::metrics::{
     self, CalibrationPoint, CurvePoint, Metrics, ScoreBand, ThresholdRow, TopShareRow,
 };
 use super::published_figures::{PublishedFigures, published_figures};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, TierCut};
 use crate::feature::Matrix;
 
 /// The seed of the bootstrap; the same everywhere, so that the same predictions get the same figures.
@@ -39,6 +39,14 @@ pub struct Evaluation {
     pub score_bands: Vec<ScoreBand>,
     /// What flagging from each tier's cut upwards would do.
     pub tiers: BTreeMap<String, ThresholdRow>,
+    /// How many index times a day the records have; `None` where they do not tell, or only a part of
+    /// their patients was judged and the whole is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index_times_per_day: Option<f64>,
+    /// For each tier but the highest, which `subgroups` tell of, and the last: what flagging from its
+    /// cut upwards would do in each group.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tier_groups: BTreeMap<String, Vec<GroupFlags>>,
     /// What flagging the share with the highest probabilities would do.
     pub top_shares: Vec<TopShareRow>,
     /// The figures by calendar period.
@@ -100,6 +108,18 @@ pub fn evaluate(
     })
 }
 
+/// Rows with another probability for each.
+pub(super) fn predicted<'a>(rows: &Rows<'a>, p: &[f64]) -> Vec<Predicted<'a>> {
+    let each = rows.samples.iter().zip(&rows.patients).zip(p).enumerate();
+    each.map(|(row, ((sample, patient), probability))| Predicted {
+        sample,
+        patient: *patient,
+        probability: *probability,
+        weight: rows.weights().of(row),
+    })
+    .collect()
+}
+
 /// Judges `bundle` on predicted rows: every figure of an evaluation but those of a whole cohort.
 pub(super) fn evaluation(bundle: &Bundle, predicted: &[Predicted<'_>]) -> Option<Evaluation> {
     let (rows, matrix) = laid_out(bundle, predicted);
@@ -127,6 +147,8 @@ fn judged(
         score_bands: metrics::score_bands(&curve),
         curve,
         tiers: upper.iter().map(|cut| cut.name.clone()).zip(lines).collect(),
+        index_times_per_day: None,
+        tier_groups: tier_groups(upper, rows),
         top_shares: metrics::top_shares(p, y, patients, weights, &TOP_SHARES, BOOTSTRAP_SEED),
         over_time: over_time(rows, BOOTSTRAP_SEED),
         importance: importance(bundle, rows, matrix, BOOTSTRAP_SEED),
@@ -135,6 +157,15 @@ fn judged(
         drift: None,
         description: None,
     })
+}
+
+fn tier_groups(upper: &[TierCut], rows: &Rows<'_>) -> BTreeMap<String, Vec<GroupFlags>> {
+    let each = upper.windows(2).map(|pair| {
+        let [above, tier] = [&pair[0], &pair[1]];
+        let groups = group_flags(rows, tier.from, Some(above.from), BOOTSTRAP_SEED);
+        (tier.name.clone(), groups)
+    });
+    each.filter(|(_, groups)| !groups.is_empty()).collect()
 }
 
 /// Predicted rows column by column, and their feature rows.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alert_burden::index_times_per_day;
 use super::assemble::{self, Parts};
 use super::censoring::FollowUp;
 use super::cohort::{Cohort, Sample};
@@ -19,6 +20,7 @@ use super::select::{
 };
 use super::small_cell::Count;
 use super::split::{HeldOut, part_of};
+use super::tier_cut::check_rates;
 use crate::bundle::Bundle;
 use crate::feature::{Column, Matrix};
 use crate::model::{Family, InputSpec, Weights};
@@ -39,6 +41,7 @@ pub fn fit(cohort: &Cohort<'_>, params: &FitParams, pace: Pace<'_>) -> Result<Fi
     let judged = Judged { cohort, patients: cohort.patient_numbers(), follow_up: &follow_up };
     let table = table(&judged, &held_out);
     check_size(cohort, &table)?;
+    check_rates(cohort.task(), index_times_per_day(cohort.samples()))?;
     pace.step("leak check");
     let leaks = leaks::check(cohort, follow_up.weights(), params.held_out);
     if leaks.blocks() {
@@ -261,7 +264,9 @@ impl Judging<'_> {
             probability: bundle.predict(self.matrix.row(*row)).probability,
             weight: self.judged.follow_up.weights().of(*row),
         });
-        evaluation(bundle, &predicted.collect::<Vec<_>>())
+        let judged = evaluation(bundle, &predicted.collect::<Vec<_>>())?;
+        let index_times_per_day = index_times_per_day(self.judged.cohort.samples());
+        Some(Evaluation { index_times_per_day, ..judged })
     }
 }
 

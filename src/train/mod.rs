@@ -7,6 +7,7 @@
 //! would find in them.
 
 mod account;
+mod alert_burden;
 mod assemble;
 mod attributes;
 mod attrition;
@@ -30,9 +31,12 @@ mod split;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod thresholds;
+mod tier_cut;
 mod versus;
 
 pub use account::{Account, Occasion};
+pub use alert_burden::{AlertBurden, index_times_per_day};
 pub use attrition::{Attrition, AttritionLine, Rates, ShownAttrition};
 pub use censoring::{CensoringPart, CensoringReport, WeightsFrom};
 pub use cohort::{Case, Cohort, GivenLabel, Sample};
@@ -40,8 +44,8 @@ pub use evaluate::{Evaluation, evaluate};
 pub use fit::fit;
 pub use gate::{ComparedFigures, GateFigures, Served, refusals};
 pub use judgement::{
-    ColumnDrift, Described, Description, Drift, FeatureImportance, Gap, LearningPoint, OverTime,
-    PeriodFigures, SampleSize, Subgroup, Summary,
+    ColumnDrift, Described, Description, Drift, FeatureImportance, Gap, GroupFlags, LearningPoint,
+    OverTime, PeriodFigures, SampleSize, Subgroup, Summary,
 };
 pub use leaks::{LeakFinding, LeakKind, LeakReport, LeakVerdict, leaks};
 pub use metrics::{
@@ -63,4 +67,9 @@ pub use survey::{
     ConceptMatch, Findings, Occurrence, Section, ShownCodes, ShownContent, ShownCoverage,
     ShownEncounters, ShownEvents, ShownUnit, Survey, TaskFinding, Unmatched, Verdict, Why,
 };
+pub use thresholds::{
+    PartCount, Promise, RateFrom, RecutReport, RecutVersion, RuleFigures, ThresholdLine,
+    ThresholdSearch, Thresholds, ThresholdsParams, thresholds,
+};
+pub use tier_cut::CutFault;
 pub use versus::{Beside, NetBenefit, Reclassification, Versus, versus};

@@ -7,11 +7,11 @@
 
 use serde::Serialize;
 
-use super::assemble::{json, reference, tier_cuts, years};
+use super::assemble::{json, reference, years};
 use super::attrition::ShownAttrition;
 use super::censoring::{CensoringReport, FollowUp};
 use super::cohort::{Cohort, Sample};
-use super::evaluate::{BOOTSTRAP_SEED, Evaluation, Predicted, evaluation};
+use super::evaluate::{BOOTSTRAP_SEED, Evaluation, evaluation, predicted};
 use super::interval::interval;
 use super::judgement::{Rows, drift_reference};
 use super::metrics::{
@@ -20,8 +20,11 @@ use super::metrics::{
 use super::report::{SourceNote, TrainError, headline};
 use super::small_cell::Count;
 use super::split::HeldOut;
+use super::tier_cut::{CutRows, named_rules, tier_cuts};
 use super::versus::Beside;
-use crate::bundle::{Bundle, CARD, Files, MANIFEST, METRICS, Manifest, Recalibration, sealed};
+use crate::bundle::{
+    Bundle, CARD, Files, MANIFEST, METRICS, Manifest, REPORT, Recalibration, sealed,
+};
 use crate::model::sigmoid;
 
 /// With fewer outcomes the level alone is moved: a slope would follow chance (Steyerberg 2019, ch. 20).
@@ -35,6 +38,8 @@ pub struct RecalibrateParams {
     /// Whom to judge on and not to recalibrate on.
     pub held_out: HeldOut,
     pub source: SourceNote,
+    /// Of the whole source; `None` where nothing tells.
+    pub index_times_per_day: Option<f64>,
 }
 
 /// Everything that is reported about a recalibration; `metrics.json` of the new bundle.
@@ -96,15 +101,16 @@ pub fn recalibrate(
     let (own, judged) = (part(false), part(true));
     let recalibrated = recalibration(&own, bundle, params)?;
     let parent_card = files.get(CARD).map(|card| String::from_utf8_lossy(card).into_owned());
-    let mut files = files.clone();
-    // Written of the parent, and not true of this version.
-    files.retain(|name, _| ![METRICS, CARD, MANIFEST, "report.html"].contains(&name.as_str()));
-    let mut manifest = moved(&own, bundle, &recalibrated, &params.version);
+    let mut files = without_account(files);
+    let mut manifest = moved(&own, bundle, &recalibrated, params)?;
     let draft = Bundle::draft(&sealed(manifest.clone(), files.clone())?)?;
     for golden in &mut manifest.golden {
         golden.probability = draft.predict(&golden.values()).probability;
     }
-    let report = report(bundle, &draft, cohort, &judged, &follow_up, recalibrated);
+    let mut report = report(bundle, &draft, cohort, &judged, &follow_up, recalibrated);
+    if let Some(judged) = &mut report.held_out_evaluation {
+        judged.index_times_per_day = params.index_times_per_day;
+    }
     manifest.held_out = report.held_out_evaluation.as_ref().map(|of| headline(&of.metrics));
     files.insert(METRICS.into(), json(&report)?);
     let card = card(&manifest, &report, &params.source, &parent_card.unwrap_or_default());
@@ -112,6 +118,13 @@ pub fn recalibrate(
     let files = sealed(manifest, files)?;
     let bundle = Bundle::open(&files)?;
     Ok(RecalibratedVersion { files, bundle, report })
+}
+
+/// The files of a version without those that are written of it, and not true of one made from it.
+pub(super) fn without_account(files: &Files) -> Files {
+    let mut files = files.clone();
+    files.retain(|name, _| ![METRICS, CARD, MANIFEST, REPORT].contains(&name.as_str()));
+    files
 }
 
 fn report(
@@ -124,16 +137,7 @@ fn report(
 ) -> RecalibrationReport {
     let Rows { samples, p, y, patients, .. } = judged;
     let weights = judged.weights();
-    let each = samples.iter().zip(p).zip(patients.iter().zip(y)).enumerate();
-    let predicted: Vec<Predicted<'_>> = each
-        .map(|(row, ((sample, _), (patient, _)))| Predicted {
-            sample,
-            patient: *patient,
-            probability: said(draft, sample),
-            weight: weights.of(row),
-        })
-        .collect();
-    let after: Vec<f64> = predicted.iter().map(|one| one.probability).collect();
+    let after: Vec<f64> = samples.iter().map(|sample| said(draft, sample)).collect();
     let comparison = paired(&after, p, y, patients, weights, BOOTSTRAP_SEED);
     RecalibrationReport {
         task: parent.manifest().task.clone(),
@@ -141,7 +145,7 @@ fn report(
         attrition: cohort.attrition().shown(),
         censoring: follow_up.report.clone(),
         before: Metrics::of(p, y, patients, weights, BOOTSTRAP_SEED),
-        held_out_evaluation: evaluation(draft, &predicted),
+        held_out_evaluation: evaluation(draft, &predicted(judged, &after)),
         beside: comparison.map(|comparison| Beside {
             version: parent.manifest().version.clone(),
             digest: parent.digest().to_owned(),
@@ -204,7 +208,7 @@ fn said(bundle: &Bundle, sample: &Sample) -> f64 {
 }
 
 /// Some rows of a cohort with what the old version says of them.
-fn part<'a>(
+pub(super) fn part<'a>(
     cohort: &'a Cohort<'_>,
     follow_up: &FollowUp,
     probability: impl Fn(&Sample) -> Option<f64>,
@@ -268,25 +272,32 @@ fn recalibration(
 
 /// The parent's manifest with all that follows from the new probabilities: calibrators, tiers,
 /// references and interval. Its golden inputs and figures are still to come.
-fn moved(rows: &Rows<'_>, parent: &Bundle, by: &Recalibration, version: &str) -> Manifest {
+fn moved(
+    rows: &Rows<'_>,
+    parent: &Bundle,
+    by: &Recalibration,
+    params: &RecalibrateParams,
+) -> Result<Manifest, TrainError> {
     let weights = rows.weights();
     let all: Vec<usize> = (0..rows.p.len()).collect();
     let worth = weights.effective(&all).round().max(1.0) as u64;
     let mut manifest = parent.manifest().clone();
-    manifest.version = version.to_owned();
+    manifest.version = params.version.clone();
     for member in &mut manifest.members {
         member.calibrator = member.calibrator.recalibrated(by.intercept, by.slope, worth);
         member.held_out = None;
     }
     let new = |p: &f64| sigmoid(by.intercept + by.slope * log_odds(*p));
     let p: Vec<f64> = rows.p.iter().map(new).collect();
-    manifest.tiers = tier_cuts(parent.task(), &p, weights);
-    manifest.reference = reference(&p, weights);
     let Rows { y, patients, samples, .. } = rows;
+    let cut_rows =
+        CutRows { p: &p, y, patients, weights, index_times_per_day: params.index_times_per_day };
+    manifest.tiers = tier_cuts(&named_rules(parent.task(), parent.manifest()), &cut_rows)?;
+    manifest.reference = reference(&p, weights);
     manifest.interval = interval(&p, y, patients, weights, manifest.seed);
     let facts = samples.iter().map(|sample| &sample.facts);
     let matrix = manifest.vocabulary.matrix(manifest.columns.len(), facts);
     manifest.drift_reference = Some(drift_reference(&matrix, patients, &p));
     manifest.recalibrated = Some(by.clone());
-    manifest
+    Ok(manifest)
 }

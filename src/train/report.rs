@@ -13,10 +13,13 @@ use super::metrics::Metrics;
 use super::select::{CandidateReport, Contender, Search};
 use super::small_cell::Count;
 use super::split::HeldOut;
+use super::thresholds::PartCount;
+use super::tier_cut::CutFault;
 use crate::SMALL_CELL_PATIENTS;
 use crate::bundle::{Bundle, BundleError, Files, Headline};
 use crate::feature::{Column, Matrix};
 use crate::model::{Family, ModelError};
+use crate::task::TierRule;
 
 /// Fewer samples with or without the outcome cannot be cross-validated honestly.
 pub(super) const EACH_CLASS_MIN: usize = 50;
@@ -63,6 +66,21 @@ pub enum TrainError {
          ranks the wrong way round"
     )]
     RanksTheWrongWay,
+    #[error("tier `{tier}` ({rule}): {fault}")]
+    Tier { tier: String, rule: TierRule, fault: CutFault },
+    #[error(
+        "there are {} index times {what_for}, {} of them with the outcome; with and without it they must \
+         be those of {SMALL_CELL_PATIENTS} patients at least: give more records, or another \
+         --held-out; by default only patients that the fit held out are used", .count.index_times, .count.outcomes
+    )]
+    TooFewForCut { what_for: String, count: PartCount },
+    #[error("the bundle has no such tier that begins at a cut")]
+    NoTier,
+    #[error(
+        "the patients that the cut was not found on do not bear out what was asked for, or are too few \
+         to tell: no version is made"
+    )]
+    PromiseNotKept,
     #[error("the leak check found what no live system would know:\n{}", .0.blocking())]
     Leaks(Box<LeakReport>),
     #[error(transparent)]

@@ -21,6 +21,14 @@ pub(super) fn task_of(line: &str) -> (ConceptSet, Task) {
     (concepts, task)
 }
 
+/// The task whose two upper tiers begin as these lines say.
+pub(super) fn task_of_tiers([high, moderate]: [&str; 2]) -> (ConceptSet, Task) {
+    let concepts = ConceptSet::parse(CONCEPTS).unwrap();
+    let text = TASK.replacen("top_share = 0.05", high, 1).replacen("top_share = 0.20", moderate, 1);
+    let task = Task::parse(&text, &concepts).unwrap();
+    (concepts, task)
+}
+
 pub(super) struct Draws(pub u64);
 
 impl Draws {

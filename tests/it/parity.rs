@@ -48,6 +48,7 @@ fn encounter(given: &Encounter) -> proto::Encounter {
         facility: text(&given.facility),
         planned: given.planned,
         synthetic: given.synthetic,
+        security_labels: Vec::new(),
     }
 }
 
@@ -86,6 +87,7 @@ fn wire_event(given: &Event) -> proto::Event {
         encounter_id: text(&given.encounter_id),
         rank: given.rank,
         status: String::new(),
+        security_labels: Vec::new(),
     }
 }
 

@@ -169,3 +169,42 @@ fn a_file_of_planned_rules_is_read_as_strictly() {
     let error = error.to_string();
     assert!(error.contains("line 3") && error.contains("did you mean `principal`?"), "{error}");
 }
+
+#[test]
+fn each_tier_but_the_last_begins_by_one_rule_that_makes_sense() {
+    let tier = |from, to, says: &[&str]| told("readmit30_diabetes", from, to, says);
+    let high = "top_share = 0.05";
+    let (both, misspelt) = ("top_share = 0.05\nppv_min = 0.2", "flag_per_100 = 8.0");
+    tier(high, both, &["tier `high`", "both top_share and ppv_min"]);
+    tier(high, "", &["tier `high`", "flags_per_100", "flags_per_day", "ppv_min", "cost_ratio"]);
+    tier(high, misspelt, &["line ", "did you mean `flags_per_100`?"]);
+    tier(high, "flags_per_100 = 0.0", &["tier `high`", "above 0 and below 100"]);
+    tier(high, "flags_per_day = nan", &["tier `high`", "above 0 and at most 100000"]);
+    tier(high, "ppv_min = 1.0", &["tier `high`", "above 0 and below 1"]);
+    tier(high, "cost_ratio = -9.0", &["tier `high`", "above 0 and at most 10000"]);
+    tier(high, "flags_per_100 = 20.0", &["tier `moderate`", "top_share must rise above"]);
+    tier("name = \"low\"", "name = \"low\"\nppv_min = 0.1", &["tier `low`", "takes the rest"]);
+    let pair = |one: &str, other: &str| {
+        let text = task_text("readmit30_diabetes");
+        let text = text.replacen(high, one, 1).replacen("top_share = 0.20", other, 1);
+        Task::parse(&text, &concepts())
+    };
+    let crossed = |one, other| pair(one, other).unwrap_err().to_string();
+    let ppv = crossed("ppv_min = 0.2", "ppv_min = 0.2");
+    assert!(ppv.contains("ppv_min must lie below"), "{ppv}");
+    let a_day = crossed("flags_per_day = 3.0", "flags_per_day = 2.0");
+    assert!(a_day.contains("flags_per_day must rise above"), "{a_day}");
+    for (one, other) in
+        [("flags_per_day = 12.0", "cost_ratio = 9.0"), ("ppv_min = 0.3", "ppv_min = 0.2")]
+    {
+        let task = pair(one, other).unwrap();
+        let again = Task::parse(&task.to_toml().unwrap(), &concepts()).unwrap();
+        assert_eq!((again.digest(), again.tier_rules().len()), (task.digest(), 2));
+    }
+}
+
+#[test]
+fn a_tier_by_its_share_has_the_digest_it_had_before_there_were_other_rules() {
+    let task = Task::parse(&task_text("readmit30_diabetes"), &concepts()).unwrap();
+    assert_eq!(task.digest(), crate::support::shipped().manifest().task_digest);
+}

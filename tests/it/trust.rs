@@ -9,6 +9,7 @@ mod flags;
 mod life;
 mod marked;
 mod marks;
+mod protected;
 mod records;
 mod site;
 mod worklist;

@@ -1,5 +1,6 @@
 //! The arguments of `prodrome-train`, and how they become requests.
 
+mod thresholds;
 mod versions;
 
 use std::path::PathBuf;
@@ -12,10 +13,12 @@ use prodrome::model::Family;
 use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
+pub(crate) use thresholds::ThresholdsArguments;
 pub(crate) use versions::{PromoteArguments, SignArguments, VerifyArguments};
 
 use crate::api_key::ApiKeyArguments;
 use crate::audit_arguments::AuditVerifyArguments;
+use crate::flags_arguments::FlagsRekeyArguments;
 
 /// Fits, judges and applies clinical risk models.
 ///
@@ -138,6 +141,11 @@ pub(crate) enum Command {
     /// Find the first record of a server's access log that is not what was written there: exit code 1
     /// when there is one.
     AuditVerify(AuditVerifyArguments),
+    /// Find where a tier is to begin by what your team can follow up, and see what that finds and
+    /// misses; exit code 1 when what you ask for does not hold on patients it was not found on.
+    Thresholds(Box<ThresholdsArguments>),
+    /// Encrypt what a flag store holds with the first key of its key file; servers may go on.
+    FlagsRekey(FlagsRekeyArguments),
     /// Put a version into service; a running server takes it up within seconds.
     Promote(PromoteArguments),
     /// Sign a version, for servers that ask for signatures.

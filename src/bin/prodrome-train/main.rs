@@ -3,6 +3,7 @@
 mod api_key;
 mod arguments;
 mod audit_arguments;
+mod flags_arguments;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,9 +12,10 @@ use std::time::Duration;
 
 use arguments::{
     Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
-    VerifyArguments,
+    ThresholdsArguments, VerifyArguments,
 };
 use clap::Parser;
+use flags_arguments::FlagsRekeyArguments;
 use indicatif::{ProgressBar, ProgressStyle};
 use prodrome::command::{
     self, CheckRequest, CohortRequest, CommandError, CompareRequest, ConvertRequest,
@@ -182,6 +184,8 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
             Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
         }
+        Command::Thresholds(arguments) => thresholds(*arguments, meter),
+        Command::FlagsRekey(arguments) => flags_rekey(arguments),
         Command::Promote(arguments) => promote(arguments),
         Command::Sign(arguments) => {
             let signed = command::sign(&arguments.request())?;
@@ -191,10 +195,21 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
     }
 }
 
+fn flags_rekey(arguments: FlagsRekeyArguments) -> Result<Answer, CommandError> {
+    let rekeyed = command::flags_rekey(&arguments.request(), prodrome::rpc::now())?;
+    answer(&rekeyed, rekeyed.summary(), Vec::new())
+}
+
 fn promote(arguments: PromoteArguments) -> Result<Answer, CommandError> {
     let request = arguments.request();
     let promoted = command::promote(&request)?;
     answer(&promoted, promoted.summary(request.stage), promoted.warnings())
+}
+
+fn thresholds(arguments: ThresholdsArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    let found = command::thresholds(&arguments.request(), meter)?;
+    let (exit_code, warnings) = (found.exit_code(), found.warnings());
+    Ok(Answer { exit_code, ..answer(&found, found.summary(), warnings)? })
 }
 
 fn verify(arguments: VerifyArguments) -> Result<Answer, CommandError> {

@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 
 use super::element::{Concept, Many, Meta, Quantity, Reference, Span, Text, text};
 use super::resource::{Context, Fault, Head, Told, fits, moment, parse, softly, withdrawn};
+use crate::access::Classes;
 use crate::import::fact::{Content, Doubt, Kind};
 use crate::import::moment::Moment;
 use crate::record::{Code, Comparator, Event, EventKind, EventStatus, TimePrecision, Value};
@@ -56,6 +57,7 @@ pub(super) fn event(
         encounter_id: encounter.map(str::to_owned),
         rank: None,
         status: EventStatus::Counted,
+        sensitive: Classes::NONE,
     })
 }
 

@@ -10,6 +10,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::codes;
+use crate::access::Classes;
 use crate::record::Code;
 
 /// A text, borrowed from the line unless it holds an escape. (serde never borrows an
@@ -231,6 +232,17 @@ pub(super) struct Quantity<'a> {
 pub(super) struct Meta<'a> {
     #[serde(borrow, rename = "lastUpdated")]
     pub last_updated: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub security: Many<Coding<'a>>,
+}
+
+impl Meta<'_> {
+    /// The classes of sensitive content that its security labels name. The code alone counts: HL7 has
+    /// named its systems in several ways.
+    pub(super) fn classes(&self) -> Classes {
+        let labels = self.security.0.iter().filter_map(|label| text(&label.code));
+        labels.fold(Classes::NONE, |all, label| all.and(Classes::of_label(label)))
+    }
 }
 
 #[cfg(test)]

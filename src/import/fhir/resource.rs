@@ -10,6 +10,7 @@ use serde_json::error::Category;
 use super::codes;
 use super::element::{Meta, Reference, Text, target, text};
 use super::{clinical, encounter, medication, patient, plain};
+use crate::access::Classes;
 use crate::import::Reading;
 use crate::import::fact::{Content, Doubt, Item, Kind, Withdrawal};
 use crate::import::moment::Moment;
@@ -178,7 +179,7 @@ pub(super) struct Head<'t> {
 
 impl Head<'_> {
     /// The item of this resource with `content`.
-    pub(super) fn item(self, content: Content, mut doubts: Vec<Doubt>) -> Result<Told, Fault> {
+    pub(super) fn item(self, mut content: Content, mut doubts: Vec<Doubt>) -> Result<Told, Fault> {
         let (path, reference) = self.patient;
         let reference = reference.as_ref().and_then(|reference| text(&reference.reference));
         let target = target(reference.ok_or(Fault::at(path, MISSING))?);
@@ -188,6 +189,7 @@ impl Head<'_> {
         }
         fits(path, Some(target.id))?;
         fits("id", self.id)?;
+        protect(&mut content, self.meta.as_ref().map(Meta::classes).unwrap_or_default());
         let updated =
             softly("meta.lastUpdated", last_updated(self.meta), self.context, &mut doubts);
         Ok(Told::Item(Box::new(Item {
@@ -198,6 +200,20 @@ impl Head<'_> {
             content,
             doubts,
         })))
+    }
+}
+
+/// Gives what a resource tells the classes that its security labels name.
+fn protect(content: &mut Content, classes: Classes) {
+    match content {
+        Content::Events(events) => events.iter_mut().for_each(|event| event.sensitive = classes),
+        Content::Drug { event, .. } => event.sensitive = classes,
+        Content::Encounter { encounter, .. } => encounter.sensitive = classes,
+        // No reason rests on them, and only rows of tables say several things.
+        Content::Person(_)
+        | Content::Coverage { .. }
+        | Content::Withdrawn(_)
+        | Content::Several(_) => {}
     }
 }
 

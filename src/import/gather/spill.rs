@@ -33,7 +33,7 @@ const FACT_BYTES_MAX: usize = 256 << 20;
 const ZSTD_LEVEL: i32 = 1;
 /// What all spills together may take up in memory.
 const MEMORY_BYTES_MAX: u64 = 1 << 30;
-const MAGIC: &[u8; 8] = b"PRODRSP1";
+const MAGIC: &[u8; 8] = b"PRODRSP2";
 
 /// How many shards the export is sorted into: a power of two. Nothing but memory depends on it.
 pub(super) fn shards(files: &[InputFile]) -> u32 {

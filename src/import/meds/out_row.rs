@@ -132,6 +132,8 @@ pub(super) fn encounter_rows(encounter: &Encounter, rows: &mut Vec<OutRow>) {
         facility,
         planned,
         synthetic,
+        // MEDS has no place for security labels.
+        sensitive: _,
     } = encounter;
     let said = |text: &Option<String>, word: fn(&str) -> String| {
         text.as_deref().map_or_else(|| NOTHING_SAID.to_owned(), word)

@@ -5,6 +5,7 @@ use super::table_check::rank;
 use super::table_set::{
     Birth, Cell, ColumnRef, CoverageMap, EncounterMap, EventMap, PersonMap, TimeRule,
 };
+use crate::access::Classes;
 use crate::import::fact::{Content, Doubt, Item, Kind, Person};
 use crate::import::moment::Moment;
 use crate::record::{
@@ -261,6 +262,7 @@ fn event(row: &Row<'_>, map: &EventMap, made: &mut Made) -> Result<(), Fault> {
         encounter_id,
         rank: None,
         status: EventStatus::Counted,
+        sensitive: Classes::NONE,
     };
     event.rank = map.rank.as_ref().and_then(|field| row.softly(row.field(field, rank), doubts));
     give_value(row, map, &mut event, doubts)?;

@@ -90,6 +90,11 @@ fn time(random: &mut fastrand::Rng) -> Option<Timestamp> {
     random.bool().then_some(Timestamp { seconds, nanos })
 }
 
+fn labels(random: &mut fastrand::Rng) -> Vec<String> {
+    let labels = ["", "R", "hiv", "ETH", "PSY", "N", "\u{e9}"];
+    (0..random.usize(0..3)).filter_map(|_| random.choice(labels)).map(str::to_owned).collect()
+}
+
 fn event_drawn(random: &mut fastrand::Rng) -> proto::Event {
     proto::Event {
         id: text(random),
@@ -111,6 +116,7 @@ fn event_drawn(random: &mut fastrand::Rng) -> proto::Event {
         encounter_id: text(random),
         rank: random.bool().then(|| random.u32(0..4)),
         status: text(random),
+        security_labels: labels(random),
     }
 }
 
@@ -127,6 +133,7 @@ fn encounter_drawn(random: &mut fastrand::Rng) -> proto::Encounter {
         facility: text(random),
         planned: random.bool().then(|| random.bool()),
         synthetic: random.bool(),
+        security_labels: labels(random),
     }
 }
 
@@ -169,6 +176,8 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
             max_reasons: random.u32(0..60),
             no_reasons: random.bool(),
             no_flag: random.bool(),
+            compare_to_time: time(random),
+            compare_to_version: text(random),
         }),
         team: text(random),
     }

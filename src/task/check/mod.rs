@@ -1,6 +1,7 @@
 //! Checking a task file: concepts and parameters are found by name, numbers kept in their limits.
 
 mod outcome;
+mod tier;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::definition::{Checked, Criterion, FollowUp, Measure, Readings, Rule, Task, TaskError};
 use super::params::{
     CriterionParams, IndexRule, LeakAllowed, Number, PlannedParams, RiskFrom, RuleParams,
-    TaskParams, Tier,
+    TaskParams,
 };
 use crate::feature::Spec;
 use crate::published::{Formula, Formulas};
@@ -61,16 +62,20 @@ impl Task {
     ) -> Result<Task, TaskError> {
         check_numbers(&params)?;
         check_names(&params)?;
-        match (params.feature.is_empty(), params.published.is_empty(), params.tier.is_empty()) {
+        let tier_rules = match (
+            params.feature.is_empty(),
+            params.published.is_empty(),
+            params.tier.is_empty(),
+        ) {
             (true, true, _) => {
                 return Err(invalid("feature", "there is neither a feature nor a published score"));
             }
             (true, false, false) => {
                 return Err(invalid("tier", "without features there is no probability to cut"));
             }
-            (true, false, true) => {}
-            (false, ..) => check_tiers(&params.tier)?,
-        }
+            (true, false, true) => Vec::new(),
+            (false, ..) => tier::check_tiers(&params.tier)?,
+        };
         check_leak_allowed(&params.leak_allowed)?;
         let finder = Finder { concepts, params: &params };
         for (name, [low, high]) in &params.valid {
@@ -90,6 +95,7 @@ impl Task {
             index_with: finder.index_with()?,
             spec: Spec::check_with(&params.feature, concepts, formulas)?,
             published: published(&params.published, concepts, formulas)?,
+            tier_rules,
         };
         let canonical = serde_json::to_vec(&params)
             .map_err(|error| invalid("task", &format!("cannot be written as JSON: {error}")))?;
@@ -186,23 +192,6 @@ fn check_names(params: &TaskParams) -> Result<(), TaskError> {
                 let place = format!("{role} `{name}`");
                 return Err(invalid(&place, "the name is taken: give it another name"));
             }
-        }
-    }
-    Ok(())
-}
-
-fn check_tiers(tiers: &[Tier]) -> Result<(), TaskError> {
-    let Some((rest, upper)) = tiers.split_last() else {
-        return Err(invalid("tier", "needs at least one tier"));
-    };
-    if rest.top_share.is_some() {
-        return Err(invalid("tier", "the last tier takes the rest and has no top_share"));
-    }
-    let mut above = 0.0;
-    for tier in upper {
-        match tier.top_share {
-            Some(share) if share > above && share < 1.0 => above = share,
-            _ => return Err(invalid("tier", "each top_share must rise and lie between 0 and 1")),
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod outcome;
 mod statement;
+mod tier;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ pub use outcome::{
 };
 
 pub use statement::Statement;
+pub use tier::{Tier, TierRule};
 
 use crate::feature::FeatureParams;
 use crate::record::{EncounterClass, EventKind, KnownAfter};
@@ -274,16 +276,6 @@ pub enum RuleParams {
         within_days: u32,
         days: u32,
     },
-}
-
-/// A tier as the file gives it: its name and how much of the cohort it takes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tier {
-    pub name: String,
-    /// Share of the development cohort in this tier and those above it; the last tier has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_share: Option<f64>,
 }
 
 /// A finding of the leak check that somebody has looked into.

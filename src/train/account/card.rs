@@ -3,7 +3,7 @@
 use super::words::{percent, with_interval};
 use super::{
     Account, features, leak_check, making, people, published, source_attributes, subgroups,
-    summary, tripod, usefulness, uses,
+    summary, tiers, tripod, uses,
 };
 use crate::page::{Page, Section};
 use crate::task::Task;
@@ -51,7 +51,7 @@ fn figures(account: &Account<'_>) -> Section {
         with_interval(metrics.average_precision, metrics.average_precision_interval, 4),
         percent(metrics.prevalence)
     ));
-    section.table(usefulness::tiers(evaluation));
+    tiers::tell(&mut section, account, evaluation);
     section
 }
 
@@ -64,6 +64,8 @@ fn groups(account: &Account<'_>) -> Section {
                  are to the nearest ten.",
             );
             section.table(subgroups::figures(groups));
+            section.table(subgroups::flagging(groups));
+            account.evaluation.iter().for_each(|of| subgroups::lower_tiers(&mut section, of));
         }
         Some(_) => section.text("No group has enough patients to be shown."),
         None => section.text(account.nobody_judged()),

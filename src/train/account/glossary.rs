@@ -2,7 +2,7 @@
 
 use crate::page::Section;
 
-const TERMS: [(&str, &str); 25] = [
+const TERMS: [(&str, &str); 26] = [
     (
         "Alerts per 100",
         "How many of 100 index times would be flagged: the work that acting on the score makes.",
@@ -88,6 +88,10 @@ const TERMS: [(&str, &str); 25] = [
         "Population stability index",
         "How far the distribution of a column is from what it was; below 0.1 alike, from 0.25 on \
          unlike.",
+    ),
+    (
+        "Number needed to evaluate",
+        "Flagged patients that are looked at for each with the outcome: 1 / PPV.",
     ),
     ("PPV (precision)", "Of those flagged, the share with the outcome."),
     ("ROC curve", "For every cut, the share of outcomes found against the share of false alarms."),

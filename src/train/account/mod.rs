@@ -21,6 +21,8 @@ mod source_attributes;
 mod subgroups;
 mod summary;
 mod table_one;
+mod thresholds;
+mod tiers;
 mod tripod;
 mod usefulness;
 mod uses;
@@ -36,6 +38,7 @@ use crate::page::Page;
 use crate::task::Task;
 
 pub(super) use card::published_only_card;
+pub(super) use thresholds::{recut_card, recut_page, search_page};
 
 /// What there is to tell of a model.
 #[derive(Debug, Clone, Copy)]

@@ -2,9 +2,10 @@
 
 use super::Account;
 use super::panels::{mark, ratio_and_area};
-use super::words::{number_of, or_not_shown, percent, percent_of};
+use super::words::{number_of, or_not_shown, percent, percent_of, spaced};
 use crate::page::{Figure, Section, Strip, Strips, Table};
-use crate::train::judgement::{Gap, Subgroup};
+use crate::train::evaluate::Evaluation;
+use crate::train::judgement::{Gap, GroupFlags, Subgroup};
 use crate::train::metrics::Estimate;
 
 /// A figure with more rows would be longer than a page.
@@ -41,6 +42,7 @@ pub(super) fn section(account: &Account<'_>) -> Section {
             .text("Groups of which none of its figures can be shown are left out of what follows.");
     }
     section.table(flagging(&flagged));
+    lower_tiers(&mut section, evaluation);
     section.table(gaps(&apart));
     section
 }
@@ -139,7 +141,7 @@ pub(super) fn figures(groups: &[Subgroup]) -> Table {
     )
 }
 
-fn flagging(groups: &[Subgroup]) -> Table {
+pub(super) fn flagging(groups: &[Subgroup]) -> Table {
     table(
         "What flagging from the highest tier does in each group, with 95% intervals.",
         &["Flagged", "PPV: flagged with the outcome", "Sensitivity: outcomes found"],
@@ -148,6 +150,37 @@ fn flagging(groups: &[Subgroup]) -> Table {
             vec![percent_of(group.flagged), percent_of(group.ppv), percent_of(group.sensitivity)]
         },
     )
+}
+
+/// The same of each tier below the highest.
+pub(super) fn lower_tiers(section: &mut Section, evaluation: &Evaluation) {
+    for (tier, groups) in &evaluation.tier_groups {
+        section.table(flags_of_groups(
+            &format!(
+                "What flagging from tier {} upwards does in each group, with 95% intervals.",
+                spaced(tier)
+            ),
+            groups,
+        ));
+    }
+}
+
+/// What flagging does in each group, as a table.
+pub(super) fn flags_of_groups(caption: &str, groups: &[GroupFlags]) -> Table {
+    let titles = ["Flagged", "PPV: flagged with the outcome", "Sensitivity: outcomes found"];
+    let mut table = Table::new(caption, &["Group"], &titles);
+    for chunk in groups.chunk_by(|a, b| a.attribute == b.attribute) {
+        let told =
+            |of: &&GroupFlags| [of.flagged, of.ppv, of.sensitivity].iter().any(Option::is_some);
+        let mut told = chunk.iter().filter(told).peekable();
+        told.peek().iter().for_each(|first| table.group(capital(first.attribute)));
+        for of in told {
+            let GroupFlags { group, flagged, ppv, sensitivity, .. } = of;
+            let figures = [flagged, ppv, sensitivity].map(|figure| percent_of(*figure));
+            table.row(std::iter::once(group.clone()).chain(figures));
+        }
+    }
+    table
 }
 
 fn gaps(groups: &[Subgroup]) -> Table {
@@ -159,10 +192,7 @@ fn gaps(groups: &[Subgroup]) -> Table {
         |group| {
             let gap = &group.gap;
             let points = |of: Option<Estimate>| {
-                let points = of.map(|of| Estimate {
-                    value: 100.0 * of.value,
-                    interval: of.interval.map(|end| 100.0 * end),
-                });
+                let points = of.map(|of| of.rising(|share| 100.0 * share));
                 number_of(points, 1)
             };
             vec![

@@ -2,10 +2,11 @@
 
 use super::Account;
 use super::discrimination::published;
-use super::words::{NOT_SHOWN, percent, percent_of, spaced};
+use super::tiers;
+use super::words::{NOT_SHOWN, percent, percent_of};
 use crate::page::{Axis, Figure, Ink, Layer, Plot, Section, Shows, Table};
 use crate::train::evaluate::Evaluation;
-use crate::train::metrics::{CurvePoint, Estimate, ThresholdRow};
+use crate::train::metrics::{CurvePoint, Estimate};
 
 pub(super) fn section(account: &Account<'_>) -> Section {
     let mut section = Section::new("usefulness", "What would follow from acting on it?");
@@ -24,7 +25,7 @@ pub(super) fn section(account: &Account<'_>) -> Section {
     } else {
         section.text("Too few patients stand behind any cut for a decision curve to be drawn.");
     }
-    section.table(tiers(evaluation));
+    tiers::tell(&mut section, account, evaluation);
     section.table(top_shares(evaluation));
     section
 }
@@ -70,40 +71,6 @@ fn decision_curve(evaluation: &Evaluation) -> Figure {
 fn needed_to_flag(ppv: Option<Estimate>) -> String {
     let needed = ppv.filter(|ppv| ppv.value > 0.0).map(|ppv| format!("{:.1}", 1.0 / ppv.value));
     needed.unwrap_or_else(|| NOT_SHOWN.to_owned())
-}
-
-/// What flagging from each tier upwards does, as a table.
-pub(super) fn tiers(evaluation: &Evaluation) -> Table {
-    let mut table = Table::new(
-        "What flagging from a tier upwards would do.",
-        &["From tier"],
-        &[
-            "Cut",
-            "Alerts per 100",
-            "PPV: flagged with the outcome",
-            "Sensitivity: outcomes found",
-            "Specificity",
-            "Flagged per outcome found",
-        ],
-    );
-    let mut order: Vec<(&String, &ThresholdRow)> = evaluation.tiers.iter().collect();
-    order.sort_by(|a, b| b.1.cut.total_cmp(&a.1.cut));
-    for (tier, row) in order {
-        let alerts = row.flagged.map_or_else(
-            || NOT_SHOWN.to_owned(),
-            |flagged| format!("{:.1}", 100.0 * flagged.value),
-        );
-        table.row([
-            spaced(tier),
-            percent(row.cut),
-            alerts,
-            percent_of(row.ppv),
-            percent_of(row.sensitivity),
-            percent_of(row.specificity),
-            needed_to_flag(row.ppv),
-        ]);
-    }
-    table
 }
 
 fn top_shares(evaluation: &Evaluation) -> Table {

@@ -23,8 +23,8 @@ pub(super) use learning_curve::{HeldOutRows, learning_curve, relearnt};
 pub(super) use over_time::over_time;
 pub use over_time::{OverTime, PeriodFigures};
 pub use sample_size::SampleSize;
-pub(super) use subgroups::subgroups;
-pub use subgroups::{Gap, Subgroup};
+pub use subgroups::{Gap, GroupFlags, Subgroup};
+pub(super) use subgroups::{group_flags, subgroups};
 
 /// The rows that are judged, all of which count, and what the model said of them.
 pub(super) struct Rows<'a> {

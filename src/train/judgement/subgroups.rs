@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Rows;
-use crate::train::metrics::{Core, DRAWS_OF_GROUPS, Estimate, Resampling, enough};
+use crate::train::metrics::{Core, DRAWS_OF_GROUPS, Estimate, PatientSums, Resampling, enough};
 use crate::train::small_cell::nearest_ten;
 
 /// The largest groups of an attribute that are judged; a source may have very many regions.
@@ -47,6 +47,22 @@ pub struct Gap {
     pub sensitivity: Option<Estimate>,
 }
 
+/// What flagging from a cut upwards does in one group of patients. A figure is `None` where a
+/// `Subgroup`'s would be, and where too few patients lie between it and the tier above.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupFlags {
+    pub attribute: &'static str,
+    pub group: String,
+    /// Share of the group that is flagged.
+    pub flagged: Option<Estimate>,
+    /// Share of its flagged with the outcome.
+    pub ppv: Option<Estimate>,
+    /// Share of its outcomes that are found.
+    pub sensitivity: Option<Estimate>,
+    /// Share of its outcomes that are missed: 1 - `sensitivity`.
+    pub missed: Option<Estimate>,
+}
+
 /// The shares that a cut makes, each with the rows that are counted in it and the rows that are not.
 #[derive(Clone, Copy, PartialEq)]
 enum Share {
@@ -72,6 +88,9 @@ impl Share {
 struct Attribute<'a> {
     rows: &'a Rows<'a>,
     flag_from: f64,
+    /// Where the tier above begins, if the same is told of it: what lies between can be had by
+    /// subtraction.
+    above: Option<f64>,
     /// Of each group its rows, the largest group first.
     groups: Vec<(&'a str, Vec<usize>)>,
     /// Rows of groups that are not named, and of patients of whom the attribute is not known.
@@ -80,17 +99,37 @@ struct Attribute<'a> {
 
 /// The groups of every attribute that enough patients stand behind, largest first.
 pub(in crate::train) fn subgroups(rows: &Rows<'_>, flag_from: f64, seed: u64) -> Vec<Subgroup> {
+    let resampling = Resampling::of(&rows.patients, seed);
+    let each = grouped(rows).into_iter().flat_map(|(name, groups)| {
+        Attribute::of(rows, groups, flag_from, None).judged(name, &resampling)
+    });
+    each.collect()
+}
+
+/// The same groups, with what flagging from `flag_from` upwards does in them; `above` is where the
+/// tier above begins, if the same is told of it.
+pub(in crate::train) fn group_flags(
+    rows: &Rows<'_>,
+    flag_from: f64,
+    above: Option<f64>,
+    seed: u64,
+) -> Vec<GroupFlags> {
+    let resampling = Resampling::of(&rows.patients, seed);
+    let each = grouped(rows).into_iter().flat_map(|(name, groups)| {
+        Attribute::of(rows, groups, flag_from, above).flags(name, &resampling)
+    });
+    each.collect()
+}
+
+/// The rows of each group of each attribute.
+fn grouped<'a>(rows: &'a Rows<'_>) -> BTreeMap<&'static str, BTreeMap<&'a str, Vec<usize>>> {
     let mut attributes: BTreeMap<&'static str, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
     for (row, sample) in rows.samples.iter().enumerate() {
         for (attribute, group) in &sample.attributes {
             attributes.entry(attribute).or_default().entry(group).or_default().push(row);
         }
     }
-    let resampling = Resampling::of(&rows.patients, seed);
-    let each = attributes.into_iter().flat_map(|(name, groups)| {
-        Attribute::of(rows, groups, flag_from).judged(name, &resampling)
-    });
-    each.collect()
+    attributes
 }
 
 impl<'a> Attribute<'a> {
@@ -98,6 +137,7 @@ impl<'a> Attribute<'a> {
         rows: &'a Rows<'a>,
         groups: BTreeMap<&'a str, Vec<usize>>,
         flag_from: f64,
+        above: Option<f64>,
     ) -> Attribute<'a> {
         let patients = |of: &[usize]| of.iter().map(|row| rows.patients[*row]).collect::<Vec<_>>();
         let mut found: Vec<(&str, Vec<usize>)> = groups.into_iter().collect();
@@ -108,7 +148,7 @@ impl<'a> Attribute<'a> {
         let mut named = vec![false; rows.p.len()];
         found.iter().flat_map(|(_, of)| of).for_each(|row| named[*row] = true);
         let unnamed = (0..rows.p.len()).filter(|row| !named[*row]).collect();
-        Attribute { rows, flag_from, groups: found, unnamed }
+        Attribute { rows, flag_from, above, groups: found, unnamed }
     }
 
     /// Whether enough patients are on both sides of a share.
@@ -119,6 +159,26 @@ impl<'a> Attribute<'a> {
                 share.side(flagged, self.rows.y[**row]) == Some(*wanted)
             });
             enough(on_it.map(|row| self.rows.patients[*row]))
+        }) && self.stands_apart(share, of)
+    }
+
+    /// Whether nobody or enough patients lie between the cut and the tier above, on each side of the
+    /// share.
+    fn stands_apart(&self, share: Share, of: &[usize]) -> bool {
+        let Some(above) = self.above else { return true };
+        let Rows { p, y, patients, .. } = self.rows;
+        let between = |row: &&usize| p[**row] >= self.flag_from && p[**row] < above;
+        let sides = match share {
+            Share::Prevalence => return true,
+            Share::Flagged => [None, None],
+            Share::Ppv => [Some(true), Some(false)],
+            Share::Sensitivity => [Some(true), Some(true)],
+        };
+        sides.iter().all(|side| {
+            let on_it =
+                of.iter().filter(between).filter(|row| side.is_none_or(|with| y[**row] == with));
+            let mut on_it = on_it.map(|row| patients[*row]).peekable();
+            on_it.peek().is_none() || enough(on_it)
         })
     }
 
@@ -162,6 +222,39 @@ impl<'a> Attribute<'a> {
         self.groups.iter().enumerate().map(one).collect()
     }
 
+    fn flags(&self, name: &'static str, resampling: &Resampling) -> Vec<GroupFlags> {
+        let told = [Share::Flagged, Share::Ppv, Share::Sensitivity].map(|share| self.told(share));
+        let one = |(place, (group, of)): (usize, &(&str, Vec<usize>))| {
+            let sums = self.sums(of, resampling);
+            let figures =
+                resampling.figures(DRAWS_OF_GROUPS, |times| shares(&sums.drawn(times)).to_vec());
+            let figure = |at: usize| figures.estimate(at).filter(|_| told[at][place]);
+            GroupFlags {
+                attribute: name,
+                group: (*group).to_owned(),
+                flagged: figure(0),
+                ppv: figure(1),
+                sensitivity: figure(2),
+                missed: figure(2).map(|found| found.falling(|found| 1.0 - found)),
+            }
+        };
+        self.groups.iter().enumerate().map(one).collect()
+    }
+
+    /// Rows and flagged rows, and of them those with the outcome, ready to be drawn.
+    fn sums(&self, of: &[usize], resampling: &Resampling) -> PatientSums {
+        let Rows { p, y, .. } = self.rows;
+        let weights = self.rows.weights();
+        resampling.of_rows(of).sums(4, |place, sums| {
+            let row = of[place];
+            let (flagged, with) = (p[row] >= self.flag_from, y[row]);
+            let counts = [true, flagged, with, flagged && with];
+            for (sum, _) in sums.iter_mut().zip(counts).filter(|(_, counts)| *counts) {
+                *sum += weights.of(row);
+            }
+        })
+    }
+
     /// `of` are the rows of the group and those of the rest; which shares of prevalence, flagged, PPV
     /// and sensitivity are told of the group, and which stand in the rest.
     fn subgroup(
@@ -176,22 +269,11 @@ impl<'a> Attribute<'a> {
         let Rows { p, y, .. } = self.rows;
         let weights = self.rows.weights();
         let cores = of.map(|rows| Core::of(rows, (p, y, weights), resampling));
-        // Rows and flagged rows, of them those with the outcome; of the group, then of the rest.
-        let sums = of.map(|rows| {
-            resampling.of_rows(rows).sums(4, |place, sums| {
-                let row = rows[place];
-                let (flagged, with) = (p[row] >= self.flag_from, y[row]);
-                let counts = [true, flagged, with, flagged && with];
-                for (sum, _) in sums.iter_mut().zip(counts).filter(|(_, counts)| *counts) {
-                    *sum += weights.of(row);
-                }
-            })
-        });
+        let sums = of.map(|rows| self.sums(rows, resampling));
         let figures = resampling.figures(DRAWS_OF_GROUPS, |times| {
             let side = |at: usize| {
                 let core = cores[at].as_ref().map_or([f64::NAN; 4], |core| core.drawn(times));
-                let sums = sums[at].drawn(times);
-                let shares = [sums[1] / sums[0], sums[3] / sums[1], sums[3] / sums[2]];
+                let shares = shares(&sums[at].drawn(times));
                 [core[0], core[1], core[2], shares[0], shares[1], shares[2]]
             };
             let (group, rest) = (side(0), side(1));
@@ -224,6 +306,12 @@ impl<'a> Attribute<'a> {
             },
         }
     }
+}
+
+/// Flagged, PPV and sensitivity of what `Attribute::sums` gives.
+fn shares(sums: &[f64]) -> [f64; 3] {
+    let [all, flagged, with, found] = sums else { return [f64::NAN; 3] };
+    [flagged / all, found / flagged, found / with]
 }
 
 /// To two significant digits.

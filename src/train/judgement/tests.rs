@@ -259,3 +259,32 @@ fn all_of_it_is_the_same_on_any_number_of_threads() {
     let judged = (rows.p.as_slice(), rows.y.as_slice(), rows.weights());
     assert!(Core::of(&(0..10).collect::<Vec<_>>(), judged, &resampling).is_none(), "ten patients");
 }
+
+#[test]
+fn flags_of_groups_are_those_of_the_subgroups_unless_a_tier_above_gives_some_away() {
+    let made = Made::of(3_000, 14, |number, sample| {
+        sample.attributes = vec![("site", ["a", "a", "b"][number % 3].to_owned())];
+    });
+    let rows = made.rows();
+    let told = group_flags(&rows, 0.3, None, 1);
+    for (ours, theirs) in told.iter().zip(subgroups(&rows, 0.3, 1)) {
+        assert_eq!(
+            (&ours.group, ours.flagged, ours.ppv, ours.sensitivity),
+            (&theirs.group, theirs.flagged, theirs.ppv, theirs.sensitivity)
+        );
+        let (missed, found) = (ours.missed.unwrap(), ours.sensitivity.unwrap());
+        assert_eq!(
+            [missed.interval[0], missed.interval[1]],
+            [1.0 - found.interval[1], 1.0 - found.interval[0]]
+        );
+    }
+    assert_eq!(told.len(), 2);
+    // Ten index times lie between the cut and that of the tier above.
+    let mut falling = rows.p.clone();
+    falling.sort_by(|a, b| b.total_cmp(a));
+    let near = group_flags(&rows, falling[309], Some(falling[299]), 1);
+    let hidden = |of: &GroupFlags| of.flagged.is_none() && of.ppv.is_none() && of.missed.is_none();
+    assert!(near.iter().all(hidden), "{near:?}");
+    let far = group_flags(&rows, falling[899], Some(falling[299]), 1);
+    assert!(far.iter().all(|of| of.flagged.is_some() && of.ppv.is_some()), "{far:?}");
+}

@@ -98,6 +98,7 @@ fn cuts_and_top_shares_are_those_of_numpy() {
         }
         let point = points.iter().find(|point| point.cut == row.cut).unwrap();
         same(point.net_benefit, theirs["net_benefit"]);
+        same(row.net_benefit.unwrap().value, theirs["net_benefit"]);
         same(point.ppv, theirs["ppv"]);
         same(point.sensitivity, theirs["sensitivity"]);
     }

@@ -28,6 +28,9 @@ pub struct ThresholdRow {
     pub sensitivity: Option<Estimate>,
     /// Share of rows without the outcome that are not flagged.
     pub specificity: Option<Estimate>,
+    /// True flags per row less false flags per row, the latter times the odds of the cut (Vickers and
+    /// Elkin 2006); `None` also for a cut of 1, which has no odds.
+    pub net_benefit: Option<Estimate>,
 }
 
 /// What follows from flagging the share of the rows with the highest probabilities. Of rows that tie
@@ -143,12 +146,13 @@ pub fn threshold_table(
     let figures = resampling.figures(DRAWS, |times| {
         let sums = sums.drawn(times);
         let (with, without) = (sums[0], sums[1]);
-        let cuts = sums[2..].chunks_exact(2).flat_map(|found| {
-            let flagged = found[0] + found[1];
-            let share = flagged / (with + without);
-            [share, found[0] / flagged, found[0] / with, 1.0 - found[1] / without]
+        let found = sums[2..].chunks_exact(2).zip(cuts).flat_map(|(found, cut)| {
+            let (flagged, all) = (found[0] + found[1], with + without);
+            let benefit = (found[0] - found[1] * cut / (1.0 - cut)) / all;
+            let specificity = 1.0 - found[1] / without;
+            [flagged / all, found[0] / flagged, found[0] / with, specificity, benefit]
         });
-        cuts.collect()
+        found.collect()
     });
     let line = |(place, cut): (usize, &f64)| {
         // A share is told if enough patients are in the part and in the rest: it gives its count
@@ -158,13 +162,14 @@ pub fn threshold_table(
             let inside = |row: &usize| (p[*row] >= *cut) == flagged;
             enough((0..p.len()).filter(inside).map(|row| counted.patients[row]))
         };
-        let figure = |at: usize, told: bool| figures.estimate(4 * place + at).filter(|_| told);
+        let figure = |at: usize, told: bool| figures.estimate(5 * place + at).filter(|_| told);
         ThresholdRow {
             cut: *cut,
             flagged: figure(0, side(true) && side(false)),
             ppv: figure(1, flagged[0] && flagged[1]),
             sensitivity: figure(2, flagged[0] && others[0]),
             specificity: figure(3, flagged[1] && others[1]),
+            net_benefit: figure(4, flagged[0] && flagged[1]),
         }
     };
     cuts.iter().enumerate().map(line).collect()

@@ -120,3 +120,54 @@ fn a_component_without_a_value_has_none() {
         record.events.iter().map(|e| (e.code.code.as_str(), e.value.as_ref())).collect();
     assert_eq!(found, [("8480-6", None), ("8462-4", Some(&Value::Number(80.0)))]);
 }
+
+#[test]
+fn security_labels_name_the_classes_of_events_and_stays() {
+    use prodrome::access::{Classes, SensitiveClass};
+    let labelled = |mut resource: Json, labels: &[&str]| {
+        let label = |code: &&str| {
+            json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+            "code": code, "display": "a label" })
+        };
+        resource["meta"] = json!({ "security": labels.iter().map(label).collect::<Vec<_>>() });
+        resource
+    };
+    let about = json!({ "reference": "Patient/p" });
+    let code = json!({ "coding": [{ "system": "http://snomed.info/sct", "code": "1" }] });
+    let stay = json!({ "resourceType": "Encounter", "id": "e", "status": "finished",
+        "class": { "code": "IMP" }, "subject": about, "period": { "start": "2024-01-31T23:30:00Z" } });
+    let condition = json!({ "resourceType": "Condition", "id": "c", "subject": about,
+        "onsetDateTime": "2024-02-01", "code": code });
+    let drug = json!({ "resourceType": "MedicationRequest", "id": "d", "subject": about,
+        "status": "active", "intent": "order", "authoredOn": "2024-02-03",
+        "medicationReference": { "reference": "Medication/m" } });
+    let medication = json!({ "resourceType": "Medication", "id": "m", "code": code });
+    let pressure = json!({ "resourceType": "Observation", "id": "o", "status": "final",
+        "subject": about, "effectiveDateTime": "2024-02-02T08:00:00Z", "code": code,
+        "valueQuantity": { "value": 1.0 } });
+    let resources = [
+        json!({ "resourceType": "Patient", "id": "p" }),
+        labelled(stay, &["PSY", "R"]),
+        labelled(condition, &["N", "HIV"]),
+        labelled(drug, &["ETH"]),
+        medication,
+        labelled(pressure, &["NORDSCLCD", "M"]),
+    ];
+    let record = read(&resources, Reading::default());
+    let bundle = json!({ "resourceType": "Bundle", "type": "collection",
+        "entry": resources.iter().map(|r| json!({ "resource": r })).collect::<Vec<_>>() });
+    let in_bundle = prodrome::import::read_bundle(bundle.to_string().as_bytes()).unwrap().record;
+    for record in [record, in_bundle] {
+        let stay = [SensitiveClass::MentalHealth, SensitiveClass::Restricted];
+        assert_eq!(record.encounters[0].sensitive, stay.into_iter().collect());
+        let mut of_events: Vec<_> = record.events.iter().map(|e| (e.time, e.sensitive)).collect();
+        of_events.sort_unstable();
+        let classes: Vec<Classes> = of_events.into_iter().map(|(_, classes)| classes).collect();
+        let expected = [
+            Classes::of(SensitiveClass::Hiv),
+            Classes::NONE,
+            Classes::of(SensitiveClass::SubstanceUse),
+        ];
+        assert_eq!(classes, expected);
+    }
+}

@@ -1,7 +1,7 @@
 //! Every cell of the policy: role x method x task x purpose x place, by the policy and by a slow
 //! reading of the file itself.
 
-use prodrome::access::{Caller, Method, Purpose, Scope};
+use prodrome::access::{Caller, Classes, Method, Purpose, Scope, SensitiveClass};
 use prodrome::flag::Place;
 use prodrome::identity::{Ask, Permit, Policy};
 use toml::Table;
@@ -220,8 +220,9 @@ fn sensitive_classes_are_those_of_the_rows_that_allow_the_task() {
     let caller = Caller { name: "c".into(), roles, scope: Scope::default() };
     let ask = Ask { purpose: Some(Purpose::Research), ..Ask::new(Method::Score) };
     let permit = policy.decide(&caller, &ask).unwrap();
-    assert_eq!(permit.classes("htn_incident"), Some(vec!["mental_health"]));
-    assert_eq!(permit.classes("readmit30"), Some(vec![]));
+    let mental_health = Classes::of(SensitiveClass::MentalHealth);
+    assert_eq!(permit.classes("htn_incident"), mental_health);
+    assert_eq!(permit.classes("readmit30"), Classes::NONE);
 }
 
 #[test]
@@ -281,5 +282,26 @@ fn a_fault_of_the_file_is_named_with_its_mend() {
     ] {
         let said = Policy::parse(&text).err().unwrap_or_else(|| panic!("{text}")).to_string();
         assert!(said.contains(expected), "{said}\nis not: {expected}\n{text}");
+    }
+}
+
+#[test]
+fn a_class_that_is_none_is_named_with_its_neighbour() {
+    let text = |class: &str| {
+        format!(
+            "[roles]\na = \"\"\n[[allow]]\nrole = \"a\"\nmethods = [\"Score\"]\ntasks = [\"*\"]\n\
+             purposes = [\"TREATMENT\"]\nscope = \"any\"\nclasses = [\"{class}\"]\n"
+        )
+    };
+    for class in SensitiveClass::ALL {
+        assert!(Policy::parse(&text(class.name())).is_ok());
+    }
+    for (typo, meant) in
+        [("mental_helth", "mental_health"), ("HIV", "hiv"), ("substance", "substance_use")]
+    {
+        let error = Policy::parse(&text(typo)).err().unwrap().to_string();
+        assert!(error.contains("line"), "{error}");
+        assert!(error.contains(&format!("did you mean `{meant}`?")) || typo == "HIV", "{error}");
+        assert!(error.contains("`reproductive`"), "all of them are named: {error}");
     }
 }

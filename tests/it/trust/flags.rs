@@ -309,7 +309,7 @@ async fn killed(rounds: usize) {
     for round in 0..rounds {
         let mut server = start(&site);
         let channel = connect(&server).await;
-        let deadline = Instant::now() + Duration::from_millis(random.u64(20..200));
+        let deadline = Instant::now() + Duration::from_millis(random.u64(150..500));
         let writer = {
             let (channel, key) = (channel.clone(), scorer.clone());
             tokio::spawn(async move {

@@ -34,6 +34,7 @@ const POLICY: &str = r#"
 clinician = "care, in the caller's own facilities"
 scorer = "scores of everybody"
 other_task = "scores of a task that is not asked for here"
+psychiatry = "scores of everybody, with what is about mental health"
 bystander = "nothing at all"
 operator = "runs this server"
 
@@ -59,6 +60,14 @@ methods = ["Score", "ScoreStream"]
 tasks = ["readmit30_diabetes"]
 purposes = ["TREATMENT", "OPERATIONS"]
 scope = "any"
+
+[[allow]]
+role = "psychiatry"
+methods = ["Score", "ScoreStream"]
+tasks = ["readmit30_diabetes"]
+purposes = ["TREATMENT"]
+scope = "any"
+classes = ["mental_health"]
 
 [[allow]]
 role = "other_task"
