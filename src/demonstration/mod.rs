@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::access::{Caller, Purpose, Scope};
 use crate::flag::{Action, Dismissal, Flag, FlagQuery, FlagUpdate, Reach};
 use crate::flag_store::StoreError;
-use crate::record::{Record, Time};
+use crate::record::{EncounterClass, Record, Time};
 use crate::service::{ScoreOptions, ScoreRequest, Service, ServiceError, Visit};
 use crate::simulate::SettingsError;
 
@@ -21,7 +21,7 @@ pub use stage::Stage;
 pub use ward::{Patient, Ward};
 
 /// How many days are played.
-const DAYS: i64 = 7;
+const DAYS: i64 = 12;
 /// How many reasons a flag is asked to have.
 const REASONS: usize = 5;
 /// Who answers flags in the demonstration.
@@ -73,13 +73,16 @@ pub async fn play(service: &Service, ward: &Ward, now: Time) -> Result<Played, D
 
 /// Scores a patient for all tasks in service, and gives how many scores there were.
 async fn score(service: &Service, record: Record, at: Time) -> Result<usize, DemonstrationError> {
-    let team = record.encounters.last().and_then(|stay| stay.facility.clone());
+    // Who comes from a bed is for others to follow up than who comes to a practice.
+    let latest = record.encounters.iter().max_by_key(|contact| contact.start);
+    let is_from_bed = latest.is_some_and(|contact| contact.class == EncounterClass::Inpatient);
+    let team = if is_from_bed { "discharge team" } else { "prevention team" };
     let request = ScoreRequest {
         record,
         tasks: Vec::new(),
         prediction_time: Some(at),
         options: ScoreOptions { reasons_max: REASONS, ..ScoreOptions::default() },
-        team: team.map(|facility| format!("{facility} team")),
+        team: Some(team.to_owned()),
     };
     let registry = service.models().current();
     let mut response = service.score(&request, at)?;

@@ -34,7 +34,7 @@ impl Stage {
         // Two tiers raise flags, and a team has a small share of them a day: so there are both, and some
         // wait.
         let few =
-            FlagRulesParams { raising_tiers: 2, raises_a_day_per_team: 2, ..Default::default() };
+            FlagRulesParams { raising_tiers: 2, raises_a_day_per_team: 1, ..Default::default() };
         FlagStore::for_demonstration(&self.0, few, now).await
     }
 }

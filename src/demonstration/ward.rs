@@ -6,12 +6,12 @@ use crate::record::{EncounterClass, Record, Time};
 use crate::simulate::{Population, Settings, SettingsError, YEARS};
 
 /// The population that the ward is drawn from: large enough for some dozen patients a week.
-const POPULATION: u64 = 12_000;
+const POPULATION: u64 = 8_000;
 const SEED: u64 = 7;
 /// The most patients of the ward.
-const PATIENTS_MAX: usize = 240;
+const PATIENTS_MAX: usize = 200;
 /// How long before `now` somebody must have been in care to be on the ward.
-const DAYS: i64 = 9;
+const DAYS: i64 = 14;
 /// How long after the end of a contact somebody is still scored.
 const AFTER_DAYS: i64 = 3;
 /// When simulated records begin (`simulate` has it as a day).

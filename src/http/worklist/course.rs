@@ -27,7 +27,7 @@ impl Course {
         let (first, last) = (points.first()?, points.last()?);
         let highest = points.iter().max_by(|a, b| a.probability.total_cmp(&b.probability))?;
         let span_days = last.time.days_since(first.time);
-        if points.len() < 2 || !(span_days > 0.0) || !highest.probability.is_finite() {
+        if points.len() < 2 || span_days <= 0.0 || !highest.probability.is_finite() {
             return None;
         }
         // From zero, so that a small change looks small; never narrower than 10%.

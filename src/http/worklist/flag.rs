@@ -29,7 +29,7 @@ pub(super) async fn show(
 ) -> Response {
     let visitor = match list.enter(&headers, &peer) {
         Ok(visitor) => visitor,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let fields = Fields::read(query.unwrap_or_default().as_bytes());
     let said = Said {
@@ -168,7 +168,7 @@ pub(super) async fn change(
 ) -> Response {
     let visitor = match list.enter(&headers, &peer) {
         Ok(visitor) => visitor,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if !list.sessions.is_form_token(&visitor.ticket, fields.get("form").unwrap_or_default()) {
         return list.forged();

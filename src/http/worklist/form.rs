@@ -262,7 +262,7 @@ impl Filter {
     }
 
     /// The same from its first page on.
-    pub(super) fn from_start(&self) -> Filter {
+    pub(super) fn first_page(&self) -> Filter {
         Filter { page: None, ..self.clone() }
     }
 
@@ -360,7 +360,7 @@ mod tests {
         let fields = Fields::read(written.trim_start_matches('?').as_bytes());
         assert_eq!(Filter::read(&fields), Ok(filter.clone()));
         assert_eq!(done(&fields), Some(Done::Snoozed));
-        assert_eq!(filter.from_start().page, None);
+        assert_eq!(filter.first_page().page, None);
         assert!(written.is_ascii() && !written.contains('<'), "{written}");
         assert_eq!(Filter::default().query(None), "");
         assert!(!Filter::default().is_set() && filter.is_set());

@@ -28,7 +28,7 @@ pub(super) async fn show(
 ) -> Response {
     let visitor = match list.enter(&headers, &peer) {
         Ok(visitor) => visitor,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let fields = Fields::read(query.unwrap_or_default().as_bytes());
     let response = match Filter::read(&fields) {
@@ -110,7 +110,7 @@ impl Worklist {
             previous: filter
                 .page
                 .is_some()
-                .then(|| format!("/{}", filter.from_start().query(None))),
+                .then(|| format!("/{}", filter.first_page().query(None))),
             next: next.map(|query| format!("/{query}")),
             filter,
         }

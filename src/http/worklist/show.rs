@@ -233,7 +233,7 @@ fn facts(flag: &Flag, moment: &Moment, depth: Depth) -> Vec<(&'static str, Strin
         Depth::Whole => format!("{} ({})", moment.since(time), moment.at(time)),
     };
     let mut facts = vec![("Scored", told(flag.scored_time))];
-    let record = flag.history_used_until.map(|until| format!("up to {}", told(until)));
+    let record = flag.history_used_until.map(|until| format!("last entry {}", told(until)));
     facts.push(("Record", record.unwrap_or_else(|| "holds nothing dated".to_owned())));
     let place = [&flag.place.unit, &flag.place.facility, &flag.place.team];
     let place: Vec<&str> = place.into_iter().flatten().map(String::as_str).collect();

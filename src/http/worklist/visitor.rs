@@ -39,18 +39,18 @@ impl Worklist {
     ///
     /// # Errors
     /// The answer for nobody who is known.
-    pub(super) fn enter(&self, headers: &HeaderMap, peer: &Peer) -> Result<Visitor, Response> {
+    pub(super) fn enter(&self, headers: &HeaderMap, peer: &Peer) -> Result<Visitor, Box<Response>> {
         let moment = self.moment();
         if self.service.identity().is_anonymous() {
             return self.enter_freely(headers, moment);
         }
         let now_seconds = moment.now.micros().div_euclid(1_000_000);
-        let ticket = self.cookies.session(headers).ok_or_else(login::asked_for)?;
+        let ticket = self.cookies.session(headers).ok_or_else(|| Box::new(login::asked_for()))?;
         let session = match self.sessions.find(&ticket, Instant::now()) {
             Ok(session) => session,
-            Err(Ended::Unknown) => return Err(login::asked_for()),
-            Err(Ended::Idle) => return Err(login::ended("idle")),
-            Err(Ended::Old) => return Err(login::ended("old")),
+            Err(Ended::Unknown) => return Err(Box::new(login::asked_for())),
+            Err(Ended::Idle) => return Err(Box::new(login::ended("idle"))),
+            Err(Ended::Old) => return Err(Box::new(login::ended("old"))),
         };
         let credentials = session.credential.shown(peer.name.as_deref());
         let caller = match self.service.recognise(&credentials, now_seconds) {
@@ -60,12 +60,13 @@ impl Worklist {
                 Arc::clone(&session.caller)
             }
             Err(ServiceError::NotRecognised(error)) if error.kind() == AuthKind::Unavailable => {
-                return Err(self.refusal(&ServiceError::NotRecognised(error), None));
+                let error = ServiceError::NotRecognised(error);
+                return Err(Box::new(self.refusal(&error, None)));
             }
             Err(_) => {
                 self.sessions.end(&ticket);
                 tracing::info!(caller = session.caller.name, "logged off: no longer recognised");
-                return Err(login::ended("unknown"));
+                return Err(Box::new(login::ended("unknown")));
             }
         };
         let Session { purpose, .. } = *session;
@@ -74,21 +75,21 @@ impl Worklist {
     }
 
     /// Where nobody has to log in.
-    fn enter_freely(&self, headers: &HeaderMap, moment: Moment) -> Result<Visitor, Response> {
+    fn enter_freely(&self, headers: &HeaderMap, moment: Moment) -> Result<Visitor, Box<Response>> {
         if !is_called_as_this_machine(headers) {
             let text = "This server is open to everybody on its machine, and so it answers there alone: \
                         call it by its address, such as 127.0.0.1.";
-            return Err(self.message(
+            return Err(Box::new(self.message(
                 axum::http::StatusCode::MISDIRECTED_REQUEST,
                 "Wrong name",
                 text,
-            ));
+            )));
         }
         let caller = self.service.recognise(&Credentials::default(), 0);
-        let caller = caller.map_err(|error| self.refusal(&error, None))?;
+        let caller = caller.map_err(|error| Box::new(self.refusal(&error, None)))?;
         let found = self.cookies.visit(headers);
         let is_new = found.is_none();
-        let ticket = found.map_or_else(Ticket::draw, Ok).map_err(|_| self.no_random())?;
+        let ticket = found.map_or_else(Ticket::draw, Ok).map_err(|_| Box::new(self.no_random()))?;
         let visit = Visit { caller, purpose: Some(Purpose::Treatment), break_glass: None };
         Ok(Visitor { visit, ticket, is_new, is_open: true, moment })
     }

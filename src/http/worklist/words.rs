@@ -117,7 +117,7 @@ impl Moment {
     pub(super) fn since(&self, time: Time) -> String {
         let hours = self.now.days_since(time) * 24.0;
         let length = match hours.abs() {
-            hours if hours < 1.0 => return "less than an hour ago".to_owned(),
+            hours if hours < 1.0 => return "within the hour".to_owned(),
             hours if hours < 48.0 => count(hours.round() as u64, "hour"),
             hours => count((hours / 24.0).round() as u64, "day"),
         };
