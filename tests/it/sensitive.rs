@@ -2,10 +2,10 @@
 //! labels by their class; sums stay, and nothing of the class is in what is left.
 
 use prodrome::access::{Classes, PROTECTED, SensitiveClass};
-use prodrome::record::{Code, Event, EventKind, History, Record, Time};
+use prodrome::record::{Code, Event, EventKind, History, Period, Record, Time};
 use prodrome::score::{Reason, Score, score};
 
-use crate::support::{discharge, patient, sample, shipped};
+use crate::support::{discharge, patient, sample, shipped, time};
 
 fn scored_at(record: &Record, at: Time) -> Option<Score> {
     let bundle = shipped();
@@ -146,6 +146,7 @@ fn a_reason_for_no_score_is_protected_too() {
     let refused = |code: &str| {
         let mut record = patient();
         record.events[0].code = Code::parse(code).unwrap().into();
+        record.coverage = vec![Period { start: Some(time("2015-01-01T00:00:00Z")), end: None }];
         let known_after = &bundle.task().params().known_after;
         let built = History::build(&record, bundle.concepts(), known_after).unwrap();
         score(&bundle, &built.history, discharge(), 5).unwrap_err()

@@ -13,21 +13,25 @@ use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
 use super::site::{API_KEY, Door, Site, TREATMENT, connect, score, with};
-use crate::serve::process::{Setup, request};
+use crate::parity::{history, timestamp};
+use crate::serve::process::Setup;
+use crate::support::{discharge, patient};
 
 /// The patient with one more diagnosis, and its place.
 fn asked(code: &str, labels: &[&str]) -> (proto::ScoreRequest, u32) {
-    let mut asked = request(20);
-    let Some(Record::History(history)) = &mut asked.record else { panic!("a history") };
+    let mut history = history(&patient());
     let mut event = history.events[0].clone();
     code.clone_into(&mut event.code);
-    (event.encounter_id, event.rank) = ("stay".into(), Some(2));
-    let after = |time: &mut prost_types::Timestamp| time.seconds += 3_600;
-    event.time.as_mut().into_iter().for_each(after);
+    event.rank = Some(3);
     event.security_labels = labels.iter().map(|&label| label.to_owned()).collect();
     history.events.push(event);
     let place = history.events.len() as u32 - 1;
-    asked.options = Some(ScoreOptions { max_reasons: 50, ..Default::default() });
+    let asked = proto::ScoreRequest {
+        record: Some(Record::History(history)),
+        prediction_time: Some(timestamp(discharge().plus_hours(1))),
+        options: Some(ScoreOptions { max_reasons: 50, ..Default::default() }),
+        ..Default::default()
+    };
     (asked, place)
 }
 
