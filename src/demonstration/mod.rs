@@ -24,6 +24,8 @@ pub use ward::{Patient, Ward};
 const DAYS: i64 = 12;
 /// How many reasons a flag is asked to have.
 const REASONS: usize = 5;
+/// How long one score waits for the store.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Who answers flags in the demonstration.
 const NURSE: &str = "nurse.demo";
 
@@ -88,7 +90,7 @@ async fn score(service: &Service, record: Record, at: Time) -> Result<usize, Dem
     let mut response = service.score(&request, at)?;
     let visit = visit();
     let sightings = service.sightings(&registry, &visit, &request, &response, at)?;
-    service.sight(sightings, &mut response, at).await?;
+    service.sight(&visit, sightings, &mut response, (at, PATIENCE)).await?;
     Ok(response.assessments.len())
 }
 

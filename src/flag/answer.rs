@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flag, FlagId, FlagState};
+use super::{Flag, FlagId, FlagState, Place};
 use crate::record::Time;
 
 /// Why a flag is dismissed.
@@ -243,6 +243,8 @@ pub struct Sighted {
     /// The flag after it; `None` where there is none.
     pub flag: Option<FlagId>,
     pub state: Option<FlagState>,
+    /// Where the flag's patient is in care, after it.
+    pub place: Option<Place>,
     /// What happened; `None` where nothing did.
     pub change: Option<ChangeKind>,
     /// Why a high score raised no flag.

@@ -112,6 +112,7 @@ fn sighted(decision: &Decision) -> Sighted {
     Sighted {
         flag: flag.as_ref().map(|flag| flag.id),
         state: flag.as_ref().map(|flag| flag.state),
+        place: flag.as_ref().map(|flag| flag.place.clone()),
         change,
         held: *held,
     }

@@ -86,6 +86,11 @@ impl RiskFlags for Flags {
             .map_err(|violations| status::invalid(&violations))?;
         let now = clock::now();
         let updated = self.service.update_flag(&call.visit, id, version, &update, now).await;
+        if let (Err(_), Some(recorded)) = (&updated, &call.recorded)
+            && let Some(patient_id) = self.service.patient_of_flag(&call.visit, id).await
+        {
+            recorded.patient(&patient_id);
+        }
         let flag = updated.map_err(|error| status::of(&error))?;
         Ok(Response::new(proto::UpdateFlagResponse { flag: shown(&call, flag) }))
     }
@@ -119,7 +124,8 @@ impl RiskFlags for Flags {
             idle_max: self.limits.idle_max,
             draining: self.draining.clone(),
         };
-        watcher.changes(known_to, 0).await?;
+        self.service.may_watch_flags(&watcher.call.visit).map_err(|error| status::of(&error))?;
+        watcher.changes(known_to, 1).await?;
         if let Some(recorded) = &watcher.call.recorded {
             recorded.end(Outcome::Ok).await.map_err(|error| status::of(&error))?;
         }
@@ -216,7 +222,7 @@ impl Watcher {
         Err(status::watched_long())
     }
 
-    /// Also whether the watcher still may: the policy is asked each time.
+    /// By the policy as it is now; whose credentials were taken back is told so at the next watch.
     async fn changes(&self, after: u64, limit: u32) -> Result<Changes, Status> {
         let found = self.service.flag_changes(&self.call.visit, after, limit).await;
         found.map_err(|error| status::of(&error))

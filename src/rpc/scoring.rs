@@ -14,6 +14,7 @@ use super::origin::Origin;
 use super::request::{ScoreRequest, ScoreStreamRequest};
 use super::serving::risk_scoring_server::RiskScoring;
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
+use crate::access::Method;
 use crate::meters;
 use crate::record::Violation;
 use crate::registry::Registry;
@@ -27,6 +28,8 @@ const ENCOUNTERS_SHARE: usize = 10;
 const LARGE_AT_ONCE: usize = 2;
 /// How many large records wait for their turn; their requests are held meanwhile.
 const LARGE_WAITING_MAX: usize = 14;
+/// What is left of a call's time for sending its answer.
+const SENDING: Duration = Duration::from_millis(20);
 /// What the caller of a large record that finds no place is told to wait.
 const LARGE_RETRY: Duration = Duration::from_millis(200);
 
@@ -90,12 +93,24 @@ impl Scoring {
         Ok(Asker { call: call::of(request)?.clone(), registry: self.service.models().current() })
     }
 
-    /// Scores one request: at once, or in its turn where the record is large.
-    pub(super) async fn answer(
+    /// Scores one request, and raises the flags that follow.
+    async fn answer(
         &self,
         asker: &Asker,
         request: ScoreRequest,
     ) -> Result<proto::ScoreResponse, Status> {
+        let scored = self.scored(asker, request).await?;
+        // Who waits for a disk keeps no processor busy.
+        let _awaited = self.admission.awaits();
+        self.flagged(asker, scored).await
+    }
+
+    /// Scores one request: at once, or in its turn where the record is large.
+    pub(super) async fn scored(
+        &self,
+        asker: &Asker,
+        request: ScoreRequest,
+    ) -> Result<Scored, Status> {
         // Whose record it was is kept also of one that cannot be used.
         if let (Some(recorded), Some(id)) = (&asker.call.recorded, request.patient_id()) {
             recorded.patient(id);
@@ -105,15 +120,13 @@ impl Scoring {
         if entries > self.limits.events_max + self.limits.events_max / ENCOUNTERS_SHARE {
             return Err(too_many_entries(&request));
         }
-        let scored = if entries <= INLINE_ENTRIES_MAX {
-            let began = Instant::now();
-            let scored = score(&self.service, asker, request);
-            self.admission.took(began.elapsed());
-            scored?
-        } else {
-            self.score_large(asker, request).await?
-        };
-        self.flagged(scored).await
+        if entries > INLINE_ENTRIES_MAX {
+            return self.score_large(asker, request).await;
+        }
+        let began = Instant::now();
+        let scored = score(&self.service, asker, request);
+        self.admission.took(began.elapsed());
+        scored
     }
 
     /// Scores a large record in its turn.
@@ -130,16 +143,27 @@ impl Scoring {
     }
 
     /// The answer, once the flags that follow from it are on disk.
-    async fn flagged(&self, scored: Scored) -> Result<proto::ScoreResponse, Status> {
+    pub(super) async fn flagged(
+        &self,
+        asker: &Asker,
+        scored: Scored,
+    ) -> Result<proto::ScoreResponse, Status> {
         let Scored { request_id, origin, mut response, sightings } = scored;
-        let sighted = self.service.sight(sightings, &mut response, clock::now()).await;
+        let call = &asker.call;
+        let end_by = call.end_by.filter(|_| call.method == Method::Score);
+        let left = end_by.map(|end_by| end_by.saturating_duration_since(Instant::now()));
+        // The score is to reach the caller in time, also where a flag does not reach the disk.
+        let wait = left.map_or(self.limits.call_max, |left| left.saturating_sub(SENDING));
+        let visit = &call.visit;
+        let sighted = self.service.sight(visit, sightings, &mut response, (clock::now(), wait));
+        let sighted = sighted.await;
         sighted.map_err(|error| status::of(&error))?;
         Ok(to_wire::score_response(request_id, response, &origin))
     }
 }
 
 /// One request that has its scores.
-struct Scored {
+pub(super) struct Scored {
     request_id: String,
     origin: Origin,
     response: ScoreResponse,

@@ -88,11 +88,16 @@ async fn answer(
     // The semaphore is never closed.
     let turn = scoring.items.acquire().await;
     let share = scoring.service.take_share(&asker.call.visit.caller);
-    let mut answered = match share {
-        Ok(()) => scoring.answer(&asker, request).await,
+    let scored = match share {
+        Ok(()) => scoring.scored(&asker, request).await,
         Err(error) => Err(status::of(&error)),
     };
+    // Others are scored while this one's flags go to disk.
     drop(turn);
+    let mut answered = match scored {
+        Ok(scored) => scoring.flagged(&asker, scored).await,
+        Err(status) => Err(status),
+    };
     if let Some(recorded) = &asker.call.recorded {
         let code = answered.as_ref().map_or_else(Status::code, |_| Code::Ok);
         if let Err(error) = recorded.end(Outcome::of_code(code.into())).await {

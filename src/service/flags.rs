@@ -1,6 +1,7 @@
 //! Flags: scores raise them, people answer them, and each sees those within reach.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::{Answer, Assessment, ScoreOptions, ScoreRequest, ScoreResponse};
@@ -20,6 +21,8 @@ use crate::score::{Reason, Score};
 
 /// How many reasons a flag keeps.
 const REASONS: usize = 5;
+/// How long a store that could not be reached is left alone.
+const REST_MICROS: i64 = 1_000_000;
 
 /// What one score did to the patient's flag.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,43 +102,71 @@ impl Service {
         Ok(Sightings(found))
     }
 
-    /// Raises, keeps and clears what follows from `sightings`, and says so in `response`.
+    /// Raises, keeps and clears what follows from `sightings`, and says so in `response`, of flags that
+    /// the visitor may see. It takes at most `wait`.
     ///
     /// # Errors
     /// The store cannot be written, where the settings say that nothing is then answered.
     pub async fn sight(
         &self,
+        visit: &Visit,
         Sightings(sightings): Sightings,
         response: &mut ScoreResponse,
-        now: Time,
+        (now, wait): (Time, Duration),
     ) -> Result<(), ServiceError> {
         let flags = self.flags.as_ref().filter(|_| !sightings.is_empty());
         let Some((store, on_failure)) = flags else { return Ok(()) };
-        let seen: Vec<AssessmentFlag> = match store.sight(&sightings, now).await {
-            Ok(sighted) => sighted.into_iter().map(AssessmentFlag::Seen).collect(),
+        let reach = self.reach_of(visit, Method::ListFlags).unwrap_or_default();
+        let seen: Vec<Option<AssessmentFlag>> = match self.taken(store, &sightings, now, wait).await
+        {
+            Ok(sighted) => {
+                let seen = sightings.iter().zip(sighted).map(|(sighting, sighted)| {
+                    count(&sighted);
+                    let is_shown = sighted.place.as_ref();
+                    let is_shown = is_shown.is_none_or(|at| reach.covers(&sighting.task, at));
+                    is_shown.then_some(AssessmentFlag::Seen(sighted))
+                });
+                seen.collect()
+            }
             Err(error) => {
                 meters::process().flags_failed();
                 tracing::error!(%error, "flags cannot be recorded");
                 if *on_failure == OnFailure::Refuse {
                     return Err(ServiceError::Flags(Arc::new(error)));
                 }
-                sightings.iter().map(|_| AssessmentFlag::NotRecorded).collect()
+                sightings.iter().map(|_| Some(AssessmentFlag::NotRecorded)).collect()
             }
         };
         for (sighting, seen) in sightings.iter().zip(seen) {
-            if let AssessmentFlag::Seen(sighted) = &seen {
-                sighted.change.inspect(|change| meters::process().flag_changed(change.name()));
-                sighted.held.inspect(|held| meters::process().flag_held(held.name()));
-            }
             let of_task = |assessment: &&mut Assessment| {
                 assessment.task == sighting.task
                     && assessment.bundle_digest == sighting.bundle_digest
             };
             if let Some(assessment) = response.assessments.iter_mut().find(of_task) {
-                assessment.flag = Some(seen);
+                assessment.flag = seen;
             }
         }
         Ok(())
+    }
+
+    /// What the store makes of `sightings`. For a moment after it could not be reached nobody waits for
+    /// it again: scores are not to queue up behind it.
+    async fn taken(
+        &self,
+        store: &FlagStore,
+        sightings: &[Sighting],
+        now: Time,
+        wait: Duration,
+    ) -> Result<Vec<Sighted>, StoreError> {
+        if now.micros() < self.flags_rest_until.load(Relaxed) {
+            return Err(StoreError::Unavailable("it could not be reached a moment ago"));
+        }
+        let taken = tokio::time::timeout(wait, store.sight(sightings, now)).await;
+        let taken = taken.unwrap_or(Err(StoreError::Unavailable("it took too long")));
+        if let Err(StoreError::Unavailable(_)) = &taken {
+            self.flags_rest_until.store(now.micros().saturating_add(REST_MICROS), Relaxed);
+        }
+        taken
     }
 
     /// The flags of `query` within the visitor's reach.
@@ -201,8 +232,16 @@ impl Service {
         Ok(self.flag_store()?.feedback(id, feedback, actor, &reach, now).await?)
     }
 
-    /// At most `limit` changes after the one of number `after`, within the visitor's reach as it is
-    /// now.
+    /// Whether the visitor may watch.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack.
+    pub fn may_watch_flags(&self, visit: &Visit) -> Result<(), ServiceError> {
+        self.flag_reach(visit, Method::WatchFlags).map(|_| ())
+    }
+
+    /// At most `limit` changes after the one of number `after`, within the visitor's reach by the
+    /// policy as it is now.
     ///
     /// # Errors
     /// What the visitor's rights lack; the store.
@@ -212,7 +251,7 @@ impl Service {
         after: u64,
         limit: u32,
     ) -> Result<Changes, ServiceError> {
-        let reach = self.flag_reach(visit, Method::WatchFlags)?;
+        let reach = self.reach_of(visit, Method::WatchFlags)?;
         Ok(self.flag_store()?.changes_after(after, limit, &reach).await?)
     }
 
@@ -230,16 +269,38 @@ impl Service {
         }
     }
 
-    /// The flags that the visitor may see by `method`.
+    /// Whose flag it is, where the visitor may see it: for the record of a call that is refused.
+    pub async fn patient_of_flag(&self, visit: &Visit, id: FlagId) -> Option<String> {
+        let reach = self.reach_of(visit, Method::ListFlags).ok()?;
+        let flag = self.flag_store().ok()?.get(id, &reach).await.ok()?;
+        flag.map(|flag| flag.patient_id)
+    }
+
+    /// The flags that the visitor may see by `method`; a broken glass is noted.
     fn flag_reach(&self, visit: &Visit, method: Method) -> Result<Reach, ServiceError> {
-        let ask = Ask {
-            purpose: visit.purpose,
-            break_glass: visit.break_glass.as_deref(),
-            ..Ask::new(method)
-        };
-        let permit = self.permit_of_patients(visit, &ask)?;
+        let permit = self.permit_of_patients(visit, &ask(visit, method))?;
         Ok(permit.flag_reach(&visit.caller.scope))
     }
+
+    /// The same for what is part of a call that was noted.
+    fn reach_of(&self, visit: &Visit, method: Method) -> Result<Reach, ServiceError> {
+        let permit = self.identity().decide(&visit.caller, &ask(visit, method));
+        let permit = permit.map_err(ServiceError::Denied)?;
+        Ok(permit.flag_reach(&visit.caller.scope))
+    }
+}
+
+fn ask(visit: &Visit, method: Method) -> Ask<'_> {
+    Ask {
+        purpose: visit.purpose,
+        break_glass: visit.break_glass.as_deref(),
+        ..Ask::new(method)
+    }
+}
+
+fn count(sighted: &Sighted) {
+    sighted.change.inspect(|change| meters::process().flag_changed(change.name()));
+    sighted.held.inspect(|held| meters::process().flag_held(held.name()));
 }
 
 fn sighting(
@@ -249,7 +310,7 @@ fn sighting(
     cuts: Vec<TierCut>,
     time: Time,
 ) -> Sighting {
-    let (facility, unit) = super::visit::place(&request.record);
+    let (facility, unit) = super::visit::place(&request.record, time);
     let owned = |name: Option<&str>| name.map(str::to_owned);
     Sighting {
         patient_id: request.record.patient_id.clone(),

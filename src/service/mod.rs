@@ -9,7 +9,7 @@ mod visit;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
@@ -158,6 +158,8 @@ pub struct Service {
     rates: Option<Rates>,
     audit: Option<Arc<AuditLog>>,
     flags: Option<(Arc<FlagStore>, OnFailure)>,
+    /// Until when the store of the flags is left alone, after it could not be reached.
+    flags_rest_until: AtomicI64,
     /// Records that are not yet in the access log.
     open_records: Arc<AtomicUsize>,
 }
@@ -178,6 +180,7 @@ impl Service {
             rates: None,
             audit: None,
             flags: None,
+            flags_rest_until: AtomicI64::new(i64::MIN),
             open_records: Arc::default(),
         }
     }

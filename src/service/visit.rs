@@ -72,7 +72,7 @@ impl Service {
         if self.identity.is_anonymous() {
             return self.score_on(registry, request, &request.tasks, now);
         }
-        let permit = self.permit_patient(visit, method, request)?;
+        let permit = self.permit_patient(visit, method, request, now)?;
         let seen = |mut response: ScoreResponse| {
             for Assessment { task, outcome, .. } in &mut response.assessments {
                 *outcome = outcome.seen_by(permit.classes(task));
@@ -97,9 +97,10 @@ impl Service {
         visit: &Visit,
         method: Method,
         request: &ScoreRequest,
+        now: Time,
     ) -> Result<Permit, ServiceError> {
         let tasks: Vec<&str> = request.tasks.iter().map(|asked| asked.task.as_str()).collect();
-        let (facility, unit) = place(&request.record);
+        let (facility, unit) = place(&request.record, request.prediction_time.unwrap_or(now));
         let ask = Ask {
             tasks: &tasks,
             purpose: visit.purpose,
@@ -130,9 +131,11 @@ impl Service {
     }
 }
 
-/// Facility and unit of the latest encounter: where the patient is in care, as the record says.
-pub(super) fn place(record: &Record) -> (Option<&str>, Option<&str>) {
-    let latest = record.encounters.iter().max_by_key(|encounter| encounter.start);
+/// Facility and unit of the latest encounter that has begun: where the patient is in care, as the
+/// record says. Where somebody is booked for later they are not in care yet.
+pub(super) fn place(record: &Record, at: Time) -> (Option<&str>, Option<&str>) {
+    let begun = record.encounters.iter().filter(|encounter| encounter.start <= at);
+    let latest = begun.max_by_key(|encounter| encounter.start);
     let Some(latest) = latest else { return (None, None) };
     (latest.facility.as_deref(), latest.service.as_deref())
 }

@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prodrome::rpc::proto::risk_flags_client::RiskFlagsClient;
+use prodrome::rpc::proto::assessment::Outcome;
 use prodrome::rpc::proto::update_flag_request::Update;
 use prodrome::rpc::proto::{
     self, AssessmentFlag, Flag, FlagChangeKind, FlagHeld, FlagState, ListFlagsRequest,
     UpdateFlagRequest, WatchFlagsRequest,
 };
 use prost_types::Timestamp;
+use sqlx::ConnectOptions;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
@@ -67,6 +69,13 @@ pub(super) fn discharged(
     }
 }
 
+fn facility_of(request: &proto::ScoreRequest) -> &str {
+    match &request.record {
+        Some(proto::score_request::Record::History(history)) => &history.encounters[0].facility,
+        _ => panic!("a history"),
+    }
+}
+
 /// A server with flags, and callers by key.
 struct Ward {
     site: Site,
@@ -94,7 +103,11 @@ impl Ward {
 
     /// What a score does to the patient's flag.
     async fn score(&self, request: proto::ScoreRequest) -> Option<AssessmentFlag> {
-        let words = [(API_KEY, self.scorer.as_str()), TREATMENT];
+        let key = match facility_of(&request) {
+            "south" => &self.south,
+            _ => &self.north,
+        };
+        let words = [(API_KEY, key.as_str()), TREATMENT];
         let answer = score(&self.channel, request, &words).await.unwrap().into_inner();
         assert_eq!(answer.assessments.len(), 1);
         answer.assessments[0].flag.clone()
@@ -217,6 +230,10 @@ async fn what_is_out_of_scope_is_neither_listed_nor_counted_nor_told_by_id() {
     let of_one = ward.flags().list_flags(with(of_one, &words)).await.unwrap().into_inner();
     assert_eq!((of_one.flags.len(), of_one.total_size), (0, 0));
 
+    // Who may score and not list is told nothing of flags.
+    let words = [(API_KEY, ward.scorer.as_str()), TREATMENT];
+    let scored = score(&ward.channel, discharged("MRN-1", "north", 7), &words).await.unwrap();
+    assert_eq!(scored.into_inner().assessments[0].flag, None);
     let words = [(API_KEY, ward.scorer.as_str()), TREATMENT];
     let denied = ward.flags().list_flags(with(ListFlagsRequest::default(), &words)).await;
     assert_eq!(denied.unwrap_err().code(), Code::PermissionDenied, "who scores may not look");
@@ -226,7 +243,10 @@ async fn what_is_out_of_scope_is_neither_listed_nor_counted_nor_told_by_id() {
     let records = calls(&ward.site.log());
     let of = |method: &str| records.iter().filter(|record| record["method"] == method).count();
     let counted = ["Score", "ListFlags", "UpdateFlag", "WatchFlags"].map(of);
-    assert_eq!(counted, [2, 4, 2, 1], "one record each, refused ones too");
+    assert_eq!(counted, [3, 5, 2, 1], "one record each, refused ones too");
+    let keyed = |record: &&serde_json::Value| record["patient"].is_string();
+    let updates = records.iter().filter(|record| record["method"] == "UpdateFlag");
+    assert_eq!(updates.filter(keyed).count(), 0, "of a flag out of reach nobody knows whose it is");
     let glass = records.iter().find(|record| record["break_glass"].is_string()).unwrap();
     assert_eq!(glass["method"], "ListFlags");
     let text = serde_json::to_string(&records).unwrap();
@@ -305,7 +325,6 @@ async fn what_one_server_raises_a_watcher_of_another_sees() {
     let settings = database.database();
     let (store, key_file) = (settings.store.unwrap(), settings.key_file.unwrap());
     let mut site = Site::new(Door::Plain);
-    let scorer = site.key("svc-scorer", "scorer", None);
     let north = site.key("nurse-north", "clinician", Some(&["north"]));
     let start = |audit: &str| {
         let audit = site.path(audit);
@@ -326,12 +345,11 @@ async fn what_one_server_raises_a_watcher_of_another_sees() {
         async move { client.watch_flags(request).await.unwrap().into_inner() }
     };
     let mut watching = watch(String::new()).await;
-    let scores = [(API_KEY, scorer.as_str()), TREATMENT];
     let mut token = String::new();
     let mut slowest = Duration::ZERO;
     for number in 0..10 {
         let id = format!("MRN-{number}");
-        let raised = score(&here, discharged(&id, "north", 7), &scores).await.unwrap();
+        let raised = score(&here, discharged(&id, "north", 7), &words).await.unwrap();
         let raised = raised.into_inner().assessments[0].flag.clone().unwrap();
         let began = Instant::now();
         let (change, seen) = next(&mut watching).await;
@@ -340,7 +358,7 @@ async fn what_one_server_raises_a_watcher_of_another_sees() {
         assert_eq!(change.flag.map(|flag| flag.flag_id), raised.flag_id);
         token = seen;
         // The other server agrees on whose flag it is.
-        let again = score(&there, discharged(&id, "north", 7), &scores).await.unwrap();
+        let again = score(&there, discharged(&id, "north", 7), &words).await.unwrap();
         let again = again.into_inner().assessments[0].flag.clone().unwrap();
         assert_eq!(again.flag_id, raised.flag_id);
         let (change, seen) = next(&mut watching).await;
@@ -359,11 +377,54 @@ async fn what_one_server_raises_a_watcher_of_another_sees() {
     assert!(slowest < Duration::from_secs(10), "{slowest:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn while_flags_cannot_be_written_scores_go_on_or_stop_as_the_site_says() {
+    for (on_failure, goes_on) in [("score", true), ("refuse", false)] {
+        let mut site = Site::new(Door::Plain);
+        let north = site.key("nurse-north", "clinician", Some(&["north"]));
+        let store = site.store();
+        let settings = [
+            ("FLAGS__STORE", store.as_str()),
+            ("FLAGS__ON_FAILURE", on_failure),
+            ("FLAGS__WAIT_MILLISECONDS", "200"),
+        ];
+        let server = site.start(&settings, &Setup::default());
+        let channel = connect(&server).await;
+        let words = [(API_KEY, north.as_str()), TREATMENT];
+        let scored = || score(&channel, discharged("MRN-1", "north", 7), &words);
+        // Another process holds the file.
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&store);
+        let mut other = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        match scored().await {
+            Ok(answer) if goes_on => {
+                let assessment = &answer.get_ref().assessments[0];
+                assert!(assessment.flag.as_ref().unwrap().not_recorded);
+                assert!(matches!(assessment.outcome, Some(Outcome::Score(_))));
+            }
+            Err(status) if !goes_on => {
+                assert_eq!(status.code(), Code::Unavailable);
+                assert_eq!(reason(&status), "FLAGS_UNAVAILABLE");
+            }
+            other => panic!("{on_failure}: {other:?}"),
+        }
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        let began = Instant::now();
+        loop {
+            let flag = scored().await.ok().and_then(|s| s.get_ref().assessments[0].flag.clone());
+            if flag.is_some_and(|flag| flag.state() == FlagState::Raised) {
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not recover");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
 /// Kills the server at a random moment while scores come, and starts it again: what was
 /// acknowledged is there, and each patient has one flag.
 async fn killed(rounds: usize) {
     let mut site = Site::new(Door::Plain);
-    let scorer = site.key("svc-scorer", "scorer", None);
     let north = site.key("nurse-north", "clinician", Some(&["north"]));
     let mut acknowledged = std::collections::BTreeMap::new();
     let mut random = fastrand::Rng::with_seed(7);
@@ -372,7 +433,7 @@ async fn killed(rounds: usize) {
         let channel = connect(&server).await;
         let deadline = Instant::now() + Duration::from_millis(random.u64(150..500));
         let writer = {
-            let (channel, key) = (channel.clone(), scorer.clone());
+            let (channel, key) = (channel.clone(), north.clone());
             tokio::spawn(async move {
                 let mut raised = Vec::new();
                 for number in 0.. {
