@@ -10,7 +10,7 @@ use crate::record::Time;
 /// The largest denominator of `k in n`; rarer risks are 1 in more.
 const OF_MOST: u32 = 10;
 /// How far `k in n` may lie from the probability.
-const NEAR: f64 = 0.02;
+const NEAR: f64 = 0.021;
 
 /// A probability in natural frequencies, such as `about 1 in 5 (19%)` (Gigerenzer et al. 2007,
 /// doi:10.1111/j.1539-6053.2008.00033.x: people read counts better than percentages).
@@ -24,7 +24,7 @@ pub(super) fn chance(probability: f64) -> String {
     if probability < 0.1 || (1.0 / one_in - probability).abs() <= NEAR {
         return format!("about 1 in {one_in:.0} ({percent})");
     }
-    if probability > 0.95 {
+    if probability > 0.92 {
         return format!("about {:.0} in 100 ({percent})", probability * 100.0);
     }
     let parts = (2..=OF_MOST).map(|of| {
