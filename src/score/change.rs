@@ -218,7 +218,7 @@ fn predicts_the_same(then: &Bundle, now: &Bundle) -> Result<(), Incomparable> {
     if then.is_published_only() || now.is_published_only() {
         return Err("a version with published scores alone gives no probability of its own".into());
     }
-    let risk = |bundle: &Bundle| bundle.task().params().time_at_risk.clone();
+    let risk = |bundle: &Bundle| bundle.task().params().time_at_risk;
     let outcome = |bundle: &Bundle| bundle.task().params().outcome.clone();
     if risk(then) != risk(now) || outcome(then) != outcome(now) {
         return Err("the two versions predict another outcome, or over other days".into());

@@ -182,7 +182,7 @@ pub fn latest_index(view: &View<'_>, task: &Task) -> Result<Index, NotEligible> 
     let hours = params.max_age_hours;
     Err(NotEligible::new(
         criterion,
-        &format!("{what} more than {hours} hours before the prediction time"),
+        format!("{what} more than {hours} hours before the prediction time"),
     ))
 }
 
