@@ -9,6 +9,7 @@ mod stage;
 mod ward;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access::{Caller, Purpose, Scope};
 use crate::flag::{Action, Dismissal, Flag, FlagQuery, FlagUpdate, Reach};
