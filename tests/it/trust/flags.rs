@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use prodrome::rpc::proto::risk_flags_client::RiskFlagsClient;
 use prodrome::rpc::proto::assessment::Outcome;
+use prodrome::rpc::proto::risk_flags_client::RiskFlagsClient;
 use prodrome::rpc::proto::update_flag_request::Update;
 use prodrome::rpc::proto::{
     self, AssessmentFlag, Flag, FlagChangeKind, FlagHeld, FlagState, ListFlagsRequest,
@@ -345,29 +345,26 @@ async fn what_one_server_raises_a_watcher_of_another_sees() {
         async move { client.watch_flags(request).await.unwrap().into_inner() }
     };
     let mut watching = watch(String::new()).await;
-    let mut token = String::new();
     let mut slowest = Duration::ZERO;
     for number in 0..10 {
         let id = format!("MRN-{number}");
         let raised = score(&here, discharged(&id, "north", 7), &words).await.unwrap();
         let raised = raised.into_inner().assessments[0].flag.clone().unwrap();
         let began = Instant::now();
-        let (change, seen) = next(&mut watching).await;
+        let (change, raise_token) = next(&mut watching).await;
         slowest = slowest.max(began.elapsed());
         assert_eq!(change.kind(), FlagChangeKind::Raised);
         assert_eq!(change.flag.map(|flag| flag.flag_id), raised.flag_id);
-        token = seen;
         // The other server agrees on whose flag it is.
         let again = score(&there, discharged(&id, "north", 7), &words).await.unwrap();
         let again = again.into_inner().assessments[0].flag.clone().unwrap();
         assert_eq!(again.flag_id, raised.flag_id);
-        let (change, seen) = next(&mut watching).await;
+        let (change, score_token) = next(&mut watching).await;
         assert_eq!(change.kind(), FlagChangeKind::Scored);
         // A watcher that comes back with an older token hears again what came after it.
         let is_behind = number % 2 == 1;
-        token = if is_behind { token } else { seen };
         if number % 3 == 0 {
-            watching = watch(token.clone()).await;
+            watching = watch(if is_behind { raise_token } else { score_token }).await;
             if is_behind {
                 assert_eq!(next(&mut watching).await.0.kind(), FlagChangeKind::Scored);
             }
