@@ -243,7 +243,7 @@ async fn what_is_out_of_scope_is_neither_listed_nor_counted_nor_told_by_id() {
     let records = calls(&ward.site.log());
     let of = |method: &str| records.iter().filter(|record| record["method"] == method).count();
     let counted = ["Score", "ListFlags", "UpdateFlag", "WatchFlags"].map(of);
-    assert_eq!(counted, [3, 5, 2, 1], "one record each, refused ones too");
+    assert_eq!(counted, [3, 4, 2, 1], "one record each, refused ones too");
     let keyed = |record: &&serde_json::Value| record["patient"].is_string();
     let updates = records.iter().filter(|record| record["method"] == "UpdateFlag");
     assert_eq!(updates.filter(keyed).count(), 0, "of a flag out of reach nobody knows whose it is");
