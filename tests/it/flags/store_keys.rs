@@ -92,7 +92,7 @@ fn keys_are_renewed_while_servers_go_on() {
     let (old, new) = ("5e".repeat(32), "7a".repeat(32));
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("keys");
-    write_keys(&key_file, &[old.clone()]);
+    write_keys(&key_file, std::slice::from_ref(&old));
     let settings = FlagSettings { key_file: Some(key_file), ..in_folder(folder.path()) };
     block_on(rotate(&settings, &old, &new));
     if let Some(server) = postgres::server() {
@@ -107,7 +107,7 @@ fn the_trainers_command_renews_keys_and_says_when_the_old_ones_may_go() {
     let settings = in_folder(folder.path());
     let store = settings.store.clone().unwrap();
     let key_file = folder.path().join("flags.db.key");
-    write_keys(&key_file, &[old.clone()]);
+    write_keys(&key_file, std::slice::from_ref(&old));
     block_on(write(&settings));
     let rekey = || {
         let request = FlagsRekeyRequest { store: store.clone(), key_file: None };
