@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::Worklist;
 use crate::access::{Method, Outcome};
+use crate::flag::FlagId;
 use crate::identity::AuthKind;
 use crate::service::{Recorded, Service, ServiceError, Visit};
 
@@ -15,14 +17,63 @@ pub(super) struct Call(Option<Arc<Recorded>>);
 impl Worklist {
     /// Begins a use of `method` by `visit`.
     pub(super) fn call(&self, visit: &Visit, method: Method) -> Call {
+        let call = self.call_of_nobody(method);
+        if let Some(recorded) = &call.0 {
+            recorded.caller(visit);
+        }
+        call
+    }
+
+    /// The same by somebody who is not known.
+    fn call_of_nobody(&self, method: Method) -> Call {
         // A name for the access log alone; without random bytes it has none of its own.
         let mut id = [0; 8];
         let _ = getrandom::fill(&mut id);
-        let recorded = self.service.record(u64::from_be_bytes(id), method, None, self.clock);
-        if let Some(recorded) = &recorded {
-            recorded.caller(visit);
+        Call(self.service.record(u64::from_be_bytes(id), method, None, self.clock))
+    }
+
+    /// Records a use that is refused before the service is asked.
+    ///
+    /// # Errors
+    /// The visitor's share is used up, which is then what is recorded; the record cannot be written.
+    pub(super) async fn record_refused(&self, refused: Refused<'_>) -> Result<(), ServiceError> {
+        let Refused { visit, method, flag, outcome } = refused;
+        let Some(visit) = visit else { return self.call_of_nobody(method).end(outcome).await };
+        let call = self.call(visit, method);
+        if let Err(error) = self.service.take_share(&visit.caller) {
+            call.end(self::outcome(&error)).await?;
+            return Err(error);
         }
-        Call(recorded)
+        if let Some(id) = flag {
+            call.patient_of(&self.service, visit, id).await;
+        }
+        call.end(outcome).await
+    }
+
+    /// `answer` to a use that was refused, once that is recorded.
+    pub(super) async fn refuse(&self, refused: Refused<'_>, answer: Response) -> Response {
+        match self.record_refused(refused).await {
+            Ok(()) => answer,
+            Err(error) => self.refusal(&error, None),
+        }
+    }
+}
+
+/// A use that is refused before the service is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Refused<'a> {
+    /// Who it was; none for nobody who is known.
+    pub(super) visit: Option<&'a Visit>,
+    pub(super) method: Method,
+    /// The flag that it was about.
+    pub(super) flag: Option<FlagId>,
+    pub(super) outcome: Outcome,
+}
+
+impl Refused<'_> {
+    /// By nobody who is known.
+    pub(super) fn of(method: Method, outcome: Outcome) -> Refused<'static> {
+        Refused { visit: None, method, flag: None, outcome }
     }
 }
 
@@ -31,6 +82,23 @@ impl Call {
     pub(super) fn patient(&self, patient_id: &str) {
         if let Some(recorded) = &self.0 {
             recorded.patient(patient_id);
+        }
+    }
+
+    /// The same by the flag's id, where the visitor may see it.
+    pub(super) async fn patient_of(&self, service: &Service, visit: &Visit, id: FlagId) {
+        if self.0.is_some()
+            && let Some(patient_id) = service.patient_of_flag(visit, id).await
+        {
+            self.patient(&patient_id);
+        }
+    }
+
+    /// Puts the record into the log.
+    async fn end(&self, outcome: Outcome) -> Result<(), ServiceError> {
+        match &self.0 {
+            Some(recorded) => recorded.end(outcome).await,
+            None => Ok(()),
         }
     }
 
@@ -48,15 +116,13 @@ impl Call {
             Ok(()) => work(&self).await,
             Err(error) => Err(error),
         };
-        if let Some(recorded) = &self.0 {
-            recorded.end(answer.as_ref().err().map_or(Outcome::Ok, outcome)).await?;
-        }
+        self.end(answer.as_ref().err().map_or(Outcome::Ok, outcome)).await?;
         answer
     }
 }
 
 /// The outcome of a use that ended so.
-fn outcome(error: &ServiceError) -> Outcome {
+pub(super) fn outcome(error: &ServiceError) -> Outcome {
     match error {
         ServiceError::NotRecognised(error) if error.kind() == AuthKind::Unavailable => {
             Outcome::Unavailable

@@ -7,15 +7,15 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::call::told;
+use super::call::{Refused, told};
 use super::form::{self, Done, Fault, Fields, Filter, WISH_FIELDS, Wish};
 use super::render::{self, ConflictPage, EventView, FlagPageView, Frame, Given};
 use super::show::{Depth, FlagView, actions, dismissals, feedbacks};
 use super::visitor::Visitor;
 use super::words::{self, Moment};
 use super::{Body, Worklist};
-use crate::access::Method;
-use crate::flag::{Flag, FlagId, FlagUpdate, InvalidUpdate, PastChange};
+use crate::access::{Method, Outcome};
+use crate::flag::{Feedback, Flag, FlagId, FlagUpdate, InvalidUpdate, PastChange};
 use crate::http::listener::Peer;
 use crate::service::ServiceError;
 
@@ -29,7 +29,10 @@ pub(super) async fn show(
 ) -> Response {
     let visitor = match list.enter(&headers, &peer) {
         Ok(visitor) => visitor,
-        Err(answer) => return *answer,
+        Err(turned) => {
+            let refused = Refused::of(Method::ListFlags, turned.outcome);
+            return list.refuse(refused, turned.answer).await;
+        }
     };
     let fields = Fields::read(query.unwrap_or_default().as_bytes());
     let said = Said {
@@ -38,7 +41,7 @@ pub(super) async fn show(
         ..Said::default()
     };
     let response = match FlagId::parse(&id) {
-        Err(_) => list.refusal(&ServiceError::UnknownFlag, Some(&visitor)),
+        Err(_) => list.no_flag(&visitor, Method::ListFlags).await,
         Ok(id) => list.flag_page(&visitor, id, StatusCode::OK, said).await,
     };
     list.leave(&visitor, response)
@@ -143,16 +146,17 @@ impl Worklist {
         };
         let call = self.call(visit, method);
         call.answer(&self.service, visit, async |call| {
-            let flag = match wish {
+            let done = match wish {
                 Wish::Update(update) => {
-                    self.service.update_flag(visit, id, version, update, now).await?
+                    self.service.update_flag(visit, id, version, update, now).await
                 }
-                Wish::Feedback(found) => {
-                    self.service.record_feedback(visit, id, *found, now).await?
-                }
+                Wish::Feedback(found) => self.service.record_feedback(visit, id, *found, now).await,
             };
-            call.patient(&flag.patient_id);
-            Ok(())
+            match &done {
+                Ok(flag) => call.patient(&flag.patient_id),
+                Err(_) => call.patient_of(&self.service, visit, id).await,
+            }
+            done.map(|_| ())
         })
         .await
     }
@@ -164,23 +168,49 @@ pub(super) async fn change(
     Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Body(fields): Body,
+    body: Result<Body, Response>,
 ) -> Response {
+    let method = body.as_ref().map_or(Method::UpdateFlag, |Body(fields)| method_of(fields));
     let visitor = match list.enter(&headers, &peer) {
         Ok(visitor) => visitor,
-        Err(answer) => return *answer,
+        Err(turned) => {
+            return list.refuse(Refused::of(method, turned.outcome), turned.answer).await;
+        }
+    };
+    let id = FlagId::parse(&id);
+    let refused = |outcome| Refused {
+        visit: Some(&visitor.visit),
+        flag: id.as_ref().ok().copied(),
+        ..Refused::of(method, outcome)
+    };
+    let fields = match body {
+        Ok(Body(fields)) => fields,
+        Err(answer) => return list.refuse(refused(Outcome::InvalidArgument), answer).await,
     };
     if !list.sessions.is_form_token(&visitor.ticket, fields.get("form").unwrap_or_default()) {
-        return list.forged();
+        return list.refuse(refused(Outcome::PermissionDenied), list.forged()).await;
     }
-    let response = match FlagId::parse(&id) {
-        Err(_) => list.refusal(&ServiceError::UnknownFlag, Some(&visitor)),
+    let response = match id {
+        Err(_) => list.no_flag(&visitor, method).await,
         Ok(id) => list.changed(&visitor, id, &fields).await,
     };
     list.leave(&visitor, response)
 }
 
+/// What a form asks the service for, also where it cannot be done.
+fn method_of(fields: &Fields) -> Method {
+    let feedback = fields.get("do").and_then(Feedback::parse);
+    if feedback.is_some() { Method::RecordFeedback } else { Method::UpdateFlag }
+}
+
 impl Worklist {
+    /// The answer to an id that is none.
+    async fn no_flag(&self, visitor: &Visitor, method: Method) -> Response {
+        let refused =
+            Refused { visit: Some(&visitor.visit), ..Refused::of(method, Outcome::NotFound) };
+        self.refuse(refused, self.refusal(&ServiceError::UnknownFlag, Some(visitor))).await
+    }
+
     async fn changed(&self, visitor: &Visitor, id: FlagId, fields: &Fields) -> Response {
         let filter = fields.get("back").unwrap_or_default().trim_start_matches('?').as_bytes();
         let filter = Filter::read(&Fields::read(filter)).unwrap_or_default();
@@ -198,12 +228,22 @@ impl Worklist {
         };
         let unfit = StatusCode::UNPROCESSABLE_ENTITY;
         let me = &visitor.visit.caller.name;
+        let unclear = Refused {
+            visit: Some(&visitor.visit),
+            flag: Some(id),
+            ..Refused::of(method_of(fields), Outcome::InvalidArgument)
+        };
         let wish = match Wish::read(fields, me, &visitor.moment) {
             Ok(wish) => wish,
-            Err(fault) => return self.flag_page(visitor, id, unfit, refused(fault)).await,
+            Err(fault) => {
+                return match self.record_refused(unclear).await {
+                    Ok(()) => self.flag_page(visitor, id, unfit, refused(fault)).await,
+                    Err(error) => self.refusal(&error, Some(visitor)),
+                };
+            }
         };
         let Some(version) = fields.get("version").and_then(|version| version.parse().ok()) else {
-            return self.forged();
+            return self.refuse(unclear, self.forged()).await;
         };
         match self.fulfil(visitor, id, version, &wish).await {
             Ok(()) => render::see_other(&after(id, fields, &filter, Done::of(&wish))),

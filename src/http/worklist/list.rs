@@ -8,12 +8,13 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::call::Refused;
 use super::form::{self, Fields, Filter};
 use super::render::{self, ListPage};
 use super::show::{Choice, Depth, FlagView};
 use super::visitor::Visitor;
 use super::{Worklist, words};
-use crate::access::Method;
+use crate::access::{Method, Outcome};
 use crate::flag::{Flag, FlagPage, FlagQuery, FlagState};
 use crate::http::listener::Peer;
 use crate::registry::Registry;
@@ -28,11 +29,22 @@ pub(super) async fn show(
 ) -> Response {
     let visitor = match list.enter(&headers, &peer) {
         Ok(visitor) => visitor,
-        Err(answer) => return *answer,
+        Err(turned) if turned.is_stranger => return turned.answer,
+        Err(turned) => {
+            let refused = Refused::of(Method::ListFlags, turned.outcome);
+            return list.refuse(refused, turned.answer).await;
+        }
     };
     let fields = Fields::read(query.unwrap_or_default().as_bytes());
     let response = match Filter::read(&fields) {
-        Err(fault) => list.message(StatusCode::BAD_REQUEST, "No such list", &fault.text),
+        Err(fault) => {
+            let refused = Refused {
+                visit: Some(&visitor.visit),
+                ..Refused::of(Method::ListFlags, Outcome::InvalidArgument)
+            };
+            let answer = list.message(StatusCode::BAD_REQUEST, "No such list", &fault.text);
+            list.refuse(refused, answer).await
+        }
         Ok(filter) => match list.found(&visitor, &filter).await {
             Err(error) => list.refusal(&error, Some(&visitor)),
             Ok((found, waiting)) => {

@@ -8,16 +8,21 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::call::{Refused, outcome};
 use super::form::{Fault, Fields};
-use super::render::{self, Frame, LoginPage};
+use super::render::{self, Frame, LoginPage, MessagePage};
 use super::session::{Credential, Session, Ticket};
+use super::visitor::look_again;
 use super::{Body, Worklist, words};
-use crate::access::Purpose;
+use crate::access::{Method, Outcome, Purpose};
 use crate::http::listener::Peer;
 use crate::service::ServiceError;
 
 /// What a login that failed waits, so that guessing is slow.
 const FAILED_REST: Duration = Duration::from_millis(500);
+
+/// What somebody wanted whose login failed: it is recorded as a use of that.
+const WANTED: Method = Method::ListFlags;
 
 /// To the page where one logs in.
 pub(super) fn asked_for() -> Response {
@@ -47,10 +52,16 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    if list.service.identity().is_anonymous() || list.enter(&headers, &peer).is_ok() {
+    if list.service.identity().is_anonymous() {
         return render::see_other("/");
     }
-    let told = why_ended(&Fields::read(query.unwrap_or_default().as_bytes()));
+    let fields = Fields::read(query.unwrap_or_default().as_bytes());
+    if let Some(left) = list.is_logged_in_for(&headers, &peer) {
+        // A tab that was left comes here by itself, and must not keep the session of another one going.
+        let is_by_itself = fields.get("ended") == Some("idle");
+        return if is_by_itself { list.still_there(left) } else { render::see_other("/") };
+    }
+    let told = why_ended(&fields);
     list.form(&headers, &peer, StatusCode::OK, LoginForm { told, ..LoginForm::default() })
 }
 
@@ -64,6 +75,17 @@ struct LoginForm {
 }
 
 impl Worklist {
+    /// For a tab in which nothing was done, of somebody who works in another one.
+    fn still_there(&self, left: Duration) -> Response {
+        let text = "Nothing was done in this window for a while, so it shows no patients any more.";
+        let frame = self.bare_frame(&self.moment());
+        let title = "You are still logged in";
+        let page = MessagePage { frame, title, text, href: "/", link: "Go on" };
+        let mut response = render::page(StatusCode::OK, &page);
+        look_again(&mut response, left);
+        response
+    }
+
     fn form(
         &self,
         headers: &HeaderMap,
@@ -123,24 +145,31 @@ pub(super) async fn begin(
             return list.form(&headers, &peer, StatusCode::UNPROCESSABLE_ENTITY, said(fault));
         }
     };
-    if list.logins.take_name(&bucket(&peer)).is_err() {
-        tracing::warn!("logins to the work list are tried too often from one address");
-        let text = "Too many logins were tried from here: please wait a minute.";
-        let fault = Fault::new("secret", text);
-        return list.form(&headers, &peer, StatusCode::TOO_MANY_REQUESTS, said(fault));
-    }
+    let peer_name = peer.name.as_deref();
+    let tried = credential.tried(peer_name);
+    let Ok(attempt) = list.attempts.begin(&bucket(&peer), tried, Instant::now()) else {
+        tracing::warn!("logins to the work list fail too often from one address");
+        let text = "Too many logins failed here: please wait a minute.";
+        let form = said(Fault::new("secret", text));
+        let answer = list.form(&headers, &peer, StatusCode::TOO_MANY_REQUESTS, form);
+        return list.refuse(Refused::of(WANTED, Outcome::ResourceExhausted), answer).await;
+    };
     let now_seconds = list.moment().now.micros().div_euclid(1_000_000);
-    let recognised = list.service.recognise(&credential.shown(peer.name.as_deref()), now_seconds);
-    let caller = match recognised {
+    let caller = match list.service.recognise(&credential.shown(peer_name), now_seconds) {
         Ok(caller) => caller,
         Err(error) => {
             // The reason names no secret.
             tracing::info!(%error, "a login to the work list was refused");
+            list.attempts.failed(&attempt);
+            let form = said(Fault::new("secret", not_recognised(&error)));
+            let answer = list.form(&headers, &peer, StatusCode::UNAUTHORIZED, form);
+            // Before the rest, which who guesses need not wait for.
+            let answer = list.refuse(Refused::of(WANTED, outcome(&error)), answer).await;
             tokio::time::sleep(FAILED_REST).await;
-            let fault = Fault::new("secret", not_recognised(&error));
-            return list.form(&headers, &peer, StatusCode::UNAUTHORIZED, said(fault));
+            return answer;
         }
     };
+    list.attempts.succeeded(&attempt);
     tracing::info!(caller = caller.name, "logged in to the work list");
     if let Some(former) = list.cookies.session(&headers) {
         list.sessions.end(&former);

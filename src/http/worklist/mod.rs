@@ -1,14 +1,21 @@
 //! The work list: flags for people, as pages that work without a script.
 //!
 //! - `settings`: the section `[worklist]`
-//! - `session`, `login`, `visitor`: who looks at it, recognised as callers of gRPC are
+//! - `session`, `login`, `attempts`, `visitor`: who looks at it, recognised as callers of gRPC are
 //! - `guard`: headers that keep a page closed, cookies, requests of other sites
 //! - `form`: what forms and addresses bring; `words`, `course`, `show`: flags in plain words
 //! - `list`, `flag`: the pages; `render` and `templates/worklist` make them; `call` records each use
 //!
-//! No page keeps or fetches anything elsewhere. Every text is escaped by the templates. What a page
-//! shows of patients is recorded before it leaves, as an answer of gRPC is.
+//! No page keeps or fetches anything elsewhere. Every text is escaped by the templates.
+//!
+//! Each use of a page about patients has its record in the access log before the answer leaves, as a
+//! call of gRPC has, also where it is refused: nobody who is known (UNAUTHENTICATED; a login that
+//! failed too, as somebody who wanted the list), a form of another page or site (PERMISSION_DENIED), an
+//! id that is none (NOT_FOUND), an address or a form that says nothing sensible (INVALID_ARGUMENT).
+//! Without a record stay: who opens the list without any session and is sent to the login, the
+//! login's own pages, and a form that was not sent whole; nothing of a patient was asked.
 
+mod attempts;
 mod call;
 mod course;
 mod flag;
@@ -38,24 +45,26 @@ use tokio::time::timeout;
 
 pub use settings::{Surroundings, WorklistPlan, WorklistSettings};
 
+use crate::access::{Method, Outcome};
 use crate::http::listener::{self, Allowance};
-use crate::identity::{RateSettings, Rates, Tls};
+use crate::identity::Tls;
 use crate::record::Time;
 use crate::service::Service;
+use attempts::Attempts;
+use call::Refused;
 use form::Fields;
 use guard::Cookies;
 use session::Sessions;
 use words::Moment;
 
+/// What the addresses of flags begin with.
+const FLAGS: &str = "/flags/";
 const STYLE: &str = include_str!("../../../templates/worklist/style.css");
 const SCRIPT: &str = include_str!("../../../templates/worklist/script.js");
 /// The longest form: a bearer token is the most of it.
 const FORM_BYTES_MAX: usize = 32 * 1024;
 /// For a form to come in whole.
 const FORM_MAX: Duration = Duration::from_secs(10);
-/// Logins from one address: so many at once, and so many a second after that.
-const LOGINS_BURST: u32 = 10;
-const LOGINS_PER_SECOND: f64 = 0.2;
 
 /// People look at a page for minutes and ask for the next one over the same connection, or a new one.
 const ALLOWANCE: Allowance = Allowance {
@@ -71,8 +80,6 @@ const ALLOWANCE: Allowance = Allowance {
 pub enum WorklistError {
     #[error("the machine gives no random bytes")]
     Random,
-    #[error("the limit on logins: {0}")]
-    Logins(#[from] crate::identity::RatesError),
 }
 
 /// The work list of a service.
@@ -81,7 +88,7 @@ pub struct Worklist {
     plan: WorklistPlan,
     sessions: Sessions,
     cookies: Cookies,
-    logins: Rates,
+    attempts: Attempts,
     clock: fn() -> Time,
     is_demonstration: bool,
 }
@@ -106,14 +113,9 @@ impl Worklist {
     ) -> Result<Worklist, WorklistError> {
         let sessions = Sessions::new(plan.idle, plan.session);
         let sessions = sessions.map_err(|_| WorklistError::Random)?;
-        let logins = RateSettings {
-            calls_per_second: LOGINS_PER_SECOND,
-            burst: LOGINS_BURST,
-            ..RateSettings::default()
-        };
-        let cookies = Cookies::new(plan.address.port(), false);
-        let logins = Rates::new(&logins)?;
-        Ok(Worklist { service, plan, sessions, cookies, logins, clock, is_demonstration })
+        let attempts = Attempts::new().map_err(|_| WorklistError::Random)?;
+        let cookies = Cookies::new(plan.address.port(), plan.is_behind_tls);
+        Ok(Worklist { service, plan, sessions, cookies, attempts, clock, is_demonstration })
     }
 
     /// Serves it until `shutdown` is done; encrypted where there is a `tls`. Open connections are then
@@ -125,7 +127,7 @@ impl Worklist {
         shutdown: impl Future<Output = ()>,
     ) {
         let port = listener.local_addr().map_or(self.plan.address.port(), |bound| bound.port());
-        self.cookies = Cookies::new(port, tls.is_some());
+        self.cookies = Cookies::new(port, tls.is_some() || self.plan.is_behind_tls);
         let router = Arc::new(self).router();
         let pages = move |peer| router.clone().layer(Extension(peer));
         listener::serve(listener, tls, ALLOWANCE, pages, shutdown).await;
@@ -166,7 +168,16 @@ impl Worklist {
 
 /// Lets no request of another site through.
 async fn own_alone(State(list): State<Arc<Worklist>>, request: Request, next: Next) -> Response {
-    if guard::is_own(&request) { next.run(request).await } else { list.forged() }
+    if guard::is_own(&request) {
+        return next.run(request).await;
+    }
+    let answer = list.forged();
+    if !request.uri().path().starts_with(FLAGS) {
+        return answer;
+    }
+    // Which of the two forms it was is not read.
+    let refused = Refused::of(Method::UpdateFlag, Outcome::PermissionDenied);
+    list.refuse(refused, answer).await
 }
 
 fn fixed(kind: &'static str, text: &'static str) -> Response {

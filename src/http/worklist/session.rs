@@ -14,7 +14,7 @@ use crate::access::{Caller, Purpose};
 use crate::identity::Credentials;
 
 /// Random bytes of a ticket and of the key of forms.
-const SECRET_BYTES: usize = 32;
+pub(super) const SECRET_BYTES: usize = 32;
 /// Their length in a cookie.
 const TICKET_CHARS: usize = 43;
 /// People logged in at once; one more logs off who has done nothing for longest.
@@ -41,6 +41,28 @@ impl Credential {
                 Credentials { peer, bearer: Some(token.expose_secret()), api_key: None }
             }
         }
+    }
+}
+
+/// What is tried at a login, as failures are counted by it.
+#[derive(Clone, Copy)]
+pub(super) struct Tried<'a> {
+    /// Whose it is said to be: of an API key the part with its id, of a token all of it.
+    pub(super) name: &'a str,
+    pub(super) whole: &'a str,
+}
+
+impl Credential {
+    /// What is tried by it; `peer` as above.
+    pub(super) fn tried<'a>(&'a self, peer: Option<&'a str>) -> Tried<'a> {
+        let whole = match self {
+            Credential::Certificate => peer.unwrap_or_default(),
+            Credential::ApiKey(secret) | Credential::Bearer(secret) => secret.expose_secret(),
+        };
+        // `pk_<id>_<secret>`.
+        let end = whole.match_indices('_').nth(1).filter(|_| matches!(self, Credential::ApiKey(_)));
+        let name = end.and_then(|(end, _)| whole.get(..end)).unwrap_or(whole);
+        Tried { name, whole }
     }
 }
 
@@ -165,6 +187,26 @@ impl Sessions {
         Ok(Arc::clone(&each.session))
     }
 
+    /// Who holds `ticket`, and for how long without further use: to look is no use, or a second tab
+    /// that looks by itself would keep somebody logged in who left.
+    ///
+    /// # Errors
+    /// Why nobody does, or does no more.
+    pub(super) fn look(
+        &self,
+        ticket: &Ticket,
+        now: Instant,
+    ) -> Result<(Arc<Session>, Duration), Ended> {
+        let open = self.open();
+        let each = open.get(&ticket.hash()).ok_or(Ended::Unknown)?;
+        if let Some(ended) = self.ended(each, now) {
+            return Err(ended);
+        }
+        let idle = self.idle_max.saturating_sub(now.saturating_duration_since(each.used));
+        let age = self.age_max.saturating_sub(now.saturating_duration_since(each.began));
+        Ok((Arc::clone(&each.session), idle.min(age)))
+    }
+
     /// Logs off who holds `ticket`.
     pub(super) fn end(&self, ticket: &Ticket) {
         self.open().remove(&ticket.hash());
@@ -223,6 +265,24 @@ mod tests {
         let (ticket, _) = sessions.begin(somebody("ana"), start).unwrap();
         sessions.end(&ticket);
         assert_eq!(sessions.find(&ticket, start).err(), Some(Ended::Unknown));
+    }
+
+    #[test]
+    fn to_look_at_a_session_is_no_use_of_it() {
+        let sessions = Sessions::new(15 * MINUTE, 60 * MINUTE).unwrap();
+        let start = Instant::now();
+        let (ticket, _) = sessions.begin(somebody("ana"), start).unwrap();
+        let left = |minutes: u32| sessions.look(&ticket, start + minutes * MINUTE).map(|(_, t)| t);
+        assert_eq!(left(5).unwrap(), 10 * MINUTE);
+        assert_eq!(left(14).unwrap(), MINUTE);
+        assert_eq!(left(15), Err(Ended::Idle));
+        for minutes in [10, 20, 30, 40, 50] {
+            assert!(sessions.find(&ticket, start + minutes * MINUTE).is_ok());
+        }
+        assert_eq!(left(52).unwrap(), 8 * MINUTE, "the session's time is over before");
+        assert_eq!(left(60), Err(Ended::Old));
+        assert_eq!(sessions.find(&ticket, start + 65 * MINUTE).err(), Some(Ended::Old));
+        assert_eq!(left(5), Err(Ended::Unknown));
     }
 
     #[test]

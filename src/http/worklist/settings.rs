@@ -25,6 +25,10 @@ pub struct WorklistSettings {
     pub session_hours: u64,
     /// The zone in which times are shown, by its name in the IANA database, such as `Europe/Berlin`.
     pub timezone: String,
+    /// Whether browsers come by a proxy that does TLS: `true` makes the cookies `Secure` and names them
+    /// `__Host-...`, so that browsers send them over HTTPS alone. Over plain HTTP nobody can then log
+    /// in. With `[tls]` on they are so in any case.
+    pub behind_tls: bool,
 }
 
 impl Default for WorklistSettings {
@@ -34,6 +38,7 @@ impl Default for WorklistSettings {
             idle_seconds: 15 * 60,
             session_hours: 10,
             timezone: "UTC".to_owned(),
+            behind_tls: false,
         }
     }
 }
@@ -62,6 +67,8 @@ pub struct WorklistPlan {
     pub session: Duration,
     /// The zone in which times are shown.
     pub zone: TimeZone,
+    /// Whether browsers come by a proxy that does TLS.
+    pub is_behind_tls: bool,
 }
 
 impl WorklistSettings {
@@ -109,6 +116,7 @@ impl WorklistSettings {
                 idle: Duration::from_secs(self.idle_seconds),
                 session: Duration::from_secs(self.session_hours.saturating_mul(3_600)),
                 zone,
+                is_behind_tls: self.behind_tls,
             })),
             _ => Err(faults),
         }
@@ -130,7 +138,7 @@ fn open_door(address: SocketAddr, around: Surroundings) -> Option<String> {
         return Some(format!(
             "{address} can be reached from other machines, and this server does not encrypt: passwords and \
              patients' flags would cross the network in the clear. Set `[tls]`, listen on 127.0.0.1 \
-             behind a proxy that does TLS, or pass --plaintext-on-network if the network itself is \
+             behind a proxy that does TLS (and set `behind_tls`), or pass --plaintext-on-network if the network itself is \
              protected."
         ));
     }
@@ -188,6 +196,7 @@ mod tests {
             idle_seconds: 0,
             session_hours: 25,
             timezone: "Middle/Earth".into(),
+            behind_tls: true,
         };
         let faults = settings.check(CLOSED).unwrap_err();
         let keys: Vec<&str> = faults.iter().map(|fault| fault.key).collect();

@@ -7,8 +7,10 @@ use crate::registry::Registry;
 
 /// Reasons of either direction that the list shows; the page of the flag has all.
 const LISTED: (usize, usize) = (2, 1);
-/// Longest reason of the list; the page of the flag has it whole.
+/// Longest reason of the list that has several statements; the page of the flag has it whole.
 const LISTED_CHARS: usize = 150;
+/// What stands between the statements of a reason.
+const BETWEEN: &str = "; ";
 
 /// How much of a flag is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,13 +203,24 @@ fn reasons(all: &[FlagReason], depth: Depth) -> (Vec<ReasonLine>, Vec<ReasonLine
     (higher.map(line).collect(), lower.map(line).collect())
 }
 
+/// As much of a reason as the list has room for: whole statements of it, since one that is cut says
+/// something else ("last systolic pressure 17").
 fn clipped(text: &str, depth: Depth) -> String {
     if depth == Depth::Whole || text.chars().count() <= LISTED_CHARS {
         return text.to_owned();
     }
-    let cut: String = text.chars().take(LISTED_CHARS).collect();
-    let whole_words = cut.rsplit_once(' ').map_or(cut.as_str(), |(words, _)| words);
-    format!("{} …", whole_words.trim_end_matches([';', ',', ' ']))
+    let mut parts = text.split(BETWEEN);
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    let mut chars = kept.chars().count();
+    for part in parts {
+        chars += BETWEEN.len() + part.chars().count();
+        if chars > LISTED_CHARS {
+            return format!("{kept}{BETWEEN}…");
+        }
+        kept.push_str(BETWEEN);
+        kept.push_str(part);
+    }
+    kept
 }
 
 fn notes(flag: &Flag) -> Vec<String> {
@@ -257,4 +270,26 @@ fn facts(flag: &Flag, moment: &Moment, depth: Depth) -> Vec<(&'static str, Strin
         facts.push(("Model", format!("{} version {}", flag.task, flag.model_version)));
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_between_its_statements_alone() {
+        let pressure = "last systolic pressure 174 mm[Hg], 3 days before discharge";
+        let three = format!("blood pressure: {pressure}; {pressure}; {pressure}");
+        assert_eq!(clipped(&three, Depth::Whole), three);
+        assert_eq!(
+            clipped(&three, Depth::Listed),
+            format!("blood pressure: {pressure}; {pressure}; …")
+        );
+        let long = "a statement without an end ".repeat(8);
+        assert_eq!(clipped(&long, Depth::Listed), long, "one statement is shown whole");
+        assert_eq!(clipped(&format!("{long}; b"), Depth::Listed), format!("{long}; …"));
+        for text in ["", "a; b", pressure] {
+            assert_eq!(clipped(text, Depth::Listed), text);
+        }
+    }
 }

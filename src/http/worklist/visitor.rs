@@ -1,20 +1,20 @@
 //! Who asks for a page: recognised anew at each request, by what somebody logged in with.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::call::told;
+use super::call::{outcome, told};
 use super::guard::is_called_as_this_machine;
 use super::render::{self, Frame, MessagePage, VisitorView};
 use super::session::{Ended, Session, Ticket};
 use super::words::Moment;
 use super::{Worklist, login};
-use crate::access::Purpose;
+use crate::access::{Caller, Outcome, Purpose};
 use crate::http::listener::Peer;
-use crate::identity::{AuthError, AuthKind, Credentials};
+use crate::identity::{AuthError, Credentials};
 use crate::service::{ServiceError, Visit};
 
 /// Who asks, and what ties the forms of the answer to them.
@@ -34,39 +34,56 @@ impl Visitor {
     }
 }
 
+/// Somebody who is not let in.
+pub(super) struct Turned {
+    pub(super) answer: Response,
+    /// As the access log has it.
+    pub(super) outcome: Outcome,
+    /// Whether nothing but the way to the login was asked for: there is no session, and was none that
+    /// the server knows of.
+    pub(super) is_stranger: bool,
+}
+
+impl Turned {
+    fn away(answer: Response, outcome: Outcome) -> Box<Turned> {
+        Box::new(Turned { answer, outcome, is_stranger: false })
+    }
+
+    /// To the login; `ended` says why somebody has to log in anew.
+    fn to_login(ended: Ended) -> Box<Turned> {
+        let answer = match ended {
+            Ended::Unknown => login::asked_for(),
+            Ended::Idle => login::ended("idle"),
+            Ended::Old => login::ended("old"),
+        };
+        let is_stranger = ended == Ended::Unknown;
+        Box::new(Turned { answer, outcome: Outcome::Unauthenticated, is_stranger })
+    }
+}
+
 impl Worklist {
     /// Who asks.
     ///
     /// # Errors
     /// The answer for nobody who is known.
-    pub(super) fn enter(&self, headers: &HeaderMap, peer: &Peer) -> Result<Visitor, Box<Response>> {
+    pub(super) fn enter(&self, headers: &HeaderMap, peer: &Peer) -> Result<Visitor, Box<Turned>> {
         let moment = self.moment();
         if self.service.identity().is_anonymous() {
             return self.enter_freely(headers, moment);
         }
-        let now_seconds = moment.now.micros().div_euclid(1_000_000);
-        let ticket = self.cookies.session(headers).ok_or_else(|| Box::new(login::asked_for()))?;
-        let session = match self.sessions.find(&ticket, Instant::now()) {
-            Ok(session) => session,
-            Err(Ended::Unknown) => return Err(Box::new(login::asked_for())),
-            Err(Ended::Idle) => return Err(Box::new(login::ended("idle"))),
-            Err(Ended::Old) => return Err(Box::new(login::ended("old"))),
-        };
-        let credentials = session.credential.shown(peer.name.as_deref());
-        let caller = match self.service.recognise(&credentials, now_seconds) {
+        let ticket = self.cookies.session(headers);
+        let ticket = ticket.ok_or_else(|| Turned::to_login(Ended::Unknown))?;
+        let session = self.sessions.find(&ticket, Instant::now()).map_err(Turned::to_login)?;
+        let caller = match self.still_recognised(&session, peer, &moment) {
             Ok(caller) => caller,
-            // Of a token for one use all else was looked at before that it was used: here, by this login.
-            Err(ServiceError::NotRecognised(AuthError::TokenReplayed)) => {
-                Arc::clone(&session.caller)
-            }
-            Err(ServiceError::NotRecognised(error)) if error.kind() == AuthKind::Unavailable => {
-                let error = ServiceError::NotRecognised(error);
-                return Err(Box::new(self.refusal(&error, None)));
+            Err(error) if outcome(&error) == Outcome::Unavailable => {
+                let answer = self.refusal(&error, None);
+                return Err(Turned::away(answer, Outcome::Unavailable));
             }
             Err(_) => {
                 self.sessions.end(&ticket);
                 tracing::info!(caller = session.caller.name, "logged off: no longer recognised");
-                return Err(Box::new(login::ended("unknown")));
+                return Err(Turned::away(login::ended("unknown"), Outcome::Unauthenticated));
             }
         };
         let Session { purpose, .. } = *session;
@@ -74,22 +91,46 @@ impl Worklist {
         Ok(Visitor { visit, ticket, is_new: false, is_open: false, moment })
     }
 
+    /// For how long without further use somebody is logged in still; to ask is no use.
+    pub(super) fn is_logged_in_for(&self, headers: &HeaderMap, peer: &Peer) -> Option<Duration> {
+        let ticket = self.cookies.session(headers)?;
+        let (session, left) = self.sessions.look(&ticket, Instant::now()).ok()?;
+        self.still_recognised(&session, peer, &self.moment()).ok().map(|_| left)
+    }
+
+    /// Who somebody who is logged in is by now.
+    fn still_recognised(
+        &self,
+        session: &Session,
+        peer: &Peer,
+        moment: &Moment,
+    ) -> Result<Arc<Caller>, ServiceError> {
+        let credentials = session.credential.shown(peer.name.as_deref());
+        let now_seconds = moment.now.micros().div_euclid(1_000_000);
+        match self.service.recognise(&credentials, now_seconds) {
+            // Of a token for one use all else was looked at before that it was used: here, by this login.
+            Err(ServiceError::NotRecognised(AuthError::TokenReplayed)) => {
+                Ok(Arc::clone(&session.caller))
+            }
+            recognised => recognised,
+        }
+    }
+
     /// Where nobody has to log in.
-    fn enter_freely(&self, headers: &HeaderMap, moment: Moment) -> Result<Visitor, Box<Response>> {
+    fn enter_freely(&self, headers: &HeaderMap, moment: Moment) -> Result<Visitor, Box<Turned>> {
         if !is_called_as_this_machine(headers) {
             let text = "This server is open to everybody on its machine, and so it answers there alone: \
                         call it by its address, such as 127.0.0.1.";
-            return Err(Box::new(self.message(
-                axum::http::StatusCode::MISDIRECTED_REQUEST,
-                "Wrong name",
-                text,
-            )));
+            let answer = self.message(StatusCode::MISDIRECTED_REQUEST, "Wrong name", text);
+            return Err(Turned::away(answer, Outcome::PermissionDenied));
         }
         let caller = self.service.recognise(&Credentials::default(), 0);
-        let caller = caller.map_err(|error| Box::new(self.refusal(&error, None)))?;
+        let caller =
+            caller.map_err(|error| Turned::away(self.refusal(&error, None), outcome(&error)))?;
         let found = self.cookies.visit(headers);
         let is_new = found.is_none();
-        let ticket = found.map_or_else(Ticket::draw, Ok).map_err(|_| Box::new(self.no_random()))?;
+        let ticket = found.map_or_else(Ticket::draw, Ok);
+        let ticket = ticket.map_err(|_| Turned::away(self.no_random(), Outcome::Unavailable))?;
         let visit = Visit { caller, purpose: Some(Purpose::Treatment), break_glass: None };
         Ok(Visitor { visit, ticket, is_new, is_open: true, moment })
     }
@@ -124,10 +165,7 @@ impl Worklist {
             self.cookies.set_visit(&mut response, &visitor.ticket);
         }
         if !visitor.is_open {
-            let seconds = self.plan.idle.as_secs().saturating_add(1);
-            if let Ok(refresh) = HeaderValue::try_from(format!("{seconds};url=/login?ended=idle")) {
-                response.headers_mut().insert(header::REFRESH, refresh);
-            }
+            look_again(&mut response, self.plan.idle);
         }
         response
     }
@@ -142,19 +180,22 @@ impl Worklist {
     }
 
     /// A page that says one thing.
-    pub(super) fn message(
-        &self,
-        status: axum::http::StatusCode,
-        title: &str,
-        text: &str,
-    ) -> Response {
+    pub(super) fn message(&self, status: StatusCode, title: &str, text: &str) -> Response {
         let frame = self.bare_frame(&self.moment());
         render::page(status, &MessagePage { frame, title, text, href: "/", link: "To the list" })
     }
 
     pub(super) fn no_random(&self) -> Response {
-        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+        let status = StatusCode::SERVICE_UNAVAILABLE;
         self.message(status, "Not possible now", "The machine gives no random bytes.")
+    }
+}
+
+/// Lets the browser look, once `left` is over, whether the session is; to look is no use of it.
+pub(super) fn look_again(response: &mut Response, left: Duration) {
+    let seconds = left.as_secs().saturating_add(1);
+    if let Ok(refresh) = HeaderValue::try_from(format!("{seconds};url=/login?ended=idle")) {
+        response.headers_mut().insert(header::REFRESH, refresh);
     }
 }
 
