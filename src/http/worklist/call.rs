@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::Worklist;
 use crate::access::{Method, Outcome};
-use crate::flag::FlagId;
+use crate::flag::{FlagId, FlagPage};
 use crate::identity::AuthKind;
 use crate::service::{Recorded, Service, ServiceError, Visit};
 
@@ -78,6 +78,13 @@ impl Refused<'_> {
 }
 
 impl Call {
+    /// Notes whose flags a list shows.
+    pub(super) fn listed(&self, page: &FlagPage) {
+        if let Some(recorded) = &self.0 {
+            recorded.listed(page.flags.iter().map(|flag| flag.patient_id.as_str()));
+        }
+    }
+
     /// Notes whose flag it is about.
     pub(super) fn patient(&self, patient_id: &str) {
         if let Some(recorded) = &self.0 {
