@@ -43,7 +43,7 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Makes an empty file for a library to fill, if it is not there, so that its owner alone can open
-/// it; says whether it was made. The library's further files stand beside it, so nobody else may write to
+/// it; says whether it is empty. The library's further files stand beside it, so nobody else may write to
 /// its folder.
 ///
 /// # Errors
@@ -62,9 +62,10 @@ pub(crate) fn prepare(path: &Path) -> io::Result<bool> {
     match for_writing().create_new(true).open(path) {
         Ok(file) => file.sync_all().and_then(|()| sync_folder(folder)).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+            let metadata = fs::metadata(path)?;
+            let mode = metadata.permissions().mode() & 0o777;
             match mode & 0o177 {
-                0 => Ok(false),
+                0 => Ok(metadata.len() == 0),
                 _ => refuse(format!("its mode is {mode:04o}, so others may read it: chmod 600 it")),
             }
         }
@@ -109,6 +110,21 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = for_writing().create_new(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// As `write_new`, but a part of the file is never there under its name, however the writer is
+/// stopped; `name` is one that no other writer uses.
+///
+/// # Errors
+/// A file of that name, or a disk that does not take it.
+pub(crate) fn write_new_whole(path: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut incoming = path.as_os_str().to_owned();
+    incoming.push(format!(".{name}.incoming"));
+    let incoming = Path::new(&incoming);
+    write_new(incoming, bytes)?;
+    let linked = fs::hard_link(incoming, path);
+    fs::remove_file(incoming)?;
+    linked
 }
 
 /// Makes a file that must not be there yet, to be added to.
@@ -162,5 +178,19 @@ mod tests {
             assert!(is_taken || said.contains("chmod 600"), "{said}");
         }
         assert!(read_secret(folder.path()).is_err(), "a folder");
+    }
+
+    #[test]
+    fn a_new_file_is_whole_and_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write_new_whole(&path, "a", b"one").unwrap();
+        let again = write_new_whole(&path, "b", b"two").unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read_secret(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no further copy");
+        let empty = folder.path().join("store");
+        assert!(prepare(&empty).unwrap() && prepare(&empty).unwrap(), "empty still");
+        assert!(!prepare(&path).unwrap());
     }
 }

@@ -1,7 +1,6 @@
 //! Opening a store: connections, tables, key.
 
 use std::borrow::Cow;
-use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -42,9 +41,8 @@ pub(super) async fn open(
         .checked(is_demonstration)
         .map_err(|fault| StoreError::Setting { key: fault.key, reason: fault.reason })?;
     if let Place::Sqlite(path) = &checked.place {
-        private_file::prepare(path).map_err(StoreError::io(path))?;
         // A file that is empty holds nothing under another key: whoever made it was stopped.
-        let is_empty = fs::metadata(path).map_err(StoreError::io(path))?.len() == 0;
+        let is_empty = private_file::prepare(path).map_err(StoreError::io(path))?;
         if is_empty && !checked.key_file.exists() {
             Keys::create(&checked.key_file)?;
         }

@@ -1,7 +1,6 @@
 //! The keys of a store: what its columns are sealed with, and what patients are looked up by.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -112,13 +111,8 @@ impl Keys {
         name.truncate(KEY_ID_CHARS);
         let write = |folder: &Path| {
             private_file::make_folder(folder)?;
-            // Under another name first: a part of a key is never there under its own.
-            let mut incoming = path.as_os_str().to_owned();
-            incoming.push(format!(".{name}.incoming"));
-            private_file::write_new(Path::new(&incoming), (text + "\n").as_bytes())?;
-            let linked = fs::hard_link(&incoming, path);
-            fs::remove_file(&incoming)?;
-            linked.and_then(|()| private_file::sync_folder(folder))
+            private_file::write_new_whole(path, &name, (text + "\n").as_bytes())?;
+            private_file::sync_folder(folder)
         };
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => write(folder),
