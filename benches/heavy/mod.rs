@@ -157,6 +157,7 @@ pub(crate) fn request(events: usize, task: &str, no_reasons: bool) -> proto::Sco
         tasks: vec![proto::TaskRef { task: task.to_owned(), version: String::new() }],
         prediction_time: at(end),
         options: Some(proto::ScoreOptions { max_reasons: 5, no_reasons, ..Default::default() }),
+        ..Default::default()
     }
 }
 

@@ -14,6 +14,8 @@ pub const REASON_BYTES_MAX: usize = 200;
 const NAME_BYTES_MAX: usize = 256;
 /// The most models named in one record.
 const MODELS_MAX: usize = 256;
+/// The most patients of a list named in one record.
+const LISTED_MAX: usize = 500;
 
 /// A model that a call was answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Entry {
     pub break_glass: Option<String>,
     /// From `AuditLog::patient_key`; a call that was refused early may not know its patient.
     pub patient_key: Option<PatientKey>,
+    /// Those whom a list showed, at most 500 of them.
+    pub listed_keys: Vec<PatientKey>,
     pub models: Vec<ModelUsed>,
     pub outcome: Outcome,
     /// The trace that the call belongs to (W3C trace id).
@@ -58,6 +62,8 @@ pub(super) struct CallLine<'a> {
     break_glass: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patient: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listed: Vec<String>,
     models: Vec<ModelLine<'a>>,
     outcome: Outcome,
     /// How the call had ended before its answer was withheld because this record came too late.
@@ -90,6 +96,7 @@ impl Entry {
             purpose: self.purpose,
             break_glass: reason.map(|reason| plain(reason, REASON_BYTES_MAX)),
             patient: self.patient_key.map(|key| key.to_string()),
+            listed: self.listed_keys.iter().take(LISTED_MAX).map(PatientKey::to_string).collect(),
             models: models.collect(),
             outcome: if is_withheld { Outcome::Unavailable } else { self.outcome },
             withheld: is_withheld.then_some(self.outcome),

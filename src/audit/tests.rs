@@ -94,6 +94,7 @@ fn entry(log: &AuditLog, call_id: u64) -> Entry {
         caller: "svc-ehr".into(),
         purpose: Some(Purpose::Treatment),
         break_glass: None,
+        listed_keys: Vec::new(),
         patient_key: Some(log.patient_key("p")),
         models: Vec::new(),
         outcome: Outcome::Ok,

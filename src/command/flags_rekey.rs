@@ -1,4 +1,4 @@
-//! `flags-rekey`: a flag store's content, encrypted with a new key, while servers go on.
+//! `flags-rekey`: a flag store's content, encrypted with a new key, while servers go on that know it.
 
 use std::path::PathBuf;
 
@@ -30,9 +30,17 @@ pub struct FlagsRekeyed {
 impl FlagsRekeyed {
     /// What was done, and when the old keys may go.
     pub fn summary(&self) -> String {
-        let Rekeyed { flags, key_id } = &self.rekeyed;
+        let Rekeyed { flags, damaged, key_id } = &self.rekeyed;
+        if *damaged > 0 {
+            return format!(
+                "{flags} flags are encrypted with key {key_id} now; {damaged} others cannot be \
+                 decrypted and stay as they are: bring their key back as a further line of the key \
+                 file, and run this again"
+            );
+        }
         format!(
-            "everything in the store is encrypted with key {key_id} now ({flags} flags were not)\n\
+            "everything in the store is encrypted with key {key_id} now ({flags} flags were not): \
+             a server that runs without it cannot read them\n\
              The other lines of the key file may go once every server was restarted with the new \
              first line and this command, run again after that, finds 0 flags."
         )

@@ -42,6 +42,17 @@ pub enum Feedback {
     OutcomeSeen,
 }
 
+impl Feedback {
+    /// What cannot be said beside it; what the flag spoke of may come in any case.
+    pub fn opposite(self) -> Option<Feedback> {
+        match self {
+            Feedback::Useful => Some(Feedback::NotUseful),
+            Feedback::NotUseful => Some(Feedback::Useful),
+            Feedback::OutcomeSeen => None,
+        }
+    }
+}
+
 macro_rules! named {
     ($kind:ty, $what:literal, $($variant:ident = $name:literal),+) => {
         impl $kind {

@@ -8,6 +8,11 @@ use crate::bundle::Sufficiency;
 use crate::model::logit;
 use crate::record::Time;
 
+/// How far ahead of the server's clock the time of a score may lie, in minutes: clocks of machines
+/// that are kept in step differ by less. A score from further ahead would keep those of the time
+/// until then from counting.
+const AHEAD_MINUTES_MAX: i64 = 10;
+
 /// What a score does, and what is remembered after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
@@ -44,12 +49,14 @@ pub fn decide(
     let scene = Scene::new(sighting, rules, now, day);
     let memory = &standing.memory;
     if let Some(seen) = memory.seen_time.filter(|seen| sighting.time <= *seen) {
-        let is_replay = sighting.time == seen && memory.seen_probability == scene.probability;
-        let held = match is_replay {
-            true => memory.held.filter(|_| scene.tier().is_some()),
-            false => scene.tier().map(|_| Held::OutOfOrder),
-        };
-        return Decision { standing: standing.clone(), effect: Effect::Nothing, held };
+        if sighting.time < seen {
+            return scene.pass_over(standing, Held::OutOfOrder);
+        }
+        // The same time with another probability is a corrected record: a score like any other.
+        if memory.seen_probability == scene.probability {
+            let held = memory.held.filter(|_| scene.tier().is_some());
+            return Decision { standing: standing.clone(), effect: Effect::Nothing, held };
+        }
     }
     if let Some(reason) = scene.is_passed_over() {
         return scene.pass_over(standing, reason);
@@ -81,7 +88,8 @@ impl Scene<'_> {
     /// Why the score is of no account at all.
     fn is_passed_over(&self) -> Option<Held> {
         let fresh_hours = i64::from(self.rules.params.fresh_hours);
-        let is_of_now = self.sighting.time <= self.now.plus_hours(fresh_hours)
+        let ahead = self.now.micros().saturating_add(AHEAD_MINUTES_MAX * 60_000_000);
+        let is_of_now = self.sighting.time.micros() <= ahead
             && self.sighting.time >= self.now.plus_hours(-fresh_hours)
             && self.expires_time() > self.now;
         match () {
@@ -198,15 +206,14 @@ impl Scene<'_> {
 
     /// The risk lies where a flag of this tier stays.
     fn keep(&self, flag: Flag, memory: Memory) -> Decision {
-        let memory = Memory { fall: None, ..memory };
         let (rank, risk) = (flag.tier_rank, flag.probability);
+        let memory = Memory { fall: None, cut: Some(self.cut(rank)), ..memory };
         let has_risen =
             |reference: f64| has_risen(risk, reference, self.rules.params.material_rise);
         match flag.state {
-            FlagState::Waiting if risk < self.cut(rank) => {
-                self.kept(flag, memory, ChangeKind::Scored)
-            }
-            FlagState::Waiting if self.day.has_room(self.rules, rank, risk) => {
+            FlagState::Waiting
+                if !memory.holds_back(&flag) && self.day.has_room(self.rules, rank, risk) =>
+            {
                 let memory = Memory { held: None, ..memory };
                 self.kept(raised(flag, self.now), memory, ChangeKind::Raised)
             }
@@ -243,14 +250,7 @@ impl Scene<'_> {
         let lower = ranks.filter_map(|rank| u8::try_from(rank).ok());
         let falls_to = lower.into_iter().find(|rank| fall.highest >= self.clear_cut(*rank));
         let Some(rank) = falls_to else {
-            let memory = Memory {
-                fall: None,
-                reference: Some(reference(probability, self.cut(u8::MAX))),
-                cleared_time: Some(self.now),
-                came_back: false,
-                held: None,
-                ..memory
-            };
+            let memory = memory.over(&flag, self.cut(u8::MAX), self.now);
             let flag = Flag { state: FlagState::Cleared, snoozed_until: None, held: None, ..flag };
             let standing = Standing { flag: Some(flag), memory };
             let effect = Effect::Changed(ChangeKind::Cleared);
@@ -296,7 +296,9 @@ impl Scene<'_> {
         match flag.state {
             FlagState::Dismissed => until_horizon(Held::Dismissed),
             FlagState::Answered => until_horizon(Held::Answered),
-            FlagState::Cleared => {
+            // Another index time is another stay, of which nobody was told yet.
+            FlagState::Expired if self.sighting.index_time != flag.index_time => None,
+            FlagState::Cleared | FlagState::Expired => {
                 let days = i64::from(params.cool_down_days) * if memory.came_back { 2 } else { 1 };
                 let is_over =
                     memory.cleared_time.is_none_or(|cleared| self.now >= cleared.plus_days(days));
@@ -304,8 +306,7 @@ impl Scene<'_> {
                 let has_risen = rise(params.material_rise * params.material_rise);
                 (!is_over && !has_risen).then_some(Held::CoolDown)
             }
-            FlagState::Expired
-            | FlagState::Waiting
+            FlagState::Waiting
             | FlagState::Raised
             | FlagState::Acknowledged
             | FlagState::Snoozed => None,
@@ -330,6 +331,20 @@ pub(super) fn woken(flag: Flag) -> Flag {
 }
 
 impl Memory {
+    /// After `flag` was cleared or expired by itself. One that waited was seen by nobody: it holds
+    /// nothing back.
+    pub(super) fn over(self, flag: &Flag, cut: f64, now: Time) -> Memory {
+        let was_seen = flag.state != FlagState::Waiting;
+        Memory {
+            fall: None,
+            reference: was_seen.then_some(reference(flag.probability, cut)),
+            cleared_time: was_seen.then_some(now),
+            came_back: false,
+            held: None,
+            ..self
+        }
+    }
+
     /// After a snooze.
     pub(super) fn woken(self) -> Memory {
         Memory { reference: None, held: None, ..self }

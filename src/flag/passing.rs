@@ -17,12 +17,13 @@ pub fn pass_time(
     let memory = standing.memory.clone();
     let is_awake = flag.snoozed_until.is_none_or(|until| until <= now);
     let has_room =
-        || memory.fall.is_none() && day.has_room(rules, flag.tier_rank, flag.probability);
+        || !memory.holds_back(flag) && day.has_room(rules, flag.tier_rank, flag.probability);
     let new = flag.changed(now);
     let (flag, memory, kind) = match flag.state {
         _ if flag.expires_time <= now => {
             let new = Flag { state: FlagState::Expired, snoozed_until: None, held: None, ..new };
-            let memory = Memory { fall: None, held: None, ..memory };
+            let cut = memory.cut.unwrap_or(0.0);
+            let memory = memory.over(flag, cut, now);
             (new, memory, ChangeKind::Expired)
         }
         FlagState::Snoozed if is_awake => (woken(new), memory.woken(), ChangeKind::Woke),

@@ -23,7 +23,7 @@ pub struct FlagRulesParams {
     pub dwell_hours_min: u32,
     /// So long after a flag was cleared nothing raises another one but a higher tier or a risk that
     /// rose materially twice over; twice as long when the risk came back to where it had not been
-    /// cleared.
+    /// cleared. After a flag expired the same holds for scores of the same index time.
     pub cool_down_days: u32,
     /// The odds ratio that counts as a material rise: against the risk when the flag was answered,
     /// dismissed, snoozed or cleared, or against the cut where that is higher.
@@ -31,7 +31,8 @@ pub struct FlagRulesParams {
     /// How many flags a day (UTC) may be raised for one team; 0 is no limit. The highest tier is
     /// never held back by it, and counts.
     pub raises_a_day_per_team: u32,
-    /// A score about a time further than this from the server's, in hours, raises nothing.
+    /// A score about a time longer ago than this by the server's clock, in hours, raises nothing; one
+    /// about a time to come does not either, but for 10 minutes by which clocks may differ.
     pub fresh_hours: u32,
     /// How many days of a risk's course are kept with its flag.
     pub course_days: u32,

@@ -105,6 +105,7 @@ impl<'a> Scene<'a> {
         probability: f64,
     ) -> Vec<CoursePoint> {
         let params = &self.rules.params;
+        course.retain(|point| point.time != self.sighting.time);
         course.push(CoursePoint { time: self.sighting.time, probability });
         let from = self.sighting.time.plus_days(-i64::from(params.course_days));
         let points_max = usize::try_from(params.course_points_max).unwrap_or(usize::MAX);
@@ -122,6 +123,8 @@ impl<'a> Scene<'a> {
             state: flag.state,
             // The name of a tier that does not raise any more stays.
             tier: if new.tier.is_empty() { changed.tier } else { new.tier.clone() },
+            // Reasons are there only where somebody asked for them.
+            reasons: if new.reasons.is_empty() { changed.reasons } else { new.reasons.clone() },
             raised_probability: flag.raised_probability,
             raised_time: flag.raised_time,
             assignee: changed.assignee,

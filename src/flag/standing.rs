@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Flag, Held};
+use crate::bundle::Sufficiency;
 use crate::record::Time;
 
 /// One patient's standing for one task. The default is that of a patient of whom nothing is kept.
@@ -28,11 +29,12 @@ pub struct Memory {
     /// Since when all scores lie below where the flag's tier ends.
     pub fall: Option<Fall>,
     /// What a material rise counts from: the probability when the flag was answered, dismissed,
-    /// snoozed or cleared, or the cut where that was higher.
+    /// snoozed or cleared or when it expired, or the cut where that was higher.
     pub reference: Option<f64>,
-    /// When the flag was cleared, by the server's clock: the cool-down counts from it.
+    /// When the flag was cleared or expired, by the server's clock: the cool-down counts from it.
+    /// `None` where nobody had seen the flag.
     pub cleared_time: Option<Time>,
-    /// Whether the risk came back, since the flag was cleared, to where none is cleared.
+    /// Whether the risk came back, since then, to where no flag is cleared.
     pub came_back: bool,
     /// Why the last high score raised nothing: recorded again only when the reason changes.
     pub held: Option<Held>,
@@ -45,6 +47,16 @@ pub struct Fall {
     pub since: Time,
     /// The highest of these scores.
     pub highest: f64,
+}
+
+impl Memory {
+    /// Whether `flag`, if it waits, is not to be raised now even where its team has room: the last
+    /// score lies below its tier, or the record did not suffice for one.
+    pub fn holds_back(&self, flag: &Flag) -> bool {
+        self.fall.is_some()
+            || flag.sufficiency == Sufficiency::D
+            || self.cut.is_some_and(|cut| flag.probability < cut)
+    }
 }
 
 /// Without risks and dates, which belong in no log.

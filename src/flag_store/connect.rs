@@ -1,6 +1,7 @@
 //! Opening a store: connections, tables, key.
 
 use std::borrow::Cow;
+use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,7 +26,10 @@ const MIGRATION_TRIES: u32 = 20;
 
 /// The tables, in the order in which they came to be. What is shipped is never changed, only added
 /// to.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "flags", include_str!("migrations/1_flags.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "flags", include_str!("migrations/1_flags.sql")),
+    (2, "indexes", include_str!("migrations/2_indexes.sql")),
+];
 
 /// # Errors
 /// Settings that make no sense; files that others may read; a key that is not the store's; a
@@ -38,8 +42,10 @@ pub(super) async fn open(
         .checked(is_demonstration)
         .map_err(|fault| StoreError::Setting { key: fault.key, reason: fault.reason })?;
     if let Place::Sqlite(path) = &checked.place {
-        let is_new = private_file::prepare(path).map_err(StoreError::io(path))?;
-        if is_new && !checked.key_file.exists() {
+        private_file::prepare(path).map_err(StoreError::io(path))?;
+        // A file that is empty holds nothing under another key: whoever made it was stopped.
+        let is_empty = fs::metadata(path).map_err(StoreError::io(path))?.len() == 0;
+        if is_empty && !checked.key_file.exists() {
             Keys::create(&checked.key_file)?;
         }
     }
@@ -88,7 +94,8 @@ async fn pool(place: &Place, connections: u32, wait: Duration) -> Result<AnyPool
 }
 
 /// What a connection is told first: to acknowledge nothing that is not on disk, and to wait no
-/// longer than it may.
+/// longer than it may. Writers who waited for each other must see what the other wrote, whatever
+/// isolation the database has by default.
 fn setup(place: &Place, wait: Duration) -> String {
     let wait = wait.as_millis();
     match place {
@@ -97,7 +104,8 @@ fn setup(place: &Place, wait: Duration) -> String {
              PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;"
         ),
         Place::Postgres(_) => format!(
-            "SET statement_timeout = {wait}; SET lock_timeout = {wait}; \
+            "SET default_transaction_isolation = 'read committed'; \
+             SET statement_timeout = {wait}; SET lock_timeout = {wait}; \
              SET idle_in_transaction_session_timeout = {}; \
              SELECT set_config('synchronous_commit', 'on', false)::text \
              WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');",

@@ -40,7 +40,7 @@ pub enum StoreError {
     #[error("the page token is none of this list's: ask again without one")]
     PageToken,
     /// A list or a watcher that goes on after something that is gone.
-    #[error("too long ago to go on from there: begin again")]
+    #[error("too long ago, or in another store, to go on from there: begin again")]
     TooOld,
     #[error("the query names more than {max} values")]
     QuerySize { max: usize },

@@ -1,6 +1,7 @@
 //! The keys of a store: what its columns are sealed with, and what patients are looked up by.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -46,6 +47,23 @@ impl Key {
         id.truncate(KEY_ID_CHARS);
         Some(Key { id, key: RandomizedNonceKey::new(&AES_256_GCM, secret).ok()? })
     }
+
+    /// Seals `text` for a place: moved to another place, it opens no more.
+    fn seal(&self, place: &str, text: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = text.to_vec();
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(place), &mut bytes);
+        let nonce = nonce.map_err(|_| StoreError::Refused("encryption".to_owned()))?;
+        Ok([nonce.as_ref().as_slice(), &bytes].concat())
+    }
+
+    /// Opens what `seal` made for the same place; `None` for anything else.
+    fn open(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = text.to_vec();
+        let opened = self.key.open_in_place(nonce, Aad::from(place), &mut text).ok()?;
+        Some(opened.to_vec())
+    }
 }
 
 /// The keyed hash of a text, in hexadecimal.
@@ -88,11 +106,19 @@ impl Keys {
     /// # Errors
     /// A file that is there already, or cannot be written.
     pub(super) fn create(path: &Path) -> Result<(), StoreError> {
-        let text: String = random_bytes()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let (text, mut name) = (digits(&random_bytes()?), digits(&random_bytes()?));
+        name.truncate(KEY_ID_CHARS);
         let write = |folder: &Path| {
             private_file::make_folder(folder)?;
-            private_file::write_new(path, (text + "\n").as_bytes())?;
-            private_file::sync_folder(folder)
+            // Under another name first: a part of a key is never there under its own.
+            let mut incoming = path.as_os_str().to_owned();
+            incoming.push(format!(".{name}.incoming"));
+            private_file::write_new(Path::new(&incoming), (text + "\n").as_bytes())?;
+            let linked = fs::hard_link(&incoming, path);
+            fs::remove_file(&incoming)?;
+            linked.and_then(|()| private_file::sync_folder(folder))
         };
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => write(folder),
@@ -116,10 +142,7 @@ impl Keys {
     /// # Errors
     /// A library that cannot.
     pub(super) fn seal(&self, place: &str, text: &[u8]) -> Result<String, StoreError> {
-        let mut bytes = text.to_vec();
-        let nonce = self.first.key.seal_in_place_append_tag(Aad::from(place), &mut bytes);
-        let nonce = nonce.map_err(|_| StoreError::Refused("encryption".to_owned()))?;
-        let sealed = [nonce.as_ref().as_slice(), &bytes].concat();
+        let sealed = self.first.seal(place, text)?;
         Ok(format!("{}.{}", self.first.id, BASE64.encode(sealed)))
     }
 
@@ -128,17 +151,12 @@ impl Keys {
     pub(super) fn unseal(&self, place: &str, sealed: &str) -> Option<Vec<u8>> {
         let (id, text) = sealed.split_once('.')?;
         let key = std::iter::once(&self.first).chain(&self.others).find(|key| key.id == id)?;
-        let bytes = BASE64.decode(text).ok()?;
-        let (nonce, text) = bytes.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut text = text.to_vec();
-        let opened = key.key.open_in_place(nonce, Aad::from(place), &mut text).ok()?;
-        Some(opened.to_vec())
+        key.open(place, &BASE64.decode(text).ok()?)
     }
 }
 
 /// The key of the store itself, which stays when the keys of the key file change: patients are found
-/// by it, and tokens of pages are known by it.
+/// by it, and tokens of pages are sealed with a key that is made of it.
 pub(super) struct IndexKey(Vec<u8>);
 
 impl fmt::Debug for IndexKey {
@@ -177,22 +195,24 @@ impl IndexKey {
         hashed(&self.0, &format!("patient/{patient_id}"))
     }
 
-    /// A text that nobody else can make, and that says nothing of itself: the text and its seal.
-    pub(super) fn sign(&self, text: &str, bound_to: &str) -> String {
-        let seal = hashed(&self.0, &format!("page/{text}/{bound_to}"));
-        URL_SAFE_NO_PAD.encode(format!("{text}/{seal}"))
+    /// The text as a token that nobody else can make, and that says nothing of the text.
+    ///
+    /// # Errors
+    /// A library that cannot.
+    pub(super) fn seal_token(&self, text: &str, bound_to: &str) -> Result<String, StoreError> {
+        let no_key = || StoreError::Refused("encryption".to_owned());
+        let sealed = self.token_key().ok_or_else(no_key)?.seal(bound_to, text.as_bytes())?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The text that `sign` made for the same `bound_to`.
-    pub(super) fn verify(&self, token: &str, bound_to: &str) -> Option<String> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let text = String::from_utf8(bytes).ok()?;
-        let (text, seal) = text.rsplit_once('/')?;
-        let seal = private_file::from_hex(seal)?;
-        let mac = HmacSha256::new_from_slice(&self.0).ok()?;
-        // Compares in constant time.
-        mac.chain_update(format!("page/{text}/{bound_to}")).verify_slice(&seal).ok()?;
-        Some(text.to_owned())
+    /// The text that `seal_token` was given for the same `bound_to`.
+    pub(super) fn open_token(&self, token: &str, bound_to: &str) -> Option<String> {
+        let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
+        String::from_utf8(self.token_key()?.open(bound_to, &sealed)?).ok()
+    }
+
+    fn token_key(&self) -> Option<Key> {
+        Key::new(&private_file::from_hex(&hashed(&self.0, "key of page tokens"))?)
     }
 }
 
@@ -232,12 +252,15 @@ mod tests {
     #[test]
     fn a_token_holds_for_what_it_was_made_for() {
         let key = IndexKey(vec![7; 32]);
-        let token = key.sign("12.0", "query");
-        assert_eq!(key.verify(&token, "query").as_deref(), Some("12.0"));
-        assert_eq!(key.verify(&token, "another query"), None);
-        assert_eq!(IndexKey(vec![8; 32]).verify(&token, "query"), None);
+        let token = key.seal_token("12.0", "query").unwrap();
+        assert_eq!(key.open_token(&token, "query").as_deref(), Some("12.0"));
+        assert_eq!(key.open_token(&token, "another query"), None);
+        assert_eq!(IndexKey(vec![8; 32]).open_token(&token, "query"), None);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        assert!(!bytes.windows(4).any(|window| window == b"12.0"), "it says nothing");
+        assert_ne!(token, key.seal_token("12.0", "query").unwrap());
         for forged in ["", "a", "####", &URL_SAFE_NO_PAD.encode("12.0/00")] {
-            assert_eq!(key.verify(forged, "query"), None, "{forged}");
+            assert_eq!(key.open_token(forged, "query"), None, "{forged}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::damage::Damage;
 use super::row;
 use super::sql::{Sql, signed, unsigned};
 use super::{FlagStore, StoreError};
@@ -56,7 +57,7 @@ impl FlagStore {
         let binding = binding(query, reach);
         let mark = match &query.page {
             Some(PageToken(token)) => {
-                let text = self.index.verify(token, &binding);
+                let text = self.index.open_token(token, &binding);
                 Some(text.and_then(|text| Mark::read(&text)).ok_or(StoreError::PageToken)?)
             }
             None => None,
@@ -114,15 +115,16 @@ impl FlagStore {
         let page_flags = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = keys.len() > page_flags;
         keys.truncate(page_flags);
-        let next = keys.last().filter(|_| has_more).map(|key| {
-            let mark = Mark { moment, time, key: key.clone() };
-            PageToken(self.index.sign(&mark.write(), binding))
-        });
+        let mark = keys.last().filter(|_| has_more);
+        let mark = mark.map(|key| Mark { moment, time, key: key.clone() }.write());
+        let next = mark.map(|mark| self.index.seal_token(&mark, binding)).transpose()?;
+        let next = next.map(PageToken);
         let flags = self.flags(&mut reading, keys, reach).await?;
         Ok(FlagPage { flags, next, count: unsigned(count), change_number: unsigned(moment) })
     }
 
-    /// The flags at these places, as they are now; those that left the reach since are left out.
+    /// The flags at these places, as they are now; those that left the reach since are left out,
+    /// and so are those that are damaged.
     async fn flags(
         &self,
         connection: &mut sqlx::AnyConnection,
@@ -137,11 +139,13 @@ impl FlagStore {
             .list(keys.iter().map(|key| key.flag_id.clone()))
             .rows(connection)
             .await?;
-        let mut found = HashMap::with_capacity(rows.len());
+        let (mut found, mut damage) = (HashMap::with_capacity(rows.len()), Damage::default());
         for row in &rows {
-            let flag = row::flag(&self.keys, row)?;
-            found.insert(flag.id.to_string(), flag);
+            if let Some(flag) = damage.sound(row::flag(&self.keys, row))? {
+                found.insert(flag.id.to_string(), flag);
+            }
         }
+        damage.tell();
         let in_order = keys.iter().filter_map(|key| found.remove(&key.flag_id));
         Ok(in_order.filter(|flag| reach.holds(flag)).collect())
     }

@@ -8,10 +8,12 @@
 
 mod changes;
 mod connect;
+mod damage;
 mod error;
 mod keys;
 mod list;
 mod place;
+mod prune;
 mod rekey;
 mod row;
 mod settings;
@@ -114,7 +116,15 @@ impl FlagStore {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         // A connection, a lock and an answer may each take as long as one wait.
-        let most = self.wait.saturating_mul(3);
+        self.bounded_by(self.wait.saturating_mul(3), work).await
+    }
+
+    /// `work`, but no longer than `most`.
+    async fn bounded_by<T>(
+        &self,
+        most: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let late = StoreError::Unavailable("it took too long");
         tokio::time::timeout(most, work).await.unwrap_or(Err(late))
     }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use sqlx::Row;
 
+use super::damage::Damage;
 use super::keys::IndexKey;
 use super::row;
-use super::sql::{Sql, unsigned};
+use super::sql::Sql;
 use super::{FlagStore, StoreError};
 use crate::record::Time;
 
@@ -17,6 +18,8 @@ const BATCH: i64 = 200;
 pub struct Rekeyed {
     /// Flags that another key had sealed.
     pub flags: u64,
+    /// Flags that no key of the key file opens, or that are damaged: they stay as they are.
+    pub damaged: u64,
     /// The name of the key that seals everything now: nothing of the key itself.
     pub key_id: String,
 }
@@ -27,14 +30,22 @@ impl FlagStore {
     /// again.
     ///
     /// # Errors
-    /// A row whose key is not in the key file; a store that cannot be written to.
+    /// A store that cannot be written to.
     pub async fn rekey(&self, now: Time) -> Result<Rekeyed, StoreError> {
         self.bounded(self.reseal_index(now)).await?;
         let mut flags = 0;
+        // Until none is left: a server may write with the old key meanwhile.
         loop {
-            match self.bounded(self.reseal_batch(now)).await? {
-                0 => return Ok(Rekeyed { flags, key_id: self.keys.id().to_owned() }),
-                resealed => flags += resealed,
+            let (mut resealed, mut last, mut damage) = (0, String::new(), Damage::default());
+            while let Some(batch) =
+                self.bounded(self.reseal_batch(now, &mut last, &mut damage)).await?
+            {
+                resealed += batch;
+            }
+            flags += resealed;
+            if resealed == 0 {
+                let key_id = self.keys.id().to_owned();
+                return Ok(Rekeyed { flags, damaged: damage.tell(), key_id });
             }
         }
     }
@@ -51,22 +62,34 @@ impl FlagStore {
         writing.commit().await
     }
 
-    /// Seals a batch anew; how many flags.
-    async fn reseal_batch(&self, now: Time) -> Result<u64, StoreError> {
+    /// Seals anew a batch of what comes after the id `last`, and how many; nothing where there is none.
+    async fn reseal_batch(
+        &self,
+        now: Time,
+        last: &mut String,
+        damage: &mut Damage,
+    ) -> Result<Option<u64>, StoreError> {
         let mut writing = self.begin(now).await?;
         let rows = Sql::new(
             "SELECT id, sealed_patient_id, sealed_reasons, sealed_course FROM flag \
              WHERE key_id <> ",
         )
         .value(self.keys.id())
-        .text(" LIMIT ")
+        .text(" AND id > ")
+        .value(last.clone())
+        .text(" ORDER BY id LIMIT ")
         .value(BATCH)
         .rows(writing.connection())
         .await?;
+        let mut resealed = 0;
         for row in &rows {
-            row::reseal(&self.keys, row)?.run(writing.connection()).await?;
+            if let Some(sql) = damage.sound(row::reseal(&self.keys, row))? {
+                resealed += sql.run(writing.connection()).await?;
+            }
         }
         writing.commit().await?;
-        Ok(unsigned(i64::try_from(rows.len()).unwrap_or(i64::MAX)))
+        let Some(end) = rows.last() else { return Ok(None) };
+        *last = end.try_get("id")?;
+        Ok(Some(resealed))
     }
 }

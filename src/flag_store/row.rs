@@ -95,7 +95,8 @@ fn open_columns(sql: Sql, flag: &Flag, memory: &Memory) -> Sql {
         .next(i64::from(flag.tier_rank))
         .next(i64::from(flag.is_provisional))
         .next(i64::from(flag.is_synthetic))
-        .next(i64::from(memory.fall.is_some()))
+        // Not to be raised now, whether its risk falls or its record does not suffice.
+        .next(i64::from(memory.holds_back(flag)))
         .next(flag.probability)
         .next(flag.raised_probability)
         .next(i64::from(flag.horizon_days))
@@ -140,7 +141,10 @@ pub(super) fn standing(keys: &Keys, row: &AnyRow) -> Result<Standing, StoreError
     let flag = id.map(|_| flag(keys, row)).transpose()?;
     let text: Option<String> = row.try_get("memory")?;
     let memory = text.map(|text| serde_json::from_str(&text)).transpose();
-    let memory = memory.map_err(|_| StoreError::Refused("memory".to_owned()))?;
+    let memory = memory.map_err(|_| match &flag {
+        Some(flag) => StoreError::Damaged { flag: flag.id, column: "memory" },
+        None => StoreError::Refused("memory".to_owned()),
+    })?;
     Ok(Standing { flag, memory: memory.unwrap_or_default() })
 }
 
@@ -151,6 +155,14 @@ pub(super) fn standing(keys: &Keys, row: &AnyRow) -> Result<Standing, StoreError
 pub(super) fn flag(keys: &Keys, row: &AnyRow) -> Result<Flag, StoreError> {
     let id: String = row.try_get("id")?;
     let id = FlagId::parse(&id).map_err(|_| StoreError::Refused("flag id".to_owned()))?;
+    sound(keys, row, id).map_err(|error| match error {
+        // A value of another type than was written.
+        StoreError::Refused(_) => StoreError::Damaged { flag: id, column: "row" },
+        error => error,
+    })
+}
+
+fn sound(keys: &Keys, row: &AnyRow, id: FlagId) -> Result<Flag, StoreError> {
     let reader = Reader { keys, row, id };
     let place = Place {
         facility: row.try_get("facility")?,

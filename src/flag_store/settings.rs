@@ -36,7 +36,8 @@ pub struct FlagSettings {
     /// Flags that are over, with what was done about them, are removed after so many days.
     pub retention_days: u32,
     pub on_failure: OnFailure,
-    /// The longest a call waits for the store at one point, in milliseconds.
+    /// The longest that a score waits for the store in all, and another call at one point, in
+    /// milliseconds.
     pub wait_milliseconds: u64,
     #[serde(flatten)]
     pub rules: FlagRulesParams,

@@ -11,6 +11,8 @@ impl FlagStore {
     /// What the scores of one patient, one per task, do: all of it is stored, or nothing. Sent
     /// again, they change nothing. A low score of a patient without a flag stores nothing.
     ///
+    /// It takes no longer than `wait_milliseconds` in all: somebody waits for the scores.
+    ///
     /// # Errors
     /// A store that cannot be written to; then nothing is stored.
     pub async fn sight(
@@ -18,7 +20,7 @@ impl FlagStore {
         sightings: &[Sighting],
         now: Time,
     ) -> Result<Vec<Sighted>, StoreError> {
-        self.bounded(async {
+        self.bounded_by(self.wait, async {
             if let Some(nothing) = self.look(sightings, now).await? {
                 return Ok(nothing);
             }

@@ -1,12 +1,12 @@
-//! What has to be done from time to time: flags expire, wake and find room; what is old is removed.
+//! What has to be done from time to time: flags expire, wake and find room.
 
 use serde::Serialize;
 
-use super::list::PAGES_DAYS;
+use super::damage::Damage;
 use super::sql::{Sql, unsigned};
-use super::writing::{Hand, OPEN_END, live_states};
+use super::writing::{Hand, Writing, live_states};
 use super::{FlagStore, StoreError};
-use crate::flag::{ChangeKind, DayUse, FlagId, FlagState, pass_time};
+use crate::flag::{ChangeKind, DayUse, FlagId, pass_time};
 use crate::record::Time;
 
 /// So many flags at most in one transaction, so that nobody waits for long.
@@ -25,6 +25,8 @@ pub struct Tended {
     pub promoted: u64,
     /// Flags removed for their age.
     pub deleted: u64,
+    /// Flags that were due and cannot be read: they stay as they are.
+    pub damaged: u64,
 }
 
 impl FlagStore {
@@ -35,71 +37,81 @@ impl FlagStore {
     /// A store that cannot be written to; what was done before stays done.
     pub async fn tend(&self, now: Time) -> Result<Tended, StoreError> {
         let mut tended = self.pass_all(now).await?;
-        if self.rules.raises_a_day_per_team().is_some() {
-            for team in self.bounded(self.waiting_teams()).await? {
-                self.bounded(self.promote(&team, now, &mut tended)).await?;
-            }
+        // Also without a limit: what waits may be from when there was one.
+        let mut damage = Damage::default();
+        for team in self.bounded(self.waiting_teams()).await? {
+            tended.promoted += self.bounded(self.promote(&team, now, &mut damage)).await?;
         }
-        for _ in 0..ROUNDS_MAX {
-            let deleted = self.bounded(self.forget(now)).await?;
-            tended.deleted = tended.deleted.saturating_add(deleted);
-            if deleted == 0 {
-                break;
-            }
-        }
-        self.bounded(self.prune(now)).await?;
+        tended.damaged += damage.tell();
+        tended.deleted = self.prune(now).await?;
         Ok(tended)
     }
 
     /// Expires and wakes what is due.
     pub(super) async fn pass_all(&self, now: Time) -> Result<Tended, StoreError> {
-        let mut tended = Tended::default();
-        for _ in 0..ROUNDS_MAX {
-            if !self.bounded(self.pass(now, &mut tended)).await? {
-                break;
-            }
+        let (mut tended, mut damage) = (Tended::default(), Damage::default());
+        let (mut rounds, mut last) = (0, String::new());
+        while rounds < ROUNDS_MAX {
+            let passed = self.bounded(self.pass(now, &mut last, &mut damage)).await?;
+            let Some(passed) = passed else { break };
+            // What is damaged stays due, and takes no turn of what is not.
+            rounds += u32::from(passed != Tended::default());
+            tended.expired += passed.expired;
+            tended.woke += passed.woke;
         }
+        tended.damaged = damage.tell();
         Ok(tended)
     }
 
-    /// Expires and wakes a batch; whether there may be more.
-    async fn pass(&self, now: Time, tended: &mut Tended) -> Result<bool, StoreError> {
+    /// Expires and wakes a batch of what is due after the id `last`; nothing where there is none.
+    async fn pass(
+        &self,
+        now: Time,
+        last: &mut String,
+        damage: &mut Damage,
+    ) -> Result<Option<Tended>, StoreError> {
+        let after = last.clone();
         let due = |sql: &str| {
             Sql::new(sql)
-                .text(" FROM flag WHERE (state IN ")
+                .text(" FROM flag WHERE id > ")
+                .value(after.clone())
+                .text(" AND ((state IN ")
                 .list(live_states())
                 .text(" AND expires_time <= ")
                 .value(now.micros())
                 .text(") OR (state = 'snoozed' AND snoozed_until <= ")
                 .value(now.micros())
-                .text(")")
+                .text("))")
         };
         let mut reading = self.reader.acquire().await?;
         if due("SELECT COUNT(*)").number(&mut reading).await? == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         drop(reading);
         let mut writing = self.begin(now).await?;
-        let sql = due("SELECT id").text(" LIMIT ").value(BATCH);
+        let sql = due("SELECT id").text(" ORDER BY id LIMIT ").value(BATCH);
         let ids = sql.texts(writing.connection()).await?;
         let mut passed = Tended::default();
         for id in &ids {
-            match self.pass_one(&mut writing, id, DayUse::default()).await? {
+            let one = self.pass_one(&mut writing, id, DayUse::default()).await;
+            match damage.sound(one)?.flatten() {
                 Some(ChangeKind::Expired) => passed.expired += 1,
                 Some(ChangeKind::Woke) => passed.woke += 1,
                 _ => {}
             }
         }
         writing.commit().await?;
-        tended.expired += passed.expired;
-        tended.woke += passed.woke;
-        Ok(!ids.is_empty())
+        let end = ids.into_iter().next_back();
+        Ok(end.map(|end| {
+            *last = end;
+            passed
+        }))
     }
 
     /// Lets time pass for one flag; what came of it.
     async fn pass_one(
         &self,
-        writing: &mut super::writing::Writing<'_>,
+        writing: &mut Writing<'_>,
         id: &str,
         day: DayUse,
     ) -> Result<Option<ChangeKind>, StoreError> {
@@ -121,144 +133,49 @@ impl FlagStore {
         Sql::new(teams).texts(&mut reading).await
     }
 
-    /// Raises what waits for a team, the highest risk first, while its day has room.
-    async fn promote(&self, team: &str, now: Time, tended: &mut Tended) -> Result<(), StoreError> {
-        let Some(limit) = self.rules.raises_a_day_per_team() else { return Ok(()) };
+    /// Raises what waits for a team, the highest risk first, while its day has room; how many.
+    async fn promote(&self, team: &str, now: Time, damage: &mut Damage) -> Result<u64, StoreError> {
         let mut writing = self.begin(now).await?;
         // The flags come in order: nobody waits before the one that is asked about.
         let mut day = DayUse { first_waiting: None, ..writing.day_use(Some(team), None).await? };
-        let room = i64::from(limit.saturating_sub(day.raises)).min(BATCH);
+        let limit = self.rules.raises_a_day_per_team();
+        let room =
+            limit.map_or(BATCH, |limit| i64::from(limit.saturating_sub(day.raises)).min(BATCH));
         let ids = Sql::new(
             "SELECT id FROM flag WHERE state = 'waiting' AND is_falling = 0 \
              AND COALESCE(team, '') = ",
         )
         .value(team)
         .text(" ORDER BY tier_rank, probability DESC, id LIMIT ")
-        .value(room)
+        // Those that cannot be read take no room.
+        .value(if room > 0 { BATCH } else { 0 })
         .texts(writing.connection())
         .await?;
         if ids.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let mut promoted = 0;
         for id in ids {
-            if self.pass_one(&mut writing, &id, day).await? == Some(ChangeKind::Raised) {
-                day.raises = day.raises.saturating_add(1);
-                promoted += 1;
+            let one = self.pass_one(&mut writing, &id, day).await;
+            match damage.sound(one)? {
+                Some(Some(ChangeKind::Raised)) => {
+                    day.raises = day.raises.saturating_add(1);
+                    promoted += 1;
+                }
+                Some(_) => {}
+                None => set_aside(&mut writing, &id).await?,
+            }
+            if promoted == room {
+                break;
             }
         }
         writing.commit().await?;
-        tended.promoted += promoted;
-        Ok(())
+        Ok(unsigned(promoted))
     }
+}
 
-    /// Removes a batch of flags that have been over for longer than the retention, with all that
-    /// hangs on them; how many.
-    async fn forget(&self, now: Time) -> Result<u64, StoreError> {
-        let before = now.plus_days(-self.retention_days).micros();
-        let old = |sql: &str| {
-            // A flag that still holds back others stays until its horizon has passed.
-            Sql::new(sql)
-                .text(" FROM flag WHERE state NOT IN ")
-                .list(live_states())
-                .text(" AND expires_time < ")
-                .value(before)
-                .text(" AND changed_time < ")
-                .value(before)
-        };
-        let mut reading = self.reader.acquire().await?;
-        if old("SELECT COUNT(*)").number(&mut reading).await? == 0 {
-            return Ok(0);
-        }
-        drop(reading);
-        let mut writing = self.begin(now).await?;
-        let ids = old("SELECT id").text(" LIMIT ").value(BATCH).texts(writing.connection()).await?;
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let gone = Sql::new("SELECT MAX(number) FROM flag_change WHERE flag_id IN ")
-            .list(ids.clone())
-            .number(writing.connection())
-            .await?;
-        Sql::new("UPDATE flag_store SET changes_gone_to = ")
-            .value(gone)
-            .text(" WHERE changes_gone_to < ")
-            .value(gone)
-            .run(writing.connection())
-            .await?;
-        for table in
-            ["flag_change", "flag_feedback", "flag_position", "flag_raise", "flag_standing"]
-        {
-            let sql = Sql::new(&format!("DELETE FROM {table} WHERE flag_id IN ")).list(ids.clone());
-            sql.run(writing.connection()).await?;
-        }
-        let flags = Sql::new("DELETE FROM flag WHERE id IN ").list(ids);
-        let deleted = flags.run(writing.connection()).await?;
-        writing.commit().await?;
-        Ok(deleted)
-    }
-
-    /// Removes places in lists that nobody can ask for any more, and old suppressions and standings
-    /// of patients without a flag.
-    async fn prune(&self, now: Time) -> Result<(), StoreError> {
-        let pages = now.plus_days(-PAGES_DAYS).micros();
-        let before = now.plus_days(-self.retention_days).micros();
-        let mut reading = self.reader.acquire().await?;
-        let due = Sql::new("SELECT (SELECT COUNT(*) FROM flag_position WHERE until_time < ")
-            .value(pages)
-            .text(") + (SELECT COUNT(*) FROM flag_suppressed WHERE time < ")
-            .value(before)
-            .text(
-                ") + (SELECT COUNT(*) FROM flag_standing WHERE flag_id IS NULL AND changed_time < ",
-            )
-            .value(before)
-            .text(")");
-        if due.number(&mut reading).await? == 0 {
-            return Ok(());
-        }
-        drop(reading);
-        let mut writing = self.begin(now).await?;
-        let gone = Sql::new("SELECT MAX(until_change) FROM flag_position WHERE until_change < ")
-            .value(OPEN_END)
-            .text(" AND until_time < ")
-            .value(pages)
-            .row(writing.connection())
-            .await?;
-        if let Some(gone) = gone.map(|row| sqlx::Row::try_get::<Option<i64>, _>(&row, 0)) {
-            let gone = gone?.unwrap_or(0);
-            Sql::new("UPDATE flag_store SET positions_gone_to = ")
-                .value(gone)
-                .text(" WHERE positions_gone_to < ")
-                .value(gone)
-                .run(writing.connection())
-                .await?;
-        }
-        let positions = Sql::new("DELETE FROM flag_position WHERE until_time < ").value(pages);
-        positions.run(writing.connection()).await?;
-        let suppressed = Sql::new("DELETE FROM flag_suppressed WHERE time < ").value(before);
-        suppressed.run(writing.connection()).await?;
-        Sql::new("DELETE FROM flag_standing WHERE flag_id IS NULL AND changed_time < ")
-            .value(before)
-            .run(writing.connection())
-            .await?;
-        writing.commit().await
-    }
-
-    /// How many flags are in each state, over all of the store.
-    ///
-    /// # Errors
-    /// A store that cannot be read.
-    pub async fn counts(&self) -> Result<Vec<(FlagState, u64)>, StoreError> {
-        self.bounded(async {
-            let mut reading = self.reader.acquire().await?;
-            let sql = Sql::new("SELECT state, COUNT(*) FROM flag GROUP BY state ORDER BY state");
-            let rows = sql.rows(&mut reading).await?;
-            let each = rows.iter().map(|row| {
-                let state = super::row::name(row, "state", FlagState::parse)?;
-                Ok((state, unsigned(sqlx::Row::try_get(row, 1)?)))
-            });
-            each.collect()
-        })
-        .await
-    }
+/// Nobody is to wait behind a flag that cannot be raised, because it is damaged.
+async fn set_aside(writing: &mut Writing<'_>, id: &str) -> Result<(), StoreError> {
+    let sql = Sql::new("UPDATE flag SET is_falling = 1 WHERE id = ").value(id);
+    sql.run(writing.connection()).await.map(|_| ())
 }

@@ -48,7 +48,8 @@ impl FlagStore {
         .await
     }
 
-    /// Records what `actor` found of a flag, in whatever state; the same twice is recorded once.
+    /// Records what `actor` found of a flag, in whatever state; the same twice is recorded once, and
+    /// whether the flag was useful is what they said last.
     ///
     /// # Errors
     /// `NotFound` also where the flag is out of reach.
@@ -64,6 +65,16 @@ impl FlagStore {
             let mut writing = self.begin(now).await?;
             let (standing, _) = within(&mut writing, id, reach).await?;
             let flag = standing.flag.ok_or(StoreError::NotFound)?;
+            if let Some(opposite) = feedback.opposite() {
+                Sql::new("DELETE FROM flag_feedback WHERE flag_id = ")
+                    .value(id.to_string())
+                    .text(" AND actor = ")
+                    .value(actor)
+                    .text(" AND feedback = ")
+                    .value(opposite.name())
+                    .run(writing.connection())
+                    .await?;
+            }
             let sql =
                 Sql::new("INSERT INTO flag_feedback (flag_id, actor, feedback, time) VALUES (")
                     .value(id.to_string())

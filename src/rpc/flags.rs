@@ -74,6 +74,9 @@ impl RiskFlags for Flags {
         }
         let listed = self.service.list_flags(&call.visit, &query, clock::now()).await;
         let page = listed.map_err(|error| status::of(&error))?;
+        if let Some(recorded) = &call.recorded {
+            recorded.listed(page.flags.iter().map(|flag| flag.patient_id.as_str()));
+        }
         Ok(Response::new(flag_message::page(page)))
     }
 

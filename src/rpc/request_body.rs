@@ -17,6 +17,8 @@ use super::traffic::OpenCall;
 
 /// What a client may send of a body before it is read: hyper's window of a stream.
 const WINDOW_BYTES: usize = 1 << 20;
+/// From when on a sender is slow: what a server under load has not read yet is work that waits.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// A body with a time limit: of a single request for the whole, of a stream from message to message.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(super) struct RequestBody {
     is_stream: bool,
     is_over: bool,
     admission: Arc<Admission>,
-    /// Held while a single request is waited for.
+    /// Held from when a single request is slow until it is there.
     awaited: Option<Awaited>,
     /// Made at the first wait: most requests are there whole when they are first looked for.
     wait: Option<Pin<Box<Sleep>>>,
@@ -59,10 +61,18 @@ impl RequestBody {
         }
     }
 
-    /// Whether the time for the body is over.
+    /// Whether the time for the body is over. Before that, one that is slow counts as no work.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        let limit = self.limit;
-        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        let slow = if self.is_stream { self.limit } else { self.limit.min(SLOW) };
+        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + slow)));
+        if wait.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        if self.awaited.is_some() || slow == self.limit {
+            return true;
+        }
+        self.awaited = Some(self.admission.awaits());
+        wait.as_mut().reset(Instant::now() + (self.limit - slow));
         wait.as_mut().poll(context).is_ready()
     }
 }
@@ -86,20 +96,19 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if polled.is_pending() {
-            if !self.is_stream && self.awaited.is_none() {
-                self.awaited = Some(self.admission.awaits());
-            }
             if self.is_late(context) {
                 return Poll::Ready(Some(Err(status::too_slow())));
             }
             return Poll::Pending;
         }
-        self.awaited = None;
         if self.is_stream {
             self.wait = None;
         }
         let frame = ready!(polled);
         self.is_over = frame.is_none();
+        if self.is_over {
+            self.awaited = None;
+        }
         if let Some(Ok(frame)) = &frame {
             self.call.received(frame.data_ref().map_or(0, Bytes::len));
         }

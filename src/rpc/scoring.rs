@@ -213,12 +213,10 @@ fn score(
         }
         let (visit, now) = (&call.visit, clock::now());
         let scored = service.score_for(registry, visit, call.method, &request, now);
-        let response = scored.map_err(|error| status::of(&origin.error(error)))?;
+        let (response, sightings) = scored.map_err(|error| status::of(&origin.error(error)))?;
         if let Some(recorded) = &call.recorded {
             recorded.answered(&response);
         }
-        let sightings = service.sightings(registry, visit, &request, &response, now);
-        let sightings = sightings.map_err(|error| status::of(&origin.error(error)))?;
         Ok(Scored { request_id, origin, response, sightings })
     })
 }

@@ -291,11 +291,7 @@ impl Service {
 }
 
 fn ask(visit: &Visit, method: Method) -> Ask<'_> {
-    Ask {
-        purpose: visit.purpose,
-        break_glass: visit.break_glass.as_deref(),
-        ..Ask::new(method)
-    }
+    Ask { purpose: visit.purpose, break_glass: visit.break_glass.as_deref(), ..Ask::new(method) }
 }
 
 fn count(sighted: &Sighted) {

@@ -25,6 +25,7 @@ const DIGEST_CHARS: usize = 12;
 struct Known {
     caller: Option<Visit>,
     patient_key: Option<PatientKey>,
+    listed_keys: Vec<PatientKey>,
     models: Vec<ModelUsed>,
 }
 
@@ -97,6 +98,12 @@ impl Recorded {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).patient_key = Some(key);
     }
 
+    /// Notes whose flags a list shows.
+    pub fn listed<'a>(&self, patient_ids: impl IntoIterator<Item = &'a str>) {
+        let keys = patient_ids.into_iter().map(|id| self.log.patient_key(id)).collect();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).listed_keys = keys;
+    }
+
     /// Notes the models that answer.
     pub fn answered(&self, response: &ScoreResponse) {
         let models = response.assessments.iter().map(|assessment| ModelUsed {
@@ -129,7 +136,7 @@ impl Recorded {
 
     fn entry(&self, outcome: Outcome) -> Entry {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { caller, patient_key, models } = std::mem::take(&mut *known);
+        let Known { caller, patient_key, listed_keys, models } = std::mem::take(&mut *known);
         let (caller, purpose, break_glass) = match caller {
             Some(visit) => {
                 // To break the glass is a purpose of its own, also where nobody names it.
@@ -146,6 +153,7 @@ impl Recorded {
             purpose,
             break_glass,
             patient_key,
+            listed_keys,
             models,
             outcome,
             trace_id: self.trace_id,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Assessment, ScoreRequest, ScoreResponse, Service, ServiceError, TaskRef};
+use super::{Assessment, ScoreRequest, ScoreResponse, Service, ServiceError, Sightings, TaskRef};
 use crate::access::{Caller, Method, Purpose};
 use crate::identity::{Ask, Credentials, Permit};
 use crate::meters;
@@ -68,19 +68,32 @@ impl Service {
         method: Method,
         request: &ScoreRequest,
         now: Time,
-    ) -> Result<ScoreResponse, ServiceError> {
+    ) -> Result<(ScoreResponse, Sightings), ServiceError> {
+        let tasks = &request.tasks;
         if self.identity.is_anonymous() {
-            return self.score_on(registry, request, &request.tasks, now);
+            let response = self.score_on(registry, request, tasks, now)?;
+            let sightings = self.sightings(registry, visit, request, &response, now)?;
+            return Ok((response, sightings));
         }
         let permit = self.permit_patient(visit, method, request, now)?;
-        let seen = |mut response: ScoreResponse| {
-            for Assessment { task, outcome, .. } in &mut response.assessments {
-                *outcome = outcome.seen_by(permit.classes(task));
-            }
-            response
-        };
-        if !request.tasks.is_empty() {
-            return self.score_on(registry, request, &request.tasks, now).map(seen);
+        let allowed = self.allowed_tasks(registry, &permit, tasks)?;
+        let mut response = self.score_on(registry, request, &allowed, now)?;
+        let sightings = self.sightings(registry, visit, request, &response, now)?;
+        for Assessment { task, outcome, .. } in &mut response.assessments {
+            *outcome = outcome.seen_by(permit.classes(task));
+        }
+        Ok((response, sightings))
+    }
+
+    /// The tasks asked for; of a request that names none, those that the permit allows.
+    fn allowed_tasks(
+        &self,
+        registry: &Registry,
+        permit: &Permit,
+        tasks: &[TaskRef],
+    ) -> Result<Vec<TaskRef>, ServiceError> {
+        if !tasks.is_empty() {
+            return Ok(tasks.to_vec());
         }
         let served = registry.served().iter().map(|bundle| &bundle.manifest().task);
         let allowed = served.filter(|task| permit.allows(task));
@@ -89,7 +102,7 @@ impl Service {
         if tasks.is_empty() && !registry.served().is_empty() {
             return Err(ServiceError::NoTaskAllowed);
         }
-        self.score_on(registry, request, &tasks, now).map(seen)
+        Ok(tasks)
     }
 
     fn permit_patient(

@@ -43,6 +43,7 @@ fn entry(log: &AuditLog, call_id: u64) -> Entry {
         caller: "spiffe://site/ehr".into(),
         purpose: Some(Purpose::Treatment),
         break_glass: None,
+        listed_keys: Vec::new(),
         patient_key: Some(log.patient_key(&format!("patient-{}", call_id % 7))),
         models: vec![ModelUsed {
             task: "readmit30_diabetes".into(),

@@ -144,7 +144,8 @@ pub(crate) enum Command {
     /// Find where a tier is to begin by what your team can follow up, and see what that finds and
     /// misses; exit code 1 when what you ask for does not hold on patients it was not found on.
     Thresholds(Box<ThresholdsArguments>),
-    /// Encrypt what a flag store holds with the first key of its key file; servers may go on.
+    /// Encrypt what a flag store holds with the first key of its key file; servers may go on that were
+    /// started with that key.
     FlagsRekey(FlagsRekeyArguments),
     /// Put a version into service; a running server takes it up within seconds.
     Promote(PromoteArguments),

@@ -12,7 +12,9 @@ pub(crate) struct FlagsRekeyArguments {
     #[arg(long, value_name = "URL")]
     store: String,
     /// The key file, with the new key in its first line and the old ones below; beside the store by
-    /// default.
+    /// default. A server reads it only when it starts, so: (1) give every server the new key as a
+    /// further line, and restart it; (2) make that the first line everywhere, and restart every
+    /// server; (3) run this command; (4) remove the old lines. One server alone needs no (1).
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }

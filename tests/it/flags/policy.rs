@@ -8,6 +8,7 @@ use prodrome::flag::{
     Action, ChangeKind, DayUse, Decision, Dismissal, Effect, FlagId, FlagRules, FlagRulesParams,
     FlagState, FlagUpdate, Held, Sighting, Standing, apply, decide, pass_time,
 };
+use prodrome::record::Time;
 
 use super::made::{CUT, hours, score};
 
@@ -174,12 +175,128 @@ fn what_does_not_suffice_is_said_and_changes_no_tier() {
         decide(&Standing::default(), &stale, &rules, now, DayUse::default(), id)
     };
     assert_eq!(decide(hours(25)).held, Some(Held::NotOfNow));
-    assert_eq!(decide(hours(-25)).held, Some(Held::NotOfNow));
     assert_eq!(decide(hours(24)).held, None);
     for nonsense in [f64::NAN, -0.1, 1.1, f64::INFINITY] {
         let decision = one(&rules, &Standing::default(), &score("a", hours(0), nonsense), 1);
         assert_eq!(decision.effect, Effect::Nothing, "{nonsense}");
     }
+}
+
+#[test]
+fn a_score_of_a_time_to_come_does_not_keep_those_before_it_from_counting() {
+    let rules = rules(FlagRulesParams::default());
+    let at = |sighting: &Sighting, standing: &Standing, now: Time| {
+        decide(standing, sighting, &rules, now, DayUse::default(), FlagId::from_random([1; 16]))
+    };
+    let (up, _) = after(&rules, &[(0, 0.3)]);
+    let minutes = |minutes: i64| Time::from_micros(hours(1).micros() + minutes * 60_000_000);
+    for (ahead, held) in [(11, Some(Held::NotOfNow)), (10, None)] {
+        let early = at(&score("a", minutes(ahead), 0.9), &up, hours(1));
+        assert_eq!(early.held, held, "{ahead} minutes");
+        assert_eq!(early.effect == Effect::Nothing, held.is_some());
+        let next = at(&score("a", hours(2), 0.4), &early.standing, hours(2));
+        assert_eq!(next.standing.flag.unwrap().probability, 0.4, "{ahead} minutes");
+    }
+    let none = at(&score("b", minutes(30), 0.9), &Standing::default(), hours(1));
+    assert_eq!((none.effect, none.held), (Effect::Suppressed, Some(Held::NotOfNow)));
+}
+
+#[test]
+fn a_corrected_score_of_the_same_time_counts_and_an_older_one_is_told_of() {
+    let rules = rules(FlagRulesParams::default());
+    let (up, _) = after(&rules, &[(0, 0.3)]);
+    let corrected = one(&rules, &up, &score("a", hours(0), 0.5), 2);
+    let flag = corrected.standing.flag.as_ref().unwrap();
+    assert_eq!(corrected.effect, Effect::Changed(ChangeKind::Scored));
+    assert_eq!((flag.probability, flag.course.len()), (0.5, 1), "one point for one time");
+    let again = one(&rules, &corrected.standing, &score("a", hours(0), 0.5), 3);
+    assert_eq!(again.effect, Effect::Nothing);
+    let (cleared, _) = after(&rules, &[(0, 0.3), (24, 0.05), (72, 0.05)]);
+    let older = score("a", hours(71), 0.9);
+    let told = one(&rules, &cleared, &older, 4);
+    assert_eq!(told.effect, Effect::Changed(ChangeKind::Held));
+    assert_eq!(told.held, Some(Held::OutOfOrder));
+    let flag = told.standing.flag.as_ref().unwrap();
+    assert_eq!((flag.state, flag.probability), (FlagState::Cleared, 0.05));
+    assert_eq!(one(&rules, &told.standing, &older, 5).effect, Effect::Nothing, "said once");
+}
+
+/// A flag of the lower of two tiers that waits since hour 0: one a day, and that one is used up.
+fn waiting() -> (FlagRules, Standing, DayUse) {
+    let params = FlagRulesParams {
+        raising_tiers: 2,
+        raises_a_day_per_team: 1,
+        ..FlagRulesParams::default()
+    };
+    let rules = rules(params);
+    let full = DayUse { raises: 1, ..DayUse::default() };
+    let id = FlagId::from_random([1; 16]);
+    let high = score("a", hours(0), 0.15);
+    let standing = decide(&Standing::default(), &high, &rules, hours(0), full, id).standing;
+    assert_eq!(standing.flag.as_ref().unwrap().state, FlagState::Waiting);
+    (rules, standing, full)
+}
+
+#[test]
+fn a_flag_that_nobody_saw_holds_nothing_back_when_it_clears() {
+    let (rules, mut standing, full) = waiting();
+    for hour in [24, 72] {
+        let low = score("a", hours(hour), 0.02);
+        let id = FlagId::from_random([2; 16]);
+        standing = decide(&standing, &low, &rules, hours(hour), full, id).standing;
+    }
+    assert_eq!(standing.flag.as_ref().unwrap().state, FlagState::Cleared);
+    let back = one(&rules, &standing, &score("a", hours(96), 0.15), 3);
+    assert_eq!((back.effect, back.held), (Effect::Changed(ChangeKind::Raised), None));
+}
+
+#[test]
+fn room_raises_only_what_still_lies_in_its_tier() {
+    let (rules, standing, full) = waiting();
+    let room = DayUse::default();
+    let is_raised = |standing: &Standing| pass_time(standing, &rules, hours(3), room).is_some();
+    assert!(is_raised(&standing));
+    let id = FlagId::from_random([2; 16]);
+    // Below the cut of 0.1, above the 0.08 where it would begin to clear.
+    let below = score("a", hours(1), 0.09);
+    let unknown = Sighting { sufficiency: Sufficiency::D, ..score("a", hours(1), 0.15) };
+    for sighting in [below, unknown] {
+        let after = decide(&standing, &sighting, &rules, hours(1), full, id).standing;
+        assert!(!is_raised(&after), "{:?}", sighting.sufficiency);
+        let back = decide(&after, &score("a", hours(2), 0.12), &rules, hours(2), full, id).standing;
+        assert!(is_raised(&back));
+    }
+}
+
+#[test]
+fn an_expired_flag_holds_back_the_same_stay_alone() {
+    let rules = rules(FlagRulesParams::default());
+    let (up, _) = after(&rules, &[(0, 0.3)]);
+    let end = 30 * 24;
+    let (expired, kind) = pass_time(&up, &rules, hours(end), DayUse::default()).unwrap();
+    assert_eq!(kind, ChangeKind::Expired);
+    let of = |index_time, risk, hour| {
+        // Another version of the model looks further ahead.
+        let sighting = Sighting { index_time, horizon_days: 90, ..score("a", hours(hour), risk) };
+        one(&rules, &expired, &sighting, 2)
+    };
+    assert_eq!(of(hours(0), 0.31, end + 1).held, Some(Held::CoolDown));
+    assert_eq!(of(hours(0), 0.55, end + 1).held, None, "a material rise, twice over");
+    assert_eq!(of(hours(0), 0.31, 2 * end).held, None, "after the cool-down");
+    assert_eq!(of(hours(end), 0.31, end + 1).effect, Effect::Changed(ChangeKind::Raised));
+}
+
+#[test]
+fn a_score_without_reasons_leaves_those_that_are_known() {
+    let rules = rules(FlagRulesParams::default());
+    let (up, _) = after(&rules, &[(0, 0.3)]);
+    let bare = Sighting { reasons: Vec::new(), ..score("a", hours(1), 0.1) };
+    let flag = one(&rules, &up, &bare, 2).standing.flag.unwrap();
+    assert_eq!((flag.probability, flag.reasons.len()), (0.1, 1));
+    let mut others = score("a", hours(1), 0.1);
+    others.reasons[0].theme = "kidneys".into();
+    let flag = one(&rules, &up, &others, 2).standing.flag.unwrap();
+    assert_eq!(flag.reasons, others.reasons);
 }
 
 #[test]

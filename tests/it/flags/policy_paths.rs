@@ -32,7 +32,7 @@ impl Ward {
         let others = self.standings.iter().filter(|(other, _)| **other != patient);
         let waiting = others.filter_map(|(_, standing)| {
             let flag = standing.flag.as_ref()?;
-            let is_next = flag.state == FlagState::Waiting && standing.memory.fall.is_none();
+            let is_next = flag.state == FlagState::Waiting && !standing.memory.holds_back(flag);
             let is_of_team = flag.place.team.as_deref() == Some(team);
             (is_next && is_of_team).then_some((flag.tier_rank, flag.probability))
         });
@@ -138,6 +138,16 @@ fn check_not_silent(risk: f64, lowest: f64, before: &Standing, decision: &Decisi
     }
 }
 
+/// An older score moves nothing; where it is high and no flag is up, that is said once.
+fn check_out_of_order(before: &Standing, decision: &Decision) {
+    let state = |standing: &Standing| standing.flag.as_ref().map(|flag| flag.state);
+    assert_eq!(state(before), state(&decision.standing));
+    let is_up = state(before).is_some_and(FlagState::is_live);
+    let is_said = decision.effect != Effect::Nothing;
+    let is_new = before.memory.held != Some(Held::OutOfOrder);
+    assert_eq!(is_said, !is_up && is_new && decision.held == Some(Held::OutOfOrder));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -182,7 +192,8 @@ proptest! {
                     if decision.effect != Effect::Nothing {
                         prop_assert_eq!(again.effect, Effect::Nothing);
                         let older = Sighting { time: now.plus_hours(-1), ..sighting };
-                        prop_assert_eq!(ward.sight(patient, &older).1.effect, Effect::Nothing);
+                        let (before, decision) = ward.sight(patient, &older);
+                        check_out_of_order(&before, &decision);
                     }
                 }
                 Step::Update { patient, update: number } => {

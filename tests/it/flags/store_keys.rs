@@ -92,7 +92,7 @@ fn keys_are_renewed_while_servers_go_on() {
     let (old, new) = ("5e".repeat(32), "7a".repeat(32));
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("keys");
-    write_keys(&key_file, &[old.clone()]);
+    write_keys(&key_file, std::slice::from_ref(&old));
     let settings = FlagSettings { key_file: Some(key_file), ..in_folder(folder.path()) };
     block_on(rotate(&settings, &old, &new));
     if let Some(server) = postgres::server() {
@@ -107,7 +107,7 @@ fn the_trainers_command_renews_keys_and_says_when_the_old_ones_may_go() {
     let settings = in_folder(folder.path());
     let store = settings.store.clone().unwrap();
     let key_file = folder.path().join("flags.db.key");
-    write_keys(&key_file, &[old.clone()]);
+    write_keys(&key_file, std::slice::from_ref(&old));
     block_on(write(&settings));
     let rekey = || {
         let request = FlagsRekeyRequest { store: store.clone(), key_file: None };
@@ -117,7 +117,9 @@ fn the_trainers_command_renews_keys_and_says_when_the_old_ones_may_go() {
     assert_eq!(rekey().unwrap().rekeyed.flags, 1);
     let again = rekey().unwrap();
     assert_eq!(again.rekeyed.flags, 0);
-    assert!(again.summary().contains("may go once every server was restarted"));
+    let summary = again.summary();
+    assert!(summary.contains("a server that runs without it cannot read them"), "{summary}");
+    assert!(summary.contains("may go once every server was restarted"), "{summary}");
     write_keys(&key_file, &[new]);
     block_on(async { FlagStore::open(&settings, start()).await.unwrap().close().await });
     write_keys(&key_file, &["00".repeat(32)]);
@@ -147,10 +149,20 @@ fn what_was_tampered_with_is_named_and_nothing_else_is_lost() {
         let again = store.sight(&[score("b", hours(1), 0.3)], hours(1)).await.unwrap_err();
         assert!(matches!(again, StoreError::Damaged { .. }), "{again}");
         assert!(store.sight(&[score("a", hours(1), 0.3)], hours(1)).await.is_ok());
+        // Who lists, watches and tends goes on with the others.
+        let page = store.list(&FlagQuery::default(), &reach, hours(1)).await.unwrap();
+        let listed: Vec<_> = page.flags.iter().map(|flag| flag.id).collect();
+        assert_eq!((listed, page.count), (vec![a.id], 2));
+        let looked = store.changes_after(0, 10, &reach).await.unwrap();
+        assert!(looked.changes.iter().all(|change| change.flag.id == a.id));
+        assert_eq!((looked.changes.len(), looked.until), (2, 3));
+        raise(&store, "c", hours(1)).await;
         for column in ["sealed_patient_id = 'x'", "sealed_course = ''", "state = 'gone'"] {
             server.run(&settings, &format!("UPDATE flag SET {column} WHERE id = '{}'", a.id));
             assert!(store.get(a.id, &reach).await.is_err(), "{column}");
         }
+        let tended = store.tend(hours(31 * 24)).await.unwrap();
+        assert_eq!((tended.expired, tended.damaged), (1, 1), "a state without a name is not due");
         store.close().await;
     });
 }

@@ -147,6 +147,8 @@ fn a_token_holds_for_its_query_and_its_caller_alone() {
         let query = |page| FlagQuery { page, ..all(3) };
         let next = store.list(&query(None), &reach, hours(1)).await.unwrap().next;
         assert!(store.list(&query(next.clone()), &reach, hours(1)).await.is_ok());
+        let again = store.list(&query(None), &reach, hours(1)).await.unwrap().next;
+        assert_ne!(again, next, "a token says nothing, not even that it is the same");
         let refused = async |query: &FlagQuery, reach: &Reach| {
             let refused = store.list(query, reach, hours(1)).await;
             assert!(matches!(refused, Err(StoreError::PageToken)), "{refused:?}");

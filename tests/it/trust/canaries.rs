@@ -1,6 +1,8 @@
 //! Marks in every place of a call that may tell of a patient, through every method and every kind of
 //! error, at the most talkative log: none comes out anywhere.
 
+mod flags;
+
 use prodrome::rpc::proto;
 use prost::bytes::Bytes;
 
@@ -276,15 +278,18 @@ async fn nothing_comes_out(format: &str) {
     of_records(&mut calls);
     of_callers(&mut calls, &token);
     of_no_patient(&mut calls);
+    flags::of_flags(&mut calls);
     let calls = calls.calls;
     assert!(marks.len() >= 50 && calls.len() >= 45, "{} {}", marks.len(), calls.len());
 
     let temporary = tempfile::tempdir().unwrap();
+    let store = site.store();
     let server = Setup { log: "trace", is_heard: true, ..Setup::default() };
     let settings = [
         ("TELEMETRY__LOG_FORMAT", format),
         ("LIMITS__MESSAGE_BYTES_MAX", "1000000"),
         ("LIMITS__EVENTS_MAX", "3000"),
+        ("FLAGS__STORE", store.as_str()),
     ];
     // Where files for a while would go.
     let under = format!("TMPDIR={}", temporary.path().display());
@@ -332,6 +337,9 @@ async fn nothing_comes_out(format: &str) {
     let foreign = said.lines().find(|line| is_foreign(line));
     assert!(foreign.is_none(), "what libraries log of bytes and headers: {foreign:?}");
     assert_eq!(marks.found_under(temporary.path()), [""; 0]);
+    // What is kept of a flag is sealed.
+    assert!(site.path("flags").join("flags.db").exists());
+    assert_eq!(marks.found_under(&site.path("flags")), [""; 0]);
     let log = marks.without(&[marks.word("reason")]);
     assert_eq!(log.found_under(&site.log()), [""; 0]);
     assert!(!marks.found_under(&site.log()).is_empty(), "the reason belongs there");
