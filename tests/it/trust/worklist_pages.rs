@@ -138,7 +138,11 @@ async fn refused_uses_of_the_pages_are_recorded_as_those_of_grpc_are() {
         ("UpdateFlag", "ABORTED", "nurse", true),
         ("ListFlags", "OK", "nurse", true),
     ];
-    assert_eq!(uses(&calls(&site.log())), expected);
+    let records = calls(&site.log());
+    assert_eq!(uses(&records), expected);
+    let has = |name: &str| records.iter().find(|record| record[name].is_array());
+    let listed = has("listed").expect("the list names whose flags it showed");
+    assert_eq!((&listed["outcome"], listed["listed"].as_array().unwrap().len()), (&"OK".into(), 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
