@@ -14,3 +14,4 @@ mod protected;
 mod records;
 mod site;
 mod worklist;
+mod worklist_pages;

@@ -100,14 +100,20 @@ impl Attempts {
 
     /// Notes that it succeeded.
     pub(super) fn succeeded(&self, attempt: &Attempt) {
+        self.forgive(attempt);
+        let mut counts = self.counts();
+        if counts.known.len() < KNOWN_MAX {
+            counts.known.insert(attempt.whole);
+        }
+    }
+
+    /// Takes it back: nothing can be said of what was tried.
+    pub(super) fn forgive(&self, attempt: &Attempt) {
         let mut counts = self.counts();
         for (mark, share) in &attempt.counted {
             if let Some(until) = counts.until.get_mut(mark) {
                 *until = until.checked_sub(share.forgotten_after).unwrap_or(*until);
             }
-        }
-        if counts.known.len() < KNOWN_MAX {
-            counts.known.insert(attempt.whole);
         }
     }
 
@@ -173,6 +179,10 @@ mod tests {
         let guessed = (0..30).filter(|n| fails(&attempts, "a", &format!("ana_{n}"), later)).count();
         assert_eq!(guessed, 2, "and one each five seconds");
         assert!(fails(&attempts, "b", "ana_1", now), "of another address");
+        for _ in 0..200 {
+            // As while the keys of an issuer cannot be fetched.
+            attempts.forgive(&attempts.begin("a", tried("eva_right"), now).unwrap());
+        }
         for nurse in 0..200 {
             let key = format!("{nurse:04}_right");
             let attempt = attempts.begin("a", tried(&key), now).unwrap();

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::Worklist;
 use crate::access::{Method, Outcome};
-use crate::flag::{FlagId, FlagPage};
+use crate::flag::{Flag, FlagId};
 use crate::identity::AuthKind;
 use crate::service::{Recorded, Service, ServiceError, Visit};
 
@@ -78,13 +78,6 @@ impl Refused<'_> {
 }
 
 impl Call {
-    /// Notes whose flags a list shows.
-    pub(super) fn listed(&self, page: &FlagPage) {
-        if let Some(recorded) = &self.0 {
-            recorded.listed(page.flags.iter().map(|flag| flag.patient_id.as_str()));
-        }
-    }
-
     /// Notes whose flag it is about.
     pub(super) fn patient(&self, patient_id: &str) {
         if let Some(recorded) = &self.0 {
@@ -92,7 +85,14 @@ impl Call {
         }
     }
 
-    /// The same by the flag's id, where the visitor may see it.
+    /// Notes whose flags a list shows.
+    pub(super) fn listed(&self, flags: &[Flag]) {
+        if let Some(recorded) = &self.0 {
+            recorded.listed(flags.iter().map(|flag| flag.patient_id.as_str()));
+        }
+    }
+
+    /// Notes whose flag it is by its id, where the visitor may see it.
     pub(super) async fn patient_of(&self, service: &Service, visit: &Visit, id: FlagId) {
         if self.0.is_some()
             && let Some(patient_id) = service.patient_of_flag(visit, id).await

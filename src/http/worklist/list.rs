@@ -75,7 +75,7 @@ impl Worklist {
         let call = self.call(visit, Method::ListFlags);
         call.answer(&self.service, visit, async |call| {
             let found = self.service.list_flags(visit, &asked, now).await?;
-            call.listed(&found);
+            call.listed(&found.flags);
             let waiting = match waiting {
                 None => 0,
                 Some(waiting) => self.service.list_flags(visit, &waiting, now).await?.count,

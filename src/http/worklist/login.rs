@@ -160,7 +160,10 @@ pub(super) async fn begin(
         Err(error) => {
             // The reason names no secret.
             tracing::info!(%error, "a login to the work list was refused");
-            list.attempts.failed(&attempt);
+            match outcome(&error) {
+                Outcome::Unavailable => list.attempts.forgive(&attempt),
+                _ => list.attempts.failed(&attempt),
+            }
             let form = said(Fault::new("secret", not_recognised(&error)));
             let answer = list.form(&headers, &peer, StatusCode::UNAUTHORIZED, form);
             // Before the rest, which who guesses need not wait for.
