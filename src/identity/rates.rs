@@ -75,17 +75,10 @@ impl Rates {
     /// # Errors
     /// The bucket is empty.
     pub fn take(&self, caller: &Caller) -> Result<(), TooOften> {
-        self.take_name(&caller.name)
-    }
-
-    /// The same for whatever has that name.
-    ///
-    /// # Errors
-    /// The bucket is empty.
-    pub fn take_name(&self, name: &str) -> Result<(), TooOften> {
+        let name = &caller.name;
         let taken = match self.own.get(name) {
             Some(own) => own.check(),
-            None if self.has_room() => self.others.check_key(&name.to_owned()),
+            None if self.has_room() => self.others.check_key(name),
             None => self.overflow.check(),
         };
         taken.map_err(|until| TooOften { wait: until.wait_time_from(self.clock.now()) })

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 
 use super::admission::Shed;
+use super::answers::{self, Answers, Bounds, Taken};
 use super::call::Call;
 use super::limits::Limits;
 use super::serving::risk_flags_server::RiskFlags;
@@ -20,8 +20,6 @@ use crate::service::Service;
 
 /// Changes that are read from the store at a time.
 const CHANGES_AT_ONCE: u32 = 100;
-/// Answers that wait to be taken before more changes are read.
-const ANSWERS_AHEAD: usize = 4;
 /// Between two looks for what other servers changed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Silence after which a watcher gets a sign of life.
@@ -31,7 +29,7 @@ const WATCH_MAX: Duration = Duration::from_secs(900);
 /// What a watcher that finds no place is told to wait.
 const RETRY: Duration = Duration::from_secs(1);
 
-type Answers = ReceiverStream<Result<proto::WatchFlagsResponse, Status>>;
+type Watched = Taken<proto::WatchFlagsResponse>;
 
 /// The handlers of `RiskFlags`.
 pub(super) struct Flags {
@@ -98,12 +96,12 @@ impl RiskFlags for Flags {
         Ok(Response::new(proto::UpdateFlagResponse { flag: shown(&call, flag) }))
     }
 
-    type WatchFlagsStream = Answers;
+    type WatchFlagsStream = Watched;
 
     async fn watch_flags(
         &self,
         request: Request<proto::WatchFlagsRequest>,
-    ) -> Result<Response<Answers>, Status> {
+    ) -> Result<Response<Watched>, Status> {
         let shed = Shed { what: meters::Shed::Streams, retry_after: RETRY };
         let place = Arc::clone(&self.watches).try_acquire_owned();
         let place = place.map_err(|_full| status::shed(shed))?;
@@ -162,37 +160,21 @@ struct Watcher {
 
 impl Watcher {
     /// Answers from the change after `known_to` on; `place` is held until the last one.
-    fn watch(self, known_to: u64, place: OwnedSemaphorePermit) -> Answers {
-        let (answers, taken) = mpsc::channel(ANSWERS_AHEAD);
-        tokio::spawn(async move {
-            let _place = place;
-            let mut draining = self.draining.clone();
-            let end_by = self.call.end_by;
-            let over = async {
-                match end_by {
-                    Some(end_by) => sleep_until(end_by.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let idle_max = self.idle_max;
-            let ended = tokio::select! {
-                ended = self.answer(known_to, &answers) => ended,
-                () = over => Err(status::deadline_exceeded()),
+    fn watch(self, known_to: u64, place: OwnedSemaphorePermit) -> Watched {
+        let (end_by, idle_max) = (self.call.end_by, self.idle_max);
+        let mut draining = self.draining.clone();
+        answers::begin(Bounds { end_by, idle_max, place }, |answers| async move {
+            tokio::select! {
+                ended = self.answer(known_to, answers) => ended,
                 _ = draining.wait_for(|is_draining| *is_draining) => Err(status::draining()),
-                () = answers.closed() => Ok(()),
-            };
-            if let Err(status) = ended {
-                // Where even this is not taken, the stream ends all the same.
-                let _ = timeout(idle_max, answers.send(Err(status))).await;
             }
-        });
-        ReceiverStream::new(taken)
+        })
     }
 
     async fn answer(
         mut self,
         mut known_to: u64,
-        answers: &mpsc::Sender<Result<proto::WatchFlagsResponse, Status>>,
+        answers: Answers<proto::WatchFlagsResponse>,
     ) -> Result<(), Status> {
         let end = Instant::now() + WATCH_MAX;
         let mut heartbeat = Instant::now() + HEARTBEAT_EVERY;
@@ -208,13 +190,8 @@ impl Watcher {
             }
             for message in messages {
                 heartbeat = Instant::now() + HEARTBEAT_EVERY;
-                match timeout(self.idle_max, answers.send(Ok(message))).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_gone)) => return Ok(()),
-                    Err(_) => {
-                        meters::process().shed(meters::Shed::StreamStall);
-                        return Err(status::too_slow());
-                    }
+                if !answers.give(message).await? {
+                    return Ok(());
                 }
             }
             if !is_more {

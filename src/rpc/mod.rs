@@ -1,11 +1,12 @@
 //! gRPC (`prodrome.v1`): thin. Each call is converted, handed to `service`, and converted back.
 //!
 //! `server` opens `connection`s, whose `traffic` is watched; `call` stands around every call, with
-//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream` and `catalog` are the handlers, and
+//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream`, `flags` and `catalog` are the handlers, `answers` those of streams, and
 //! `health` says what they can do; `from_wire` and `to_wire` convert; `status` names errors; `codec`
 //! reads messages, once `entries` has counted what they would unfold to. `limits` holds for all.
 
 mod admission;
+mod answers;
 mod bare;
 mod call;
 mod catalog;

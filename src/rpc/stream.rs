@@ -1,20 +1,13 @@
 //! `ScoreStream`: one answer for each request, in their order, read on only as answers are taken.
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{sleep_until, timeout};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status, Streaming};
 
+use super::answers::{self, Answers, Bounds, Taken};
 use super::request::ScoreStreamRequest;
 use super::scoring::{Asker, Scoring};
 use super::{proto, status};
 use crate::access::Outcome;
-use crate::meters::{self, Shed};
-
-/// Answers that wait to be taken before the next request is read.
-const ANSWERS_AHEAD: usize = 4;
-
-type Answers = ReceiverStream<Result<proto::ScoreStreamResponse, Status>>;
 
 /// The answers to `requests`; `place` is held until the last one.
 pub(super) fn answers(
@@ -22,36 +15,19 @@ pub(super) fn answers(
     asker: Asker,
     requests: Streaming<ScoreStreamRequest>,
     place: OwnedSemaphorePermit,
-) -> Answers {
-    let (answers, taken) = mpsc::channel(ANSWERS_AHEAD);
-    tokio::spawn(async move {
-        let _place = place;
-        let over = async {
-            match asker.call.end_by {
-                Some(end_by) => sleep_until(end_by.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            ended = answer_all(&scoring, &asker, requests, &answers) => ended,
-            () = over => Err(status::deadline_exceeded()),
-            // Nobody is there to take an answer.
-            () = answers.closed() => Ok(()),
-        };
-        if let Err(status) = ended {
-            // Where even this is not taken, the stream ends all the same.
-            let _ = timeout(scoring.limits.idle_max, answers.send(Err(status))).await;
-        }
-    });
-    ReceiverStream::new(taken)
+) -> Taken<proto::ScoreStreamResponse> {
+    let (end_by, idle_max) = (asker.call.end_by, scoring.limits.idle_max);
+    answers::begin(Bounds { end_by, idle_max, place }, |answers| {
+        answer_all(scoring, asker, requests, answers)
+    })
 }
 
 /// Answers until the client has no more requests.
 async fn answer_all(
-    scoring: &Scoring,
-    asker: &Asker,
+    scoring: Scoring,
+    asker: Asker,
     mut requests: Streaming<ScoreStreamRequest>,
-    answers: &mpsc::Sender<Result<proto::ScoreStreamResponse, Status>>,
+    answers: Answers<proto::ScoreStreamResponse>,
 ) -> Result<(), Status> {
     let mut draining = scoring.draining.clone();
     loop {
@@ -61,15 +37,8 @@ async fn answer_all(
             request = requests.message() => request?,
         };
         let Some(request) = request else { return Ok(()) };
-        let answer = answer(scoring, asker, request).await;
-        let taken = timeout(scoring.limits.idle_max, answers.send(Ok(answer))).await;
-        match taken {
-            Ok(Ok(())) => {}
-            Ok(Err(_gone)) => return Ok(()),
-            Err(_) => {
-                meters::process().shed(Shed::StreamStall);
-                return Err(status::too_slow());
-            }
+        if !answers.give(answer(&scoring, &asker, request).await).await? {
+            return Ok(());
         }
         // Single calls that came meanwhile go first.
         tokio::task::yield_now().await;
