@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::record::{EncounterClass, Record, Time};
-use crate::simulate::{Population, Settings, SettingsError, YEARS};
+use crate::simulate::{Population, START_YEAR, Settings, SettingsError, YEARS};
 
 /// The population that the ward is drawn from: large enough for some dozen patients a week.
 const POPULATION: u64 = 8_000;
@@ -14,8 +14,6 @@ const PATIENTS_MAX: usize = 200;
 const DAYS: i64 = 14;
 /// How long after the end of a contact somebody is still scored.
 const AFTER_DAYS: i64 = 3;
-/// When simulated records begin (`simulate` has it as a day).
-const BEGIN_YEAR: i16 = 2014;
 
 /// A simulated ward.
 #[derive(Debug)]
@@ -31,7 +29,7 @@ impl Ward {
     /// # Errors
     /// No population goes as far as `now`.
     pub fn draw(now: Time) -> Result<Ward, SettingsError> {
-        let years = (i32::from(now.year()) - i32::from(BEGIN_YEAR) + 1).max(0) as u32;
+        let years = (i32::from(now.year()) - i32::from(START_YEAR) + 1).max(0) as u32;
         let settings = Settings::new(POPULATION, years.max(YEARS[0]), SEED);
         let population = Population::new(settings)?;
         let drawn = (0..POPULATION).into_par_iter().map(|number| population.patient(number).record);

@@ -43,7 +43,7 @@ mod visits;
 mod ward;
 
 pub use person::TREND_REGION;
-pub use settings::{PATIENTS_MAX, SHARE_MAX, Settings, SettingsError, YEARS};
+pub use settings::{PATIENTS_MAX, SHARE_MAX, START_YEAR, Settings, SettingsError, YEARS};
 pub use truth::{KnownTask, TruthRow};
 
 use crate::record::{Record, Time};

@@ -11,6 +11,8 @@ pub const YEARS: [u32; 2] = [2, 40];
 /// The largest share of lost or wrong values, and of index times that are left early.
 pub const SHARE_MAX: f64 = 0.9;
 
+/// The year with which the records of every population begin.
+pub const START_YEAR: i16 = 2014;
 /// 2014-01-01, in days since 1970-01-01: when the records of every population begin.
 const START_DAY: i64 = 16_071;
 /// Days of a mean Gregorian year.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::session::{SECRET_BYTES, Tried};
+use super::session::{Tried, drawn_key};
 
 /// How many failures at once, and how long until one is forgotten.
 #[derive(Debug, Clone, Copy)]
@@ -63,11 +63,7 @@ impl Attempts {
     /// # Errors
     /// The machine gives no random bytes.
     pub(super) fn new() -> Result<Attempts, getrandom::Error> {
-        let mut key = [0; SECRET_BYTES];
-        getrandom::fill(&mut key)?;
-        // A key of any length does.
-        let key = Hmac::new_from_slice(&key).map_err(|_| getrandom::Error::UNEXPECTED)?;
-        Ok(Attempts { key, counts: Mutex::default() })
+        Ok(Attempts { key: drawn_key()?, counts: Mutex::default() })
     }
 
     /// A try of `tried` from `address`.

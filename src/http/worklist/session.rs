@@ -14,7 +14,7 @@ use crate::access::{Caller, Purpose};
 use crate::identity::Credentials;
 
 /// Random bytes of a ticket and of the key of forms.
-pub(super) const SECRET_BYTES: usize = 32;
+const SECRET_BYTES: usize = 32;
 /// Their length in a cookie.
 const TICKET_CHARS: usize = 43;
 /// People logged in at once; one more logs off who has done nothing for longest.
@@ -124,6 +124,17 @@ struct Open {
     used: Instant,
 }
 
+/// A key that nobody else has, for as long as the program runs.
+///
+/// # Errors
+/// The machine gives no random bytes.
+pub(super) fn drawn_key() -> Result<Hmac<Sha256>, getrandom::Error> {
+    let mut key = [0; SECRET_BYTES];
+    getrandom::fill(&mut key)?;
+    // A key of any length does.
+    Hmac::new_from_slice(&key).map_err(|_| getrandom::Error::UNEXPECTED)
+}
+
 /// All who are logged in.
 pub(super) struct Sessions {
     open: Mutex<HashMap<[u8; 32], Open>>,
@@ -138,11 +149,7 @@ impl Sessions {
     /// # Errors
     /// The machine gives no random bytes.
     pub(super) fn new(idle_max: Duration, age_max: Duration) -> Result<Sessions, getrandom::Error> {
-        let mut key = [0; SECRET_BYTES];
-        getrandom::fill(&mut key)?;
-        // A key of any length does.
-        let forms = Hmac::new_from_slice(&key).map_err(|_| getrandom::Error::UNEXPECTED)?;
-        Ok(Sessions { open: Mutex::default(), forms, idle_max, age_max })
+        Ok(Sessions { open: Mutex::default(), forms: drawn_key()?, idle_max, age_max })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<[u8; 32], Open>> {
