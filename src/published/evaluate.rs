@@ -37,9 +37,9 @@ impl PublishedScore {
     /// The same as somebody sees it who may see `allowed`. Results stay: a sum of points tells no more
     /// of its parts than the probability of the model.
     #[must_use]
-    pub fn seen_by(&self, allowed: Classes) -> PublishedScore {
-        let mut seen = self.clone();
-        if !self.classes.are_within(allowed) {
+    pub fn seen_by(self, allowed: Classes) -> PublishedScore {
+        let mut seen = self;
+        if !seen.classes.are_within(allowed) {
             seen.reason = seen.reason.map(|_| PROTECTED.to_owned());
             if !seen.missing_inputs.is_empty() {
                 seen.missing_inputs = vec![PROTECTED.to_owned()];

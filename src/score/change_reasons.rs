@@ -74,7 +74,7 @@ pub(super) fn seen_by(reasons: &[ChangeReason], allowed: Classes) -> (Vec<Change
     for kind in ChangeKind::ALL {
         let of_kind = reasons.iter().filter(|each| each.kind == kind);
         let of_kind: Vec<Reason> = of_kind.map(|each| each.reason.clone()).collect();
-        let (shown, small) = merged(&of_kind, allowed, joined, words::protected_change);
+        let (shown, small) = merged(of_kind, allowed, joined, words::protected_change);
         seen.extend(shown.into_iter().map(|reason| ChangeReason { kind, reason }));
         rest += small;
     }

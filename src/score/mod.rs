@@ -63,7 +63,7 @@ pub fn score(
     };
     if bundle.is_published_only() {
         let veiled: Vec<PublishedScore> =
-            score.published.iter().map(|each| each.seen_by(Classes::NONE)).collect();
+            score.published.iter().map(|each| each.clone().seen_by(Classes::NONE)).collect();
         score.veiled_notes = of_published(&veiled).1;
         score.notes_classes =
             score.published.iter().fold(Classes::NONE, |all, each| all.and(each.classes));

@@ -19,16 +19,16 @@ impl Score {
     /// The same score as somebody sees it who may see `allowed`: reasons that tell of other classes are
     /// merged into one, and baseline, contributions and the rest have the same sum.
     #[must_use]
-    pub fn seen_by(&self, allowed: Classes) -> Score {
-        let mut seen = self.clone();
-        let (reasons, rest) = merged(&self.reasons, allowed, joined, words::protected);
+    pub fn seen_by(self, allowed: Classes) -> Score {
+        let mut seen = self;
+        let (reasons, rest) = merged(seen.reasons, allowed, joined, words::protected);
         seen.reasons = reasons;
         seen.other_contribution += rest;
-        let published = self.published.iter();
-        seen.published = published.map(|each: &PublishedScore| each.seen_by(allowed)).collect();
-        seen.change = self.change.as_ref().map(|change| Box::new(change.seen_by(allowed)));
-        if !self.notes_classes.are_within(allowed) {
-            seen.sufficiency_notes.clone_from(&self.veiled_notes);
+        let published = seen.published.into_iter();
+        seen.published = published.map(|each: PublishedScore| each.seen_by(allowed)).collect();
+        seen.change = seen.change.map(|change| Box::new(change.seen_by(allowed)));
+        if !seen.notes_classes.are_within(allowed) {
+            seen.sufficiency_notes.clone_from(&seen.veiled_notes);
             seen.notes_classes = Classes::NONE;
         }
         seen
@@ -38,18 +38,18 @@ impl Score {
 /// The reasons that may be seen, the largest shares first, with one for all that may not be; and a share
 /// of it that is too small for a reason. `join` puts parts of one theme together again.
 pub(super) fn merged(
-    reasons: &[Reason],
+    reasons: Vec<Reason>,
     allowed: Classes,
     join: fn(Vec<Reason>, f64) -> Option<Reason>,
     words: fn(f64) -> String,
 ) -> (Vec<Reason>, f64) {
     if reasons.iter().all(|reason| reason.classes.are_within(allowed)) {
-        return (reasons.to_vec(), 0.0);
+        return (reasons, 0.0);
     }
     let mut seen: Vec<Reason> =
         reasons.iter().filter_map(|reason| visible(reason, allowed, join)).collect();
     let sum = |of: &[Reason]| of.iter().map(|reason| reason.contribution).sum::<f64>();
-    let hidden = sum(reasons) - sum(&seen);
+    let hidden = sum(&reasons) - sum(&seen);
     let is_reason = hidden.abs() >= SHARE_MIN;
     if is_reason {
         seen.push(Reason {

@@ -329,7 +329,7 @@ fn sighting(
 
 /// The reasons that a flag keeps, as somebody sees them who may see no sensitive class.
 fn reasons(score: &Score) -> Vec<FlagReason> {
-    let reasons = score.seen_by(Classes::NONE).reasons.into_iter().take(REASONS);
+    let reasons = score.clone().seen_by(Classes::NONE).reasons.into_iter().take(REASONS);
     let reason = |Reason { theme, text, contribution, modifiable, .. }: Reason| FlagReason {
         theme,
         text,

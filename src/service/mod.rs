@@ -75,7 +75,7 @@ pub enum Answer {
 impl Answer {
     /// The same as somebody sees it who may see `allowed`.
     #[must_use]
-    pub fn seen_by(&self, allowed: Classes) -> Answer {
+    pub fn seen_by(self, allowed: Classes) -> Answer {
         match self {
             Answer::Score(score) => Answer::Score(Box::new(score.seen_by(allowed))),
             Answer::NotEligible(not) => Answer::NotEligible(not.seen_by(allowed)),

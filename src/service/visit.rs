@@ -79,9 +79,11 @@ impl Service {
         let allowed = self.allowed_tasks(registry, &permit, tasks)?;
         let mut response = self.score_on(registry, request, &allowed, now)?;
         let sightings = self.sightings(registry, visit, request, &response, now)?;
-        for Assessment { task, outcome, .. } in &mut response.assessments {
-            *outcome = outcome.seen_by(permit.classes(task));
-        }
+        let seen = |assessment: Assessment| {
+            let classes = permit.classes(&assessment.task);
+            Assessment { outcome: assessment.outcome.seen_by(classes), ..assessment }
+        };
+        response.assessments = response.assessments.into_iter().map(seen).collect();
         Ok((response, sightings))
     }
 

@@ -32,7 +32,7 @@ fn with_diagnosis(code: &str, labels: Classes) -> Record {
 
 /// Checks the sum of what is seen, and that who may see all sees it as it is.
 fn sums_hold(score: &Score, allowed: Classes) -> Score {
-    let seen = score.seen_by(allowed);
+    let seen = score.clone().seen_by(allowed);
     let sum = |score: &Score| {
         let listed: f64 = score.reasons.iter().map(|reason| reason.contribution).sum();
         score.baseline + listed + score.other_contribution
@@ -45,11 +45,11 @@ fn sums_hold(score: &Score, allowed: Classes) -> Score {
     for reason in &seen.reasons {
         assert!(reason.classes.are_within(allowed), "{}", reason.text);
     }
-    assert_eq!(&score.seen_by(Classes::ALL), score);
+    assert_eq!(&score.clone().seen_by(Classes::ALL), score);
     // Who may see less sees no more by way of somebody who may see more.
     assert_eq!(
-        seen.seen_by(Classes::NONE).reasons.len(),
-        score.seen_by(Classes::NONE).reasons.len()
+        seen.clone().seen_by(Classes::NONE).reasons.len(),
+        score.clone().seen_by(Classes::NONE).reasons.len()
     );
     seen
 }
