@@ -106,7 +106,12 @@ impl FlagStore {
     /// Ends all connections, after what is under way.
     pub async fn close(&self) {
         // Bounded: a database that is gone must not keep the server from ending.
-        let closed = async { tokio::join!(self.writer.close(), self.reader.close()) };
+        // One after the other: the last connection of SQLite brings its log into the file, which two
+        // that end at once leave to each other.
+        let closed = async {
+            self.reader.close().await;
+            self.writer.close().await;
+        };
         let _ = tokio::time::timeout(self.wait, closed).await;
     }
 

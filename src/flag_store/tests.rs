@@ -102,6 +102,7 @@ async fn what_is_no_store_is_refused_in_words() {
     let file = folder.path().join("flags.db");
     let settings = settings(folder.path());
     FlagStore::open(&settings, now()).await.unwrap().close().await;
+    assert!(!folder.path().join("flags.db-wal").exists(), "the log is in the file");
     private_file::write_atomically(&file, "no database".repeat(1_000).as_bytes()).unwrap();
     let error = FlagStore::open(&settings, now()).await.unwrap_err().to_string();
     assert!(error.contains("not a sound SQLite file"), "{error}");
