@@ -20,7 +20,8 @@
 //! 6. `bundle`: everything needed to score one task, sealed and checked
 //! 7. `page`: documents with tables and plots, as HTML or Markdown; stands on no other room
 //! 8. `score` and `train`: the two walks, pure; neither sees the other. `simulate`: a population of
-//!    which the risks are known. `flag`: when a score raises a flag, and what people make of it
+//!    which the risks are known. `flag`: when a score raises a flag, and what people make of it. `trend`: what
+//!    happens in a population, by group and period, fit to be shown
 //! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did;
 //!    `flag_store`: the flags that last
 //! 10. `service` and `command`: the use cases of the server and of the trainer
@@ -71,6 +72,7 @@ pub mod task;
 pub mod telemetry;
 pub mod trace;
 pub mod train;
+pub mod trend;
 
 /// No figure, code or cut may rest on fewer patients than this (the small-cell rule of US federal
 /// health statistics, which suppresses counts of 1 to 10).

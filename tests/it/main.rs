@@ -49,5 +49,6 @@ mod tables;
 mod task_faults;
 mod thresholds;
 mod tidy;
+mod trends;
 mod trust;
 mod units;

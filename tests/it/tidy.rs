@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 29] = [
+const RANKS: [(&str, u32); 30] = [
     ("page", 0),
     ("private_file", 0),
     ("signing", 0),
@@ -24,6 +24,7 @@ const RANKS: [(&str, u32); 29] = [
     ("train", 7),
     ("simulate", 7),
     ("flag", 7),
+    ("trend", 7),
     ("import", 8),
     ("registry", 8),
     ("identity", 8),
@@ -42,7 +43,7 @@ const RANKS: [(&str, u32); 29] = [
 const LINES_MAX: usize = 400;
 
 /// Words that only the named rooms may use in code.
-const RESERVED: [(&str, &[&str]); 27] = [
+const RESERVED: [(&str, &[&str]); 28] = [
     ("tonic:", &["rpc"]),
     ("tonic_", &["rpc"]),
     ("prost", &["rpc"]),
@@ -54,6 +55,7 @@ const RESERVED: [(&str, &[&str]); 27] = [
     ("x509_parser", &["identity"]),
     ("ureq", &["identity"]),
     ("sqlx", &["flag_store"]),
+    ("statrs", &["trend"]),
     ("figment", &["config"]),
     // The names and labels of what is counted stand in one place, where their number is bounded.
     ("metrics_exporter_prometheus", &["meters"]),

@@ -1,0 +1,23 @@
+//! Trends: what happens in a population from period to period, by group, fit to be shown to anybody.
+//!
+//! - `params`: the specification file as written; `spec`: checked.
+//! - `tally`: what is counted of people, in whole numbers, so that any order gives the same sums.
+//! - `release`: what may be shown. All that is told (intervals beside what was suppressed, standardised
+//!   and smoothed figures, statements, peers) is found from what is released, so that nothing that is
+//!   suppressed can come back by another way.
+
+mod params;
+mod release;
+mod tally;
+
+pub use params::{
+    ChangeParams, KeyName, MeasureParams, MeasureRuleParams, ObservedBy, ObservedParams,
+    PeersParams, PeriodParams, PeriodUnit, PopulationParams, RegionParams, StandardName,
+    StandardParams, SurveyParams, TrendParams,
+};
+pub use release::{
+    CodingChange, Direction, FORMAT_VERSION, Figure, FigureKind, Group, Key, KeyValue, Measure,
+    PeerGroup, PeerScale, PeerScaleOf, Period, Point, Privacy, Release, Series, Statement,
+    StatementKind,
+};
+pub use tally::{Amount, Cell, Coordinates, Design, Frame, Table, Tally};

@@ -1,0 +1,3 @@
+//! Trends of a population: from the export to what may be shown, and how it is served.
+
+pub(crate) mod sample;
