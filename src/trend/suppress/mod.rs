@@ -141,13 +141,11 @@ fn has_hits(kind: FigureKind) -> bool {
     }
 }
 
-/// Decides what may be shown of `rolled`, whose measures are of these `kinds`. Measures without a kind
-/// are left out.
+/// Decides what may be shown of `rolled`, whose measures are of these `kinds`, in their order.
 pub fn suppress(rolled: &Rolled, kinds: &[FigureKind]) -> Masks {
-    let kinds: Vec<FigureKind> = kinds.iter().copied().take(rolled.measures).collect();
     let decide =
-        |period: &RolledPeriod| decide_period(&Cells::new(&rolled.frame, period), period, &kinds);
-    Masks { periods: rolled.periods.par_iter().map(decide).collect(), kinds }
+        |period: &RolledPeriod| decide_period(&Cells::new(&rolled.frame, period), period, kinds);
+    Masks { periods: rolled.periods.par_iter().map(decide).collect(), kinds: kinds.to_vec() }
 }
 
 fn decide_period(
