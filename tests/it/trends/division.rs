@@ -152,7 +152,8 @@ fn periods_that_were_told_stay_as_they_were_told() {
     let of_new = points(&carried, "raised_bp", &new);
     assert!(of_new[..5].iter().all(|point| *point == Point::default()));
     assert!(of_new[5].people.is_some());
-    assert_eq!(names(&carried.keys[2]), ["020", "021", "0215", "022", "other"]);
+    // 020 is a value of no group.
+    assert_eq!(names(&carried.keys[2]), ["021", "0215", "022", "other"]);
     assert_eq!((carried.privacy.kept_periods, carried.privacy.points), (5, 280 + 57));
     assert_eq!(carried.series.len(), earlier.series.len() + 1);
     let places = carried.series.iter().map(|series| (&series.measure, &series.group));
@@ -175,6 +176,27 @@ fn a_group_that_is_gone_says_nothing_of_new_periods() {
     let points = points(&carried, "raised_bp", &sample::rising());
     assert!(points[4].people.is_some());
     assert_eq!(points[5], Point::default());
+}
+
+/// Somebody came late into an old period, where no one had been: that there is such a group is news of
+/// that period.
+#[test]
+fn a_group_that_late_records_made_is_not_told() {
+    let (earlier, mut later) = (sample::release(), a_year_later());
+    let late = sample::group(&[(KeyName::Region, "0215")]);
+    for series in later.series.iter_mut().filter(|series| series.group == late) {
+        series.points[5] = Point { people: Some(0), ..Point::default() };
+    }
+    let carried = carry(&earlier, later.clone()).unwrap();
+    assert!(carried.series.iter().all(|series| series.group != late));
+    assert_eq!(carried.keys, earlier.keys);
+    // One that may not be told how many it has in the new period has somebody.
+    for series in later.series.iter_mut().filter(|series| series.group == late) {
+        series.points[5].people = None;
+    }
+    let carried = carry(&earlier, later).unwrap();
+    assert!(carried.series.iter().any(|series| series.group == late));
+    assert_eq!(names(&carried.keys[2]), ["021", "0215", "022", "other"]);
 }
 
 #[test]
