@@ -43,7 +43,7 @@ pub fn merge_small_regions(
     if !matches!(key.name, KeyName::Region | KeyName::Facility) {
         return (key.clone(), table.clone());
     }
-    let people = most_people(key, key_place, table);
+    let people = people_by_value(key, key_place, table);
     let shown = previous.and_then(|release| release.keys.iter().find(|old| old.name == key.name));
     let mut own = match shown {
         Some(shown) => shown_before(key, shown),
@@ -56,20 +56,25 @@ pub fn merge_small_regions(
         name != OTHER && !(key.name == KeyName::Region && SMALL_ZIP_AREAS.contains(&name))
     });
     let is_other_new = shown.is_none_or(|key| key.values.iter().all(|value| value.name != OTHER));
-    while is_other_new {
-        let other: Vec<usize> =
-            (0..key.values.len()).filter(|place| !own.contains(place)).collect();
-        let has_anybody = people.of(&other) > 0;
-        if !has_anybody || people.of(&other) >= params.people_min {
-            break;
-        }
-        let Some(smallest) = own.iter().copied().min_by_key(|place| (people.of(&[*place]), *place))
-        else {
-            break;
-        };
-        own.remove(&smallest);
+    if is_other_new {
+        fill_other(&mut own, &people, key.values.len(), params.people_min);
     }
     rename(key, key_place, table, &own)
+}
+
+/// Takes the smallest values from `own`, of so many values in all, until the others together have
+/// `people_min` people, or nobody.
+fn fill_other(own: &mut BTreeSet<usize>, people: &People, values: usize, people_min: u64) {
+    loop {
+        let other: Vec<usize> = (0..values).filter(|place| !own.contains(place)).collect();
+        let smallest = own.iter().copied().min_by_key(|place| (people.of(&[*place]), *place));
+        match smallest {
+            Some(smallest) if (1..people_min).contains(&people.of(&other)) => {
+                own.remove(&smallest);
+            }
+            _ => return,
+        }
+    }
 }
 
 /// People by period and place of value.
@@ -84,7 +89,7 @@ impl People {
     }
 }
 
-fn most_people(key: &Key, key_place: usize, table: &Table) -> People {
+fn people_by_value(key: &Key, key_place: usize, table: &Table) -> People {
     let count = |cells: &BTreeMap<Coordinates, Cell>| {
         let mut people = BTreeMap::new();
         for (place, cell) in cells {

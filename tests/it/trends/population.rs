@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use prodrome::trend::{
-    Cell, Coordinates, FORMAT_VERSION, Figure, FigureKind, Frame, Group, Key, KeyName, KeyValue,
-    Masks, Measure, Period, PeriodUnit, Point, Privacy, Release, Rolled, Series, Shown,
+    Cell, Coordinates, FORMAT_VERSION, Figure, FigureKind, Frame, Group, GroupPlace, Key, KeyName,
+    KeyValue, Masks, Measure, Period, PeriodUnit, Point, Privacy, Release, Rolled, Series, Shown,
     ShownMeasure, Table, Tally, roll, suppress,
 };
 
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// All groups of all groupings, those without anybody too.
-    pub(crate) fn groups(&self) -> Vec<(usize, Coordinates)> {
+    pub(crate) fn groups(&self) -> Vec<GroupPlace> {
         let of = |(grouping, keys): (usize, &Vec<usize>)| {
             self.places_of(keys).into_iter().map(move |place| (grouping, place))
         };
@@ -144,7 +144,7 @@ impl World {
     pub(crate) fn show(
         &self,
         rolled: &Rolled,
-        shown: &dyn Fn(usize, &(usize, Coordinates)) -> Shown,
+        shown: &dyn Fn(usize, &GroupPlace) -> Shown,
     ) -> Release {
         let mut series = Vec::new();
         for (measure, kind) in self.kinds.iter().enumerate() {
@@ -213,7 +213,7 @@ impl World {
 }
 
 /// What the masks let through.
-pub(crate) fn masked(masks: &Masks) -> impl Fn(usize, &(usize, Coordinates)) -> Shown + '_ {
+fn masked(masks: &Masks) -> impl Fn(usize, &GroupPlace) -> Shown + '_ {
     |period, (grouping, coordinates)| masks.shown(period, *grouping, coordinates)
 }
 
@@ -222,10 +222,7 @@ pub(crate) fn is_small(count: u64) -> bool {
 }
 
 /// What one who suppresses small counts, and nothing beside, lets through.
-pub(crate) fn careless(
-    world: &World,
-    rolled: &Rolled,
-) -> impl Fn(usize, &(usize, Coordinates)) -> Shown {
+pub(crate) fn careless(world: &World, rolled: &Rolled) -> impl Fn(usize, &GroupPlace) -> Shown {
     move |period, place| {
         let Some(cell) = rolled.cell(period, place) else {
             let measures =

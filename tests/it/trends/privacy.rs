@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use prodrome::trend::{
-    Cell, FigureKind, Frame, Group, KeyName, Release, Table, Tally, carry, suppress,
+    Cell, FigureKind, Frame, Group, GroupPlace, KeyName, Masks, Release, Rolled, Table, Tally,
+    carry, suppress,
 };
 
 use super::attack::{Form, Knowledge, Quantity, Unknowns, has_hits, recovered};
-use super::population::{World, careless, is_small, masked};
+use super::population::{World, careless, is_small};
 
 /// A world, its table, and what the export holds a period later.
 fn drawn(seed: u64) -> (World, Table, Table) {
@@ -130,7 +131,7 @@ fn everything_small_is_suppressed_and_sums_of_suppressed_parts_are_not_small() {
                     }
                 }
             }
-            sums += check_sums(&world, &rolled, &masked(&masks), period);
+            sums += check_sums(&world, &rolled, &masks, period);
         }
     }
     assert!(small > 1_000 && sums > 1_000, "{small} small counts, {sums} sums");
@@ -139,12 +140,7 @@ fn everything_small_is_suppressed_and_sums_of_suppressed_parts_are_not_small() {
 type Layer = fn(&Cell) -> (u64, u64);
 
 /// Asserts that the suppressed parts of no shown group have a small sum; how many sums there were.
-fn check_sums(
-    world: &World,
-    rolled: &prodrome::trend::Rolled,
-    shown: &dyn Fn(usize, &(usize, Vec<u16>)) -> prodrome::trend::Shown,
-    period: usize,
-) -> usize {
+fn check_sums(world: &World, rolled: &Rolled, masks: &Masks, period: usize) -> usize {
     let of_people: Layer = |cell| (cell.people, 0);
     let of_measured: [Layer; 2] = [
         |cell| (cell.tallies[0].measured, cell.people - cell.tallies[0].measured),
@@ -154,8 +150,8 @@ fn check_sums(
         |cell| (cell.tallies[0].hits, cell.tallies[0].measured - cell.tallies[0].hits),
         |cell| (cell.tallies[1].hits, cell.tallies[1].measured - cell.tallies[1].hits),
     ];
-    let may = |layer: usize, place: &(usize, Vec<u16>)| {
-        let shown = shown(period, place);
+    let may = |layer: usize, place: &GroupPlace| {
+        let shown = masks.shown(period, place.0, &place.1);
         match layer {
             0 => shown.people,
             1 | 2 => shown.measures[layer - 1].measured,
@@ -196,7 +192,7 @@ fn realistic(regions: u16, periods: usize, measures: usize) -> (World, Table) {
         sizes: vec![10, 2, regions],
         groupings: vec![vec![], vec![0, 1], vec![2], vec![1], vec![0], vec![0, 1, 2]],
     };
-    let kind = |at: usize| if at % 2 == 0 { FigureKind::Share } else { FigureKind::Mean };
+    let kind = |at: usize| if at.is_multiple_of(2) { FigureKind::Share } else { FigureKind::Mean };
     let world = World { frame, kinds: (0..measures).map(kind).collect() };
     let mut rng = fastrand::Rng::with_seed(7);
     let mut table = Table::default();
