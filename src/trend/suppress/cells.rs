@@ -2,7 +2,7 @@
 //! them. A number is the place of the group in the order of `RolledPeriod::cells`; numbers come from
 //! here alone, so they are always inside of what is made here for them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -51,6 +51,8 @@ pub(super) struct Cells {
     pub(super) places: Vec<(usize, Code)>,
     /// By number: the occupied places of the full cross in the group.
     pub(super) under: Vec<Vec<Code>>,
+    /// The places of the full cross in which there is anybody.
+    pub(super) occupied: HashSet<Code, RandomState>,
     pub(super) lines: Vec<Line>,
 }
 
@@ -69,14 +71,16 @@ impl Cells {
             places.push((*grouping, code));
         }
         let mut under = vec![Vec::new(); places.len()];
+        let mut occupied = HashSet::default();
         for coordinates in &period.occupied {
             let code = code(coordinates.iter().copied().enumerate());
             for number in groupings.iter().filter_map(|grouping| grouping.at(code)) {
                 under[number].push(code);
             }
+            occupied.insert(code);
         }
         let lines = lines(&groupings, &places);
-        Cells { groupings, places, under, lines }
+        Cells { groupings, places, under, occupied, lines }
     }
 
     pub(super) fn len(&self) -> usize {

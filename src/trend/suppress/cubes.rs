@@ -9,6 +9,10 @@ const CORNERS_MAX: usize = 8;
 /// So many partners are tried for each key, by how many keys have one.
 const PARTNERS_MAX: [usize; 6] = [1, 16, 12, 8, 4, 3];
 
+/// What a corner costs in which there is nobody, though there is somebody in all that is shown of it:
+/// no one of true people can be taken from it.
+const COST_OF_NOBODY: u64 = 64;
+
 /// A cube by the groups into which its corners fall.
 pub(super) struct Cube {
     pub(super) cost: u64,
@@ -75,20 +79,18 @@ impl<'a> Search<'a> {
     /// What it costs to suppress the groups into which `corner` falls; `None` where one of them has
     /// nobody: that it has nobody is shown, so nothing can move there.
     fn cost(&self, corner: Code) -> Option<u64> {
-        self.groupings.iter().try_fold(0, |cost, grouping| {
+        let is_occupied = self.cells.occupied.contains(&corner);
+        let cost = if is_occupied { 0 } else { COST_OF_NOBODY };
+        self.groupings.iter().try_fold(cost, |cost, grouping| {
             let group = self.cells.groupings[*grouping].at(corner)?;
             Some(cost + self.layer.cost(group))
         })
     }
 
     fn best(mut self) -> Option<Cube> {
-        let seen = self.groupings.iter().fold(0, |mask, at| mask | self.cells.groupings[*at].mask);
-        let mut corners: Vec<Code> =
-            self.cells.under[self.number].iter().map(|place| place & seen).collect();
-        corners.sort_unstable();
-        corners.dedup();
+        let corners = self.cells.under[self.number].iter().copied();
         let mut corners: Vec<(u64, Code)> =
-            corners.into_iter().filter_map(|corner| Some((self.cost(corner)?, corner))).collect();
+            corners.filter_map(|corner| Some((self.cost(corner)?, corner))).collect();
         corners.sort_unstable();
         for (cost, corner) in corners.into_iter().take(CORNERS_MAX) {
             let partners: Vec<Vec<(u64, Code)>> =

@@ -44,11 +44,15 @@
 //!
 //! A shown group less its shown parts is the sum of its suppressed parts. `lines` sees that this sum is
 //! 0 or at least 11, and its complement too, for each two groupings of which one holds the other; else
-//! more is suppressed. Not negative numbers, whole numbers and other knowledge may still bound a count
-//! from both sides: partners are chosen with counts of 11 and more where there are any, so that bounds
-//! are wide, but how wide is not proven. Measures are decided each for itself: that one counts some of
-//! the people of another (a higher limit of the same pressure) is not known here. Periods hold different unknowns; that a period is never shown
-//! a second time, decided from other counts, is the matter of `carry`.
+//! more is suppressed.
+//!
+//! That people come in whole numbers, never fewer than none, may still bound a count from both sides.
+//! Corners are chosen where there is somebody, partners with counts of 11 and more before counts of
+//! none, so that true people can make the move in both directions; that it is so is tested (of small
+//! groups of people always, of small parts of larger groups nearly always), but not proven, nor how
+//! wide the bounds are. Measures are decided each for itself: that one counts some of the people of
+//! another (a higher limit of the same pressure) is not known here. Periods hold different unknowns;
+//! that a period is never shown a second time, decided from other counts, is the matter of `carry`.
 
 mod cells;
 mod cubes;
