@@ -1,6 +1,6 @@
 //! Trends of a population: from the export to what may be shown, and how it is served.
 
-pub(crate) mod attack;
+mod attack;
 mod bounds;
 mod division;
 mod population;
