@@ -6,18 +6,26 @@
 //!   and smoothed figures, statements, peers) is found from what is released, so that nothing that is
 //!   suppressed can come back by another way.
 
+mod calendar;
+mod gather;
 mod params;
+mod peers;
+mod person;
 mod release;
+mod spec;
 mod tally;
 
+pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
 pub use params::{
     ChangeParams, KeyName, MeasureParams, MeasureRuleParams, ObservedBy, ObservedParams,
     PeersParams, PeriodParams, PeriodUnit, PopulationParams, RegionParams, StandardName,
     StandardParams, SurveyParams, TrendParams,
 };
+pub use person::{Scorer, region_shown};
 pub use release::{
     CodingChange, Direction, FORMAT_VERSION, Figure, FigureKind, Group, Key, KeyValue, Measure,
     PeerGroup, PeerScale, PeerScaleOf, Period, Point, Privacy, Release, Series, Statement,
     StatementKind,
 };
+pub use spec::{GROUPINGS_MAX, KEYS_MAX, MEASURES_MAX, Named, Spec, SpecError};
 pub use tally::{Amount, Cell, Coordinates, Design, Frame, Table, Tally};
