@@ -20,6 +20,8 @@ mod sign;
 mod simulate;
 mod task_source;
 mod thresholds;
+mod trends;
+mod trends_list;
 
 use std::path::PathBuf;
 
@@ -42,6 +44,8 @@ pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
+pub use trends::{TrendsReleased, TrendsRequest, trends};
+pub use trends_list::{TrendsListRequest, TrendsListed, trends_list};
 
 use crate::audit::AuditError;
 use crate::flag_store::StoreError;
@@ -66,6 +70,9 @@ pub enum CommandError {
     Published { path: PathBuf, error: FormulaError },
     #[error("{path}: {error}")]
     Mapping { path: PathBuf, error: Box<MappingError> },
+    /// A specification of trends, or a release, that cannot be meant.
+    #[error("{path}: {fault}")]
+    Trends { path: PathBuf, fault: String },
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -104,6 +111,7 @@ impl CommandError {
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
+            | CommandError::Trends { .. }
             | CommandError::Registry(RegistryError::Key { .. })
             | CommandError::FlagStore(
                 StoreError::Setting { .. }

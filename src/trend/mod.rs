@@ -8,6 +8,7 @@
 
 mod calendar;
 mod gather;
+mod list;
 mod params;
 mod peers;
 mod person;
@@ -16,6 +17,7 @@ mod spec;
 mod tally;
 
 pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
+pub use list::{ListError, ListReader, Listed, Lister, Spans};
 pub use params::{
     ChangeParams, KeyName, MeasureParams, MeasureRuleParams, ObservedBy, ObservedParams,
     PeersParams, PeriodParams, PeriodUnit, PopulationParams, RegionParams, StandardName,
