@@ -13,6 +13,7 @@ mod peers;
 mod person;
 mod release;
 mod spec;
+mod standing;
 mod tally;
 
 pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
@@ -28,4 +29,5 @@ pub use release::{
     StatementKind,
 };
 pub use spec::{GROUPINGS_MAX, KEYS_MAX, MEASURES_MAX, Named, Spec, SpecError};
+pub use standing::Standing;
 pub use tally::{Amount, Cell, Coordinates, Design, Frame, Table, Tally};
