@@ -22,6 +22,7 @@ mod peers;
 mod person;
 mod release;
 mod spec;
+mod standing;
 mod tally;
 
 pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
@@ -55,4 +56,5 @@ pub use spec::{GROUPINGS_MAX, KEYS_MAX, MEASURES_MAX, Named, Spec, SpecError};
 pub use suppress::{Masks, Shown, ShownMeasure, suppress};
 pub use standard::{StandardError, check_bands};
 pub use statement::words;
+pub use standing::Standing;
 pub use tally::{Amount, Cell, Coordinates, Design, Frame, Table, Tally};
