@@ -2,14 +2,20 @@
 //!
 //! - `params`: the specification file as written; `spec`: checked.
 //! - `tally`: what is counted of people, in whole numbers, so that any order gives the same sums.
+//! - `account`: what is told of a release to people: the report, charts, words.
 //! - `release`: what may be shown. All that is told (intervals beside what was suppressed, standardised
 //!   and smoothed figures, statements, peers) is found from what is released, so that nothing that is
 //!   suppressed can come back by another way.
 
+mod account;
 mod params;
 mod release;
 mod tally;
 
+pub use account::{
+    change_text, chart, chart_axis, figure_text, group_title, key_title, measure_title, report,
+    standard_title, suppressed_text, unit_text,
+};
 pub use params::{
     ChangeParams, KeyName, MeasureParams, MeasureRuleParams, ObservedBy, ObservedParams,
     PeersParams, PeriodParams, PeriodUnit, PopulationParams, RegionParams, StandardName,
