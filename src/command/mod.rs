@@ -20,6 +20,7 @@ mod sign;
 mod simulate;
 mod task_source;
 mod thresholds;
+mod trend_table;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
+pub use trend_table::write as write_trend_table;
 
 use crate::audit::AuditError;
 use crate::flag_store::StoreError;

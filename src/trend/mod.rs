@@ -3,27 +3,38 @@
 //! - `params`: the specification file as written; `spec`: checked.
 //! - `tally`: what is counted of people, in whole numbers, so that any order gives the same sums.
 //! - `account`: what is told of a release to people: the report, charts, words.
+//! - `rows`: the figures of a release as a flat table.
 //! - `release`: what may be shown. All that is told (intervals beside what was suppressed, standardised
 //!   and smoothed figures, statements, peers) is found from what is released, so that nothing that is
 //!   suppressed can come back by another way.
 
 mod account;
+mod calendar;
+mod gather;
 mod params;
+mod peers;
+mod person;
 mod release;
+mod rows;
+mod spec;
 mod tally;
 
 pub use account::{
     change_text, chart, chart_axis, figure_text, group_title, key_title, measure_title, report,
     standard_title, suppressed_text, unit_text,
 };
+pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
 pub use params::{
     ChangeParams, KeyName, MeasureParams, MeasureRuleParams, ObservedBy, ObservedParams,
     PeersParams, PeriodParams, PeriodUnit, PopulationParams, RegionParams, StandardName,
     StandardParams, SurveyParams, TrendParams,
 };
+pub use person::{Scorer, region_shown};
 pub use release::{
     CodingChange, Direction, FORMAT_VERSION, Figure, FigureKind, Group, Key, KeyValue, Measure,
     PeerGroup, PeerScale, PeerScaleOf, Period, Point, Privacy, Release, Series, Statement,
     StatementKind,
 };
+pub use rows::{Column, Row, Value, columns, rows};
+pub use spec::{GROUPINGS_MAX, KEYS_MAX, MEASURES_MAX, Named, Spec, SpecError};
 pub use tally::{Amount, Cell, Coordinates, Design, Frame, Table, Tally};

@@ -137,6 +137,22 @@ pub enum KeyName {
     Insurance,
 }
 
+impl KeyName {
+    /// Its name in files and addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyName::AgeBand => "age_band",
+            KeyName::Sex => "sex",
+            KeyName::Region => "region",
+            KeyName::Facility => "facility",
+            KeyName::Race => "race",
+            KeyName::Ethnicity => "ethnicity",
+            KeyName::Language => "language",
+            KeyName::Insurance => "insurance",
+        }
+    }
+}
+
 /// How fine regions may be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

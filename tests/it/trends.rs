@@ -1,3 +1,5 @@
 //! Trends of a population: from the export to what may be shown, and how it is served.
 
+mod report;
 pub(crate) mod sample;
+mod table;
