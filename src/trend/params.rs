@@ -138,6 +138,18 @@ pub enum KeyName {
 }
 
 impl KeyName {
+    /// All keys.
+    pub const ALL: [KeyName; 8] = [
+        KeyName::AgeBand,
+        KeyName::Sex,
+        KeyName::Region,
+        KeyName::Facility,
+        KeyName::Race,
+        KeyName::Ethnicity,
+        KeyName::Language,
+        KeyName::Insurance,
+    ];
+
     /// Its name in files and addresses.
     pub fn name(self) -> &'static str {
         match self {

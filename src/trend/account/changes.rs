@@ -41,7 +41,8 @@ pub(super) fn section(release: &Release) -> Section {
     section
 }
 
-fn finding(release: &Release, statement: &Statement) -> Option<Finding> {
+/// A statement with its figures and its cautions; `None` where `release` has no such measure.
+pub fn finding(release: &Release, statement: &Statement) -> Option<Finding> {
     let kind = release.measure(&statement.measure)?.kind;
     let label = match (statement.direction, statement.is_worse) {
         (Direction::Rising, Some(true)) => "Rising, for the worse",

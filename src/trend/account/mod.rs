@@ -9,10 +9,11 @@ mod regions;
 mod tables;
 mod words;
 
+pub use changes::finding;
 pub use chart::{chart, chart_axis};
 pub use words::{
     change_text, figure_text, group_title, key_title, measure_title, standard_title,
-    suppressed_text, unit_text,
+    suppressed_text, value_text,
 };
 
 use std::collections::BTreeSet;

@@ -74,7 +74,7 @@ pub fn measure_title(measure: &Measure) -> String {
 }
 
 /// The unit of a mean as people write it: of UCUM `mm[Hg]` is `mmHg`.
-pub fn unit_text(measure: &Measure) -> Option<String> {
+fn unit_text(measure: &Measure) -> Option<String> {
     measure.unit.as_ref().map(|unit| unit.replace(['[', ']', '{', '}'], ""))
 }
 
@@ -102,7 +102,7 @@ fn signed(text: &str) -> String {
 }
 
 /// A figure alone: `31.2%`.
-pub(super) fn value_text(kind: FigureKind, value: f64) -> String {
+pub fn value_text(kind: FigureKind, value: f64) -> String {
     let sign = if is_percent(kind) { "%" } else { "" };
     format!("{}{sign}", number(kind, value))
 }
