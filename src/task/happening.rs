@@ -91,6 +91,11 @@ impl Values {
 
     /// The latest value in `span`.
     pub fn latest(&self, span: &[Dated<'_>]) -> Option<f64> {
-        span.iter().rev().find_map(|dated| self.readings.value(dated))
+        self.latest_reading(span).map(|(_, value)| value)
+    }
+
+    /// The latest value in `span`, with its event.
+    pub fn latest_reading<'s, 'h>(&self, span: &'s [Dated<'h>]) -> Option<(&'s Dated<'h>, f64)> {
+        span.iter().rev().find_map(|dated| Some((dated, self.readings.value(dated)?)))
     }
 }

@@ -17,6 +17,7 @@ mod person;
 mod release;
 mod rows;
 mod spec;
+mod standing;
 mod tally;
 
 pub use account::{
@@ -37,4 +38,5 @@ pub use release::{
 };
 pub use rows::{Column, Row, Value, columns, rows};
 pub use spec::{GROUPINGS_MAX, KEYS_MAX, MEASURES_MAX, Named, Spec, SpecError};
+pub use standing::Standing;
 pub use tally::{Amount, Cell, Coordinates, Design, Frame, Table, Tally};
