@@ -21,8 +21,8 @@ mod standing;
 mod tally;
 
 pub use account::{
-    change_text, chart, chart_axis, figure_text, finding, group_title, key_title, measure_title, report,
-    standard_title, suppressed_text, value_text,
+    change_text, chart, chart_axis, figure_text, finding, group_title, key_title, measure_title,
+    report, standard_title, suppressed_text, value_text,
 };
 pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
 pub use params::{

@@ -12,11 +12,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::Worklist;
 use super::call::outcome;
 use super::form::Fields;
 use super::render::{self, MessagePage};
 use super::visitor::Visitor;
-use super::Worklist;
 use crate::access::{Method, Outcome};
 use crate::http::listener::Peer;
 use crate::registry::{LoadedRelease, LoadedReleases};
@@ -130,7 +130,9 @@ impl Worklist {
                 let measure = of.release().measures.iter().find(may_show)?;
                 Some((Arc::clone(of), measure.name.clone()))
             });
-        let Some((release, measure)) = chosen else { return Ok(Found { loaded, statements, chosen: None }) };
+        let Some((release, measure)) = chosen else {
+            return Ok(Found { loaded, statements, chosen: None });
+        };
         let query = TrendQuery {
             release: Some(release.release().name.clone()),
             measure: Some(measure.clone()),

@@ -96,6 +96,8 @@ pub(super) struct TrendsPage {
     keys: Vec<KeyChoices>,
     count: String,
     statements: Vec<StatementView>,
+    /// The rank of the first statement of this page.
+    first_place: u64,
     first_page: Option<String>,
     next: Option<String>,
     /// What the figures below are of.
@@ -122,6 +124,7 @@ impl TrendsPage {
             keys: Vec::new(),
             count: String::new(),
             statements: Vec::new(),
+            first_place: 1,
             first_page: None,
             next: None,
             heading: String::new(),
@@ -141,7 +144,8 @@ impl TrendsPage {
         is_allowed: &dyn Fn(&Measure) -> bool,
     ) -> TrendsPage {
         let Some(chosen) = &found.chosen else {
-            let text = "The release holds no figures of what was asked for, or none that you may see.";
+            let text =
+                "The release holds no figures of what was asked for, or none that you may see.";
             return TrendsPage::without(frame, text.to_owned());
         };
         let release = chosen.release.release();
@@ -154,7 +158,8 @@ impl TrendsPage {
         let before = asked.page.as_ref().map_or(0, |(_, before)| *before);
         let shown = before.saturating_add(found.statements.statements.len() as u64);
         let next = found.statements.next.clone();
-        let next = next.map(|token| Asked { page: Some((token, shown)), ..asked.clone() }.address());
+        let next =
+            next.map(|token| Asked { page: Some((token, shown)), ..asked.clone() }.address());
         let first = Asked { page: None, ..asked.clone() };
         let (narrower, narrower_more) = narrower(asked, chosen);
         TrendsPage {
@@ -167,6 +172,7 @@ impl TrendsPage {
             keys: release.keys.iter().map(|key| key_choices(key, asked)).collect(),
             count: count(found, asked, before, shown),
             statements: found.statements.statements.iter().filter_map(statement_view).collect(),
+            first_place: before.saturating_add(1),
             first_page: asked.page.is_some().then(|| first.address()),
             next,
             heading: heading(release, chosen, &asked.group),
@@ -264,9 +270,8 @@ fn series_view(release: &Release, chosen: &Chosen, group: &Group) -> Option<Seri
             true => suppressed_text(),
             false => "nobody measured".to_owned(),
         };
-        let counted = |count: Option<u64>| {
-            count.map_or_else(suppressed_text, |count| count.to_string())
-        };
+        let counted =
+            |count: Option<u64>| count.map_or_else(suppressed_text, |count| count.to_string());
         let told = |figure: Option<&crate::trend::Figure>| {
             figure.map(|figure| figure_text(measure.kind, figure))
         };
