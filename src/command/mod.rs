@@ -20,6 +20,7 @@ mod sign;
 mod simulate;
 mod task_source;
 mod thresholds;
+mod trend_table;
 mod trends;
 mod trends_list;
 
@@ -44,6 +45,7 @@ pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
+pub use trend_table::write as write_trend_table;
 pub use trends::{TrendsReleased, TrendsRequest, trends};
 pub use trends_list::{TrendsListRequest, TrendsListed, trends_list};
 

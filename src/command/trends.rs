@@ -50,8 +50,6 @@ pub struct TrendsReleased {
     /// Id and text of each, the strongest first.
     pub statements: Vec<(String, String)>,
     pub privacy: Privacy,
-    #[serde(skip)]
-    warnings: Vec<String>,
 }
 
 impl TrendsReleased {
@@ -82,7 +80,7 @@ impl TrendsReleased {
 
     /// What is doubtful.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.iter().cloned().chain(self.lines.warnings()).collect()
+        self.lines.warnings()
     }
 }
 
@@ -165,19 +163,23 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
         ));
     }
     let wanted = wanted(&spec, &read.concepts);
-    let (parts, lines) = export.fold(meter, &wanted, |_| gatherer.part(), |part, subject| {
-        match part.add(&subject.record) {
+    let (parts, lines) = export.fold(
+        meter,
+        &wanted,
+        |_| gatherer.part(),
+        |part, subject| match part.add(&subject.record) {
             Ok(()) => Received::Used,
             Err(error) => Received::Quarantined(error.to_string()),
-        }
-    })?;
+        },
+    )?;
     parts.into_iter().for_each(|mut part| part.hand_over());
     let source = records::source_params(&export);
     let note = ReleaseNote { source: source.title, synthetic: source.synthetic };
-    let (release, warnings) = publish(&spec, &gatherer, note, previous.as_ref())
+    let release = publish(&spec, &gatherer, note, previous.as_ref())
         .map_err(|error| CommandError::Data(error.to_string()))?;
     write(request, &release)?;
-    let named = |period: Option<&crate::trend::Period>| period.map_or(String::new(), |p| p.name.clone());
+    let named =
+        |period: Option<&crate::trend::Period>| period.map_or(String::new(), |p| p.name.clone());
     Ok(TrendsReleased {
         out: request.out.clone(),
         lines,
@@ -188,7 +190,6 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
         tested: release.tested,
         statements: release.statements.iter().map(|s| (s.id.clone(), s.text.clone())).collect(),
         privacy: release.privacy,
-        warnings,
     })
 }
 

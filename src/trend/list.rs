@@ -110,7 +110,9 @@ impl<'g, 'a: 'g> Lister<'g, 'a> {
     ) -> Result<Option<Listed>, RecordError> {
         let presences = reader.0.read(record)?;
         let found = presences.iter().find(|presence| presence.period == self.period);
-        Ok(found.filter(|presence| self.is_in_group(presence)).map(|presence| self.listed(presence)))
+        Ok(found
+            .filter(|presence| self.is_in_group(presence))
+            .map(|presence| self.listed(presence)))
     }
 
     fn listed(&self, presence: &Presence) -> Listed {
@@ -124,7 +126,9 @@ impl<'g, 'a: 'g> Lister<'g, 'a> {
         // Of what is good those are listed to whom it did not happen.
         let less_is_worse = counted.is_some_and(|c| c.params.more_is_worse == Some(false));
         let is_affected = match kind {
-            FigureKind::Share | FigureKind::Outcome | FigureKind::Rate => (y > 0.0) != less_is_worse,
+            FigureKind::Share | FigureKind::Outcome | FigureKind::Rate => {
+                (y > 0.0) != less_is_worse
+            }
             FigureKind::Mean | FigureKind::Risk if less_is_worse => y / x <= self.figure,
             FigureKind::Mean | FigureKind::Risk => y / x >= self.figure,
         };

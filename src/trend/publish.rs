@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carry::{CarryError, carry};
+use super::change::{direction, tell};
 use super::estimate::estimate;
 use super::gather::{Gathered, Gatherer, TooManyValues};
 use super::groups::{GroupPlace, GroupsError, Rolled, roll};
 use super::peers::peers;
 use super::regions::merge_small_regions;
 use super::release::{
-    CodingChange, FORMAT_VERSION, FigureKind, Group, Key, Measure, Point, Privacy, Release, Series,
+    CodingChange, FORMAT_VERSION, FigureKind, Group, Key, Measure, Point, Release, Series,
 };
 use super::spec::{Counted, Rule, Spec};
-use super::statement::{direction, tell};
-use super::suppress::{Layers, Masks, suppress};
+use super::suppress::{Masks, suppress};
 use super::tally::{Amount, Cell, Coordinates};
 use crate::SMALL_CELL_PATIENTS;
 
@@ -58,10 +58,11 @@ pub fn publish(
     let frame = spec.frame(&gathered.keys);
     let rolled = roll(&gathered.table, &frame)?;
     let is_survey = spec.survey.is_some();
-    let layers: Vec<Layers> = spec.measures.iter().map(|counted| layers(counted, is_survey)).collect();
-    let masks = suppress(&rolled, &layers);
-    let places: BTreeSet<&GroupPlace> =
-        (0..rolled.period_count()).flat_map(|period| rolled.period(period).map(|(at, _)| at)).collect();
+    let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
+    let masks = suppress(&rolled, &kinds);
+    let places: BTreeSet<&GroupPlace> = (0..rolled.period_count())
+        .flat_map(|period| rolled.period(period).map(|(at, _)| at))
+        .collect();
     let points = places.len() * rolled.period_count() * spec.measures.len();
     match points {
         0 => return Err(PublishError::Nobody),
@@ -78,7 +79,6 @@ pub fn publish(
             series.push(Series { measure, group, points: points.collect() });
         }
     }
-    let privacy = Privacy { points: points as u64, ..masks.privacy() };
     let coding = coding_changes(&gathered);
     let params = spec.params;
     let release = Release {
@@ -92,16 +92,21 @@ pub fn publish(
         period_count: params.period.count,
         periods: gatherer.spans().iter().map(|span| span.shown()).collect(),
         keys: gathered.keys.clone(),
-        measures: spec.measures.iter().enumerate().map(|(place, counted)| {
-            shown(spec, counted, coding.get(&place).cloned().unwrap_or_default())
-        }).collect(),
+        measures: spec
+            .measures
+            .iter()
+            .enumerate()
+            .map(|(place, counted)| {
+                shown(spec, counted, coding.get(&place).cloned().unwrap_or_default())
+            })
+            .collect(),
         standard: params.standard.as_ref().map(|standard| standard.population),
         series,
         statements: Vec::new(),
         tested: 0,
         false_discovery_rate: params.change.false_discovery_rate,
         peers: Vec::new(),
-        privacy,
+        privacy: masks.privacy(previous.map_or(0, |release| release.periods.len())),
     };
     let mut release = match previous {
         Some(previous) => carry(previous, release)?,
@@ -153,17 +158,6 @@ fn moved_scales(gathered: &Gathered, place: usize, old: &Key, new: &Key) -> Scal
     scales
 }
 
-fn layers(counted: &Counted<'_>, is_survey: bool) -> Layers {
-    Layers {
-        has_hits: has_hits(counted.kind()),
-        is_measured_in_part: counted.is_measured_in_part(is_survey),
-    }
-}
-
-fn has_hits(kind: FigureKind) -> bool {
-    matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate)
-}
-
 /// Where the points of a measure come from.
 struct Source<'x> {
     rolled: &'x Rolled,
@@ -179,14 +173,16 @@ impl Source<'_> {
         let cell = self.rolled.cell(period, place).unwrap_or(&nobody);
         let kind = self.counted.kind();
         let tally = cell.tallies.get(self.measure).cloned().unwrap_or_default();
-        let mask = self.masks.of(period, place, self.measure);
-        // A figure rests on enough people, or is that of nobody.
+        let (grouping, at) = place;
+        let shown = self.masks.shown(period, *grouping, at);
+        let of_measure = shown.measures.get(self.measure).copied().unwrap_or_default();
+        // A figure rests on enough people.
         let enough = tally.measured >= SMALL_CELL_PATIENTS as u64;
         Point {
-            people: mask.people.then_some(cell.people),
-            measured: mask.measured.then_some(tally.measured),
-            hits: (mask.figure && has_hits(kind)).then_some(tally.hits),
-            figure: (mask.figure && enough)
+            people: shown.people.then_some(cell.people),
+            measured: of_measure.measured.then_some(tally.measured),
+            hits: of_measure.hits.then_some(tally.hits),
+            figure: (of_measure.figure && enough)
                 .then(|| estimate(&tally, kind, self.is_survey))
                 .flatten(),
             standardised: None,

@@ -10,6 +10,7 @@ use super::params::{
     KeyName, MeasureParams, MeasureRuleParams, ObservedBy, SurveyParams, TrendParams,
 };
 use super::release::{FigureKind, Key, KeyValue};
+use super::standard::check_bands;
 use super::tally::Frame;
 use crate::bundle::Bundle;
 use crate::record::{ConceptId, ConceptSet, EncounterClass, KnownAfter, Time};
@@ -124,6 +125,10 @@ impl<'a> Spec<'a> {
         let first = calendar::first(&params.period).map_err(SpecError::Syntax)?;
         let (keys, groupings) = groupings(&params.groups)?;
         let age_bands = age_bands(params, keys.contains(&KeyName::AgeBand))?;
+        if let Some(standard) = &params.standard {
+            check_bands(standard.population, &age_bands)
+                .map_err(|error| invalid("standard", error.to_string()))?;
+        }
         let measures = params.measure.iter().map(|measure| counted(measure, concepts, named));
         let measures = measures.collect::<Result<Vec<_>, _>>()?;
         let survey = params.survey.as_ref().map(|survey| check_survey(survey, concepts));
