@@ -2,6 +2,10 @@
 
 mod any_figures;
 mod change;
+mod peers;
 mod population;
+mod report;
 pub(crate) mod sample;
+mod serve;
 mod survey;
+mod table;

@@ -13,5 +13,6 @@ mod marks;
 mod protected;
 mod records;
 mod site;
+mod trends_pages;
 mod worklist;
 mod worklist_pages;

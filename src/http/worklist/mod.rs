@@ -4,7 +4,7 @@
 //! - `session`, `login`, `attempts`, `visitor`: who looks at it, recognised as callers of gRPC are
 //! - `guard`: headers that keep a page closed, cookies, requests of other sites
 //! - `form`: what forms and addresses bring; `words`, `course`, `show`: flags in plain words
-//! - `list`, `flag`: the pages; `render` and `templates/worklist` make them; `call` records each use
+//! - `list`, `flag`, `trends`: the pages; `render` and `templates/worklist` make them; `call` records each use
 //!
 //! No page keeps or fetches anything elsewhere. Every text is escaped by the templates.
 //!
@@ -27,6 +27,7 @@ mod render;
 mod session;
 mod settings;
 mod show;
+mod trends;
 mod visitor;
 mod words;
 
@@ -136,6 +137,7 @@ impl Worklist {
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/", get(list::show))
+            .route(trends::PATH, get(trends::show))
             .route("/login", get(login::show).post(login::begin))
             .route("/logout", post(login::end))
             .route("/flags/{id}", get(flag::show).post(flag::change))

@@ -1,0 +1,82 @@
+//! The line of a series over its periods: the figure with its interval, gaps where it is not shown, and
+//! the periods that a statement is about.
+
+use super::words::{figure_text, is_percent, measure_title, suppressed_text};
+use crate::page::{Axis, Band, Ink, Layer, Multiple, Point as Mark, Shows, Span};
+use crate::trend::{Direction, Figure, Measure, Release, Series};
+
+/// The axis that all of `series` fit on; figures of shares begin at 0 where that is near.
+pub fn chart_axis<'a>(measure: &Measure, series: impl Iterator<Item = &'a Series>) -> Axis {
+    let figures = series.flat_map(|series| &series.points).filter_map(|point| point.figure);
+    let ends: Vec<f64> = figures.flat_map(|figure| [figure.low, figure.high]).collect();
+    let lowest = ends.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let is_percent = is_percent(measure.kind);
+    let shows = if is_percent { Shows::Percent } else { Shows::Number };
+    // From 0 where that costs less than half of the height: a small change then looks small.
+    let begins_at_zero = lowest >= 0.0 && lowest < 0.5 * highest;
+    Axis::covering("", shows, ends.into_iter().chain(begins_at_zero.then_some(0.0)))
+}
+
+/// The chart of `series`, of `measure` in `release`, under `title`.
+pub fn chart(release: &Release, measure: &Measure, series: &Series, title: String) -> Multiple {
+    let figures: Vec<Option<&Figure>> =
+        series.points.iter().map(|point| point.figure.as_ref()).collect();
+    let mut layers = Vec::new();
+    for run in runs(&figures) {
+        let bands =
+            run.iter().map(|(x, figure)| Band { x: *x, low: figure.low, high: figure.high });
+        layers.push(Layer::Band { ink: Ink::Blue, points: bands.collect() });
+        let line = run.iter().map(|(x, figure)| (*x, figure.estimate));
+        layers.push(Layer::Line { name: String::new(), ink: Ink::Blue, points: line.collect() });
+        let marks = run.iter().map(|(x, figure)| Mark {
+            x: *x,
+            y: figure.estimate,
+            interval: Some([figure.low, figure.high]),
+        });
+        layers.push(Layer::Points { name: String::new(), ink: Ink::Blue, points: marks.collect() });
+    }
+    let told = release.statements.iter();
+    let told = told.filter(|of| of.measure == series.measure && of.group == series.group);
+    let spans = told.map(|of| Span {
+        from: of.first_period,
+        to: of.last_period,
+        is_rise: of.direction == Direction::Rising,
+    });
+    let absent = series.points.iter().enumerate().filter(|(_, point)| point.figure.is_none());
+    Multiple {
+        description: in_words(release, measure, series),
+        title,
+        layers,
+        spans: spans.collect(),
+        absent: absent.map(|(period, _)| period).collect(),
+    }
+}
+
+/// The figures that stand beside each other without a gap, with their places.
+fn runs<'a>(figures: &[Option<&'a Figure>]) -> Vec<Vec<(f64, &'a Figure)>> {
+    let mut runs: Vec<Vec<(f64, &Figure)>> = Vec::new();
+    let mut is_open = false;
+    for (place, figure) in figures.iter().enumerate() {
+        match (figure, runs.last_mut().filter(|_| is_open)) {
+            (Some(figure), Some(run)) => run.push((place as f64, figure)),
+            (Some(figure), None) => runs.push(vec![(place as f64, figure)]),
+            (None, _) => {}
+        }
+        is_open = figure.is_some();
+    }
+    runs
+}
+
+/// The chart for those who do not see it.
+fn in_words(release: &Release, measure: &Measure, series: &Series) -> String {
+    let told = release.periods.iter().zip(&series.points).map(|(period, point)| {
+        let text = match &point.figure {
+            Some(figure) => figure_text(measure.kind, figure),
+            None if point.is_suppressed() => suppressed_text(),
+            None => "nobody measured".to_owned(),
+        };
+        format!("{}: {text}", period.name)
+    });
+    format!("{}. {}.", measure_title(measure), told.collect::<Vec<_>>().join("; "))
+}
