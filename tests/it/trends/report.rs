@@ -182,3 +182,21 @@ fn fifty_statements_are_told_and_the_rest_is_counted() {
     assert_eq!(html.matches("95% interval 4.0 to 10.0; ").count(), 50);
     assert!(html.contains("20 weaker statements"));
 }
+
+#[test]
+fn ten_years_of_months_make_no_page_that_nobody_can_open() {
+    let mut release = with_regions(200);
+    let period = release.periods[0].clone();
+    release.periods = (0..120)
+        .map(|at| prodrome::trend::Period {
+            name: format!("{}-{:02}", 2015 + at / 12, 1 + at % 12),
+            ..period.clone()
+        })
+        .collect();
+    for series in &mut release.series {
+        series.points = series.points.iter().cycle().take(120).cloned().collect();
+    }
+    let html = checked(&release);
+    assert!(html.contains("all figures lie between 31.0% and 31.0%"), "as a few words");
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+}
