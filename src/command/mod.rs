@@ -21,6 +21,8 @@ mod simulate;
 mod task_source;
 mod thresholds;
 mod trend_table;
+mod trends;
+mod trends_list;
 
 use std::path::PathBuf;
 
@@ -44,6 +46,8 @@ pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, si
 pub use task_source::TaskSource;
 pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
 pub use trend_table::write as write_trend_table;
+pub use trends::{TrendsReleased, TrendsRequest, trends};
+pub use trends_list::{TrendsListRequest, TrendsListed, trends_list};
 
 use crate::audit::AuditError;
 use crate::flag_store::StoreError;
@@ -68,6 +72,9 @@ pub enum CommandError {
     Published { path: PathBuf, error: FormulaError },
     #[error("{path}: {error}")]
     Mapping { path: PathBuf, error: Box<MappingError> },
+    /// A specification of trends, or a release, that cannot be meant.
+    #[error("{path}: {fault}")]
+    Trends { path: PathBuf, fault: String },
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -106,6 +113,7 @@ impl CommandError {
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
+            | CommandError::Trends { .. }
             | CommandError::Registry(RegistryError::Key { .. })
             | CommandError::FlagStore(
                 StoreError::Setting { .. }

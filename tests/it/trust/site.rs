@@ -78,7 +78,7 @@ scope = "any"
 
 [[allow]]
 role = "operator"
-methods = ["ListModels", "GetModelCard", "ReloadModels"]
+methods = ["ListModels", "GetModelCard", "ReloadModels", "GetTrends"]
 tasks = ["*"]
 
 [[peers]]
