@@ -1,8 +1,9 @@
 //! The line of a series over its periods: the figure with its interval, gaps where it is not shown, and
 //! the periods that a statement is about.
 
-use super::words::{figure_text, is_percent, measure_title, suppressed_text, value_text};
+use super::words::{measure_title, point_text, value_text};
 use crate::page::{Axis, Band, Ink, Layer, Multiple, Point as Mark, Shows, Span};
+use crate::trend::statement::is_percent;
 use crate::trend::{Direction, Figure, Measure, Period, Point, Release, Series};
 
 /// From so many periods on single figures cannot be told apart in a chart, and weigh.
@@ -78,12 +79,7 @@ fn runs<'a>(figures: &[Option<&'a Figure>]) -> Vec<Vec<(f64, &'a Figure)>> {
 /// which figures the others lie.
 fn in_words(release: &Release, measure: &Measure, series: &Series) -> String {
     let told = |(period, point): (&Period, &Point)| {
-        let text = match &point.figure {
-            Some(figure) => figure_text(measure.kind, figure),
-            None if point.is_suppressed() => suppressed_text(),
-            None => "nobody measured".to_owned(),
-        };
-        format!("{}: {text}", period.name)
+        format!("{}: {}", period.name, point_text(measure.kind, point))
     };
     let each = || release.periods.iter().zip(&series.points);
     let mut words: Vec<String> = match each().len() {
