@@ -6,7 +6,6 @@ use super::to_wire::timestamp;
 use crate::record::{PartialDate, Violation};
 use crate::service::{
     FoundSeries, FoundStatement, PRIVACY_NOTE, Peer, PeerStanding, TrendAnswer, TrendQuery,
-    is_suppressed,
 };
 use crate::trend::{
     CodingChange, Direction, Figure, FigureKind, Group, KeyName, Measure, Period, Point, Release,
@@ -238,7 +237,7 @@ fn point(period: &Period, point: &Point, kind: FigureKind) -> proto::TrendPoint 
         figure: point.figure.map(figure),
         standardised: point.standardised.map(figure),
         smoothed: point.smoothed,
-        suppressed: is_suppressed(point, kind),
+        suppressed: point.is_suppressed(kind),
     }
 }
 

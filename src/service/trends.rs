@@ -11,7 +11,7 @@ use crate::access::Method;
 use crate::meters;
 use crate::registry::{LoadedRelease, LoadedReleases, Releases};
 use crate::strict_toml::nearest;
-use crate::trend::{FigureKind, KeyName, Measure, Period, Point, Series, Statement};
+use crate::trend::{KeyName, Measure, Period, Point, Series, Statement, key_title};
 
 /// The most points of a page: what answers are sent in holds 4 MiB.
 const POINTS_MAX: usize = 10_000;
@@ -80,22 +80,8 @@ impl fmt::Display for TrendName {
             TrendName::Measure => f.write_str("measure"),
             TrendName::Task => f.write_str("measure of a task called"),
             TrendName::Concept => f.write_str("measure of a concept called"),
-            TrendName::Value(key) => write!(f, "group with {}", key_name(*key)),
+            TrendName::Value(key) => write!(f, "group with {}", key_title(*key)),
         }
-    }
-}
-
-/// A key in words.
-pub fn key_name(key: KeyName) -> &'static str {
-    match key {
-        KeyName::AgeBand => "age band",
-        KeyName::Sex => "sex",
-        KeyName::Region => "region",
-        KeyName::Facility => "facility",
-        KeyName::Race => "race",
-        KeyName::Ethnicity => "ethnicity",
-        KeyName::Language => "language",
-        KeyName::Insurance => "insurance",
     }
 }
 
@@ -137,12 +123,6 @@ impl FoundSeries {
         let each = self.release.release().periods.iter().zip(points);
         each.skip(self.periods.start).take(self.periods.len())
     }
-}
-
-/// Whether something of a point of such a measure is suppressed.
-pub fn is_suppressed(point: &Point, kind: FigureKind) -> bool {
-    let counts_hits = matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate);
-    point.people.is_none() || point.measured.is_none() || (counts_hits && point.hits.is_none())
 }
 
 /// One page.

@@ -1,6 +1,6 @@
 //! What chance can do: quantiles and tails of the distributions that intervals and tests rest on.
 
-use statrs::distribution::{Beta, ContinuousCDF, Gamma, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, Gamma, Normal, StudentsT};
 
 /// From so many degrees of freedom on, Student's t is the normal distribution to six digits.
 const NORMAL_FREEDOM: f64 = 1e6;
@@ -11,7 +11,8 @@ pub(super) type Bounds = (f64, f64);
 /// The number that a standard Student's t variable exceeds in size with the probability `alpha`. Of
 /// infinite `freedom`: the normal distribution's.
 pub(super) fn two_sided_quantile(alpha: f64, freedom: f64) -> f64 {
-    let tail = (alpha / 2.0).clamp(1e-300, 0.5);
+    // statrs cannot go further out, and nothing here rests on more.
+    let tail = (alpha / 2.0).clamp(1e-12, 0.5);
     let below = match freedom < NORMAL_FREEDOM {
         // Below one degree of freedom nothing is known; one is as wide as it gets.
         true => StudentsT::new(0.0, 1.0, freedom.max(1.0)).map(|t| t.inverse_cdf(tail)).ok(),
@@ -49,9 +50,10 @@ pub(super) fn wilson(share: f64, count: f64) -> Bounds {
     ((centre - reach).max(0.0), (centre + reach).min(1.0))
 }
 
-/// Clopper and Pearson's exact 95% interval (1934, Biometrika 26:404) of a share that is 0 or 1.
+/// Clopper and Pearson's exact 95% interval (1934, Biometrika 26:404) of a share that is 0 or 1, where
+/// its beta distribution has a closed form.
 pub(super) fn at_the_end(share: f64, count: f64) -> Bounds {
-    let reach = Beta::new(1.0, count).map_or(1.0, |beta| beta.inverse_cdf(0.975));
+    let reach = -(0.025f64.ln() / count).exp_m1();
     if share < 0.5 { (0.0, reach) } else { (1.0 - reach, 1.0) }
 }
 
@@ -61,14 +63,16 @@ pub(super) fn garwood(count: f64) -> Bounds {
     (gamma_quantile(count, 0.025), gamma_quantile(count + 1.0, 0.975))
 }
 
-/// A quantile of the gamma distribution of this shape and scale 1; 0 for the shape 0.
+/// A quantile of the gamma distribution of this shape and scale 1; no number where it is as good as
+/// unknown.
 pub(super) fn gamma_quantile(shape: f64, probability: f64) -> f64 {
-    if shape <= 0.0 {
-        return 0.0;
+    // Nearly all of so flat a distribution is at 0, and its tail is beyond what can be reckoned.
+    if shape < 1e-3 {
+        return if probability < 0.5 { 0.0 } else { f64::NAN };
     }
-    // Beyond this the exact quantile costs much and differs from this one in the eighth digit (Wilson
+    // Beyond this the exact quantile costs much and differs from this one in the sixth digit (Wilson
     // and Hilferty 1931, PNAS 17:684).
-    if shape > 1e4 {
+    if shape > 1e3 {
         let z = Normal::standard().inverse_cdf(probability);
         return shape * (1.0 - 1.0 / (9.0 * shape) + z / (3.0 * shape.sqrt())).powi(3);
     }
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_quantile_of_large_counts_joins_the_exact_one() {
-        let (below, above) = (gamma_quantile(9_999.999, 0.975), gamma_quantile(10_000.001, 0.975));
+        let (below, above) = (gamma_quantile(999.999, 0.975), gamma_quantile(1_000.001, 0.975));
         assert!((above - below).abs() < 0.01, "{below} {above}");
         assert!(gamma_quantile(1e9, 0.025) > 0.9999e9);
     }

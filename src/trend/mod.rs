@@ -38,7 +38,7 @@ mod suppress;
 mod tally;
 
 pub use account::{
-    change_text, chart, chart_axis, figure_text, finding, group_title, key_title, measure_title,
+    change_text, chart, chart_axis, figure_text, finding, key_title, measure_title, point_text,
     report, standard_title, suppressed_text, value_text,
 };
 pub use carry::{CarryError, carry};

@@ -133,7 +133,7 @@ impl<'a> Row<'a> {
             Column::StandardisedLow => Value::Number(standardised.map(|figure| figure.low)),
             Column::StandardisedHigh => Value::Number(standardised.map(|figure| figure.high)),
             Column::Smoothed => Value::Number(point.smoothed),
-            Column::Suppressed => Value::Truth(point.is_suppressed()),
+            Column::Suppressed => Value::Truth(point.is_suppressed(measure.kind)),
         }
     }
 }

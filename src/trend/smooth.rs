@@ -89,3 +89,28 @@ fn independent(figure: &Figure, point: &Point, kind: FigureKind) -> Option<f64> 
     };
     (worth.is_finite() && worth > 0.0).then_some(worth)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(people: f64, estimate: f64) -> (Figure, Point) {
+        let standard_error = (estimate * (1.0 - estimate) / people).sqrt();
+        let figure = Figure { estimate, low: 0.0, high: 1.0, standard_error, freedom: None };
+        (figure, Point { measured: Some(people as u64), ..Point::default() })
+    }
+
+    #[test]
+    fn a_figure_is_worth_its_people_or_its_time() {
+        let (figure, point) = share(250.0, 0.2);
+        let worth = independent(&figure, &point, FigureKind::Share).unwrap();
+        assert!((worth - 250.0).abs() < 1e-9, "{worth}");
+        let (nobody, point) = share(250.0, 0.0);
+        assert_eq!(independent(&nobody, &point, FigureKind::Share), Some(250.0));
+        // 20 contacts in 400 person-years: 50 per 1,000, standard error 1000 * sqrt(20) / 400.
+        let standard_error = 1000.0 * 20.0f64.sqrt() / 400.0;
+        let rate = Figure { estimate: 50.0, low: 0.0, high: 1.0, standard_error, freedom: None };
+        let worth = independent(&rate, &point, FigureKind::Rate).unwrap();
+        assert!((worth - 0.4).abs() < 1e-9, "{worth}");
+    }
+}

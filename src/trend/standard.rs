@@ -249,3 +249,6 @@ fn fay_feuer(rate: f64, variance: f64, heaviest: f64) -> (f64, f64) {
     let low = bound(rate, variance, 0.025);
     (low, bound(rate + heaviest, variance + heaviest * heaviest, 0.975))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The work list: flags for people, as pages that work without a script.
+//! The work list: flags for people, and beside it trends of groups, as pages that work without a script.
 //!
 //! - `settings`: the section `[worklist]`
 //! - `session`, `login`, `attempts`, `visitor`: who looks at it, recognised as callers of gRPC are
@@ -13,7 +13,8 @@
 //! failed too, as somebody who wanted the list), a form of another page or site (PERMISSION_DENIED), an
 //! id that is none (NOT_FOUND), an address or a form that says nothing sensible (INVALID_ARGUMENT).
 //! Without a record stay: who opens the list without any session and is sent to the login, the
-//! login's own pages, and a form that was not sent whole; nothing of a patient was asked.
+//! login's own pages, the trends, which are of groups, and a form that was not sent whole; nothing of a
+//! patient was asked.
 
 mod attempts;
 mod call;

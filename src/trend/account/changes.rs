@@ -1,9 +1,9 @@
 //! What is rising and falling: the statements, or what size of change could have been seen.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
-use super::words::{change_text, count, group_title, measure_title, number, value_text};
+use super::words::{change_text, count, measure_title, number, value_text};
 use crate::page::{Finding, Section};
+use crate::trend::chance::two_sided_quantile;
+use crate::trend::statement::words;
 use crate::trend::{Direction, FigureKind, Group, Measure, Release, Series, Statement};
 
 /// The most that are told.
@@ -115,7 +115,7 @@ fn seen_from(release: &Release, measure: &Measure) -> Option<String> {
     let size = |change: f64| change_text(measure.kind, change).trim_start_matches('+').to_owned();
     let sizes: Vec<String> = [
         everybody.map(|change| {
-            format!("{} in {}", size(change), group_title(&Group::default()).to_lowercase())
+            format!("{} in {}", size(change), words(&Group::default()).to_lowercase())
         }),
         middle.map(|change| {
             format!("{} in the middle one of the {} groups", size(change), groups.len())
@@ -143,8 +143,8 @@ fn detectable(release: &Release, series: &Series) -> Option<f64> {
         return None;
     }
     let level = release.false_discovery_rate / release.tested.max(1) as f64;
-    let normal = Normal::standard();
-    let reach = normal.inverse_cdf(1.0 - level / 2.0) + normal.inverse_cdf(POWER);
+    let normal = |alpha| two_sided_quantile(alpha, f64::INFINITY);
+    let reach = normal(level) + normal(2.0 * (1.0 - POWER));
     let change = reach * first.standard_error.hypot(last.standard_error);
     (change.is_finite() && change > 0.0).then_some(change)
 }

@@ -1,9 +1,13 @@
 //! The line of a series over its periods: the figure with its interval, gaps where it is not shown, and
 //! the periods that a statement is about.
 
-use super::words::{figure_text, is_percent, measure_title, suppressed_text};
+use super::words::{measure_title, point_text, value_text};
 use crate::page::{Axis, Band, Ink, Layer, Multiple, Point as Mark, Shows, Span};
-use crate::trend::{Direction, Figure, Measure, Release, Series};
+use crate::trend::statement::is_percent;
+use crate::trend::{Direction, Figure, Measure, Period, Point, Release, Series};
+
+/// From so many periods on single figures cannot be told apart in a chart, and weigh.
+const DENSE_PERIODS: usize = 40;
 
 /// The axis that all of `series` fit on; figures of shares begin at 0 where that is near.
 pub fn chart_axis<'a>(measure: &Measure, series: impl Iterator<Item = &'a Series>) -> Axis {
@@ -29,6 +33,9 @@ pub fn chart(release: &Release, measure: &Measure, series: &Series, title: Strin
         layers.push(Layer::Band { ink: Ink::Blue, points: bands.collect() });
         let line = run.iter().map(|(x, figure)| (*x, figure.estimate));
         layers.push(Layer::Line { name: String::new(), ink: Ink::Blue, points: line.collect() });
+        if figures.len() >= DENSE_PERIODS && run.len() > 1 {
+            continue;
+        }
         let marks = run.iter().map(|(x, figure)| Mark {
             x: *x,
             y: figure.estimate,
@@ -68,15 +75,30 @@ fn runs<'a>(figures: &[Option<&'a Figure>]) -> Vec<Vec<(f64, &'a Figure)>> {
     runs
 }
 
-/// The chart for those who do not see it.
+/// The chart for those who do not see it: every period, or of many the first, the last, and between
+/// which figures the others lie.
 fn in_words(release: &Release, measure: &Measure, series: &Series) -> String {
-    let told = release.periods.iter().zip(&series.points).map(|(period, point)| {
-        let text = match &point.figure {
-            Some(figure) => figure_text(measure.kind, figure),
-            None if point.is_suppressed() => suppressed_text(),
-            None => "nobody measured".to_owned(),
-        };
-        format!("{}: {text}", period.name)
-    });
-    format!("{}. {}.", measure_title(measure), told.collect::<Vec<_>>().join("; "))
+    let told = |(period, point): (&Period, &Point)| {
+        format!("{}: {}", period.name, point_text(measure.kind, point))
+    };
+    let each = || release.periods.iter().zip(&series.points);
+    let mut words: Vec<String> = match each().len() {
+        0..DENSE_PERIODS => each().map(told).collect(),
+        _ => each().next().into_iter().chain(each().next_back()).map(told).collect(),
+    };
+    if each().len() >= DENSE_PERIODS {
+        let figures = || series.points.iter().filter_map(|point| point.figure);
+        let estimates = || figures().map(|figure| figure.estimate);
+        let (low, high) = (
+            estimates().fold(f64::INFINITY, f64::min),
+            estimates().fold(f64::NEG_INFINITY, f64::max),
+        );
+        if low <= high {
+            let [low, high] = [low, high].map(|end| value_text(measure.kind, end));
+            words.push(format!("all figures lie between {low} and {high}"));
+        }
+        let absent = each().len() - figures().count();
+        words.push(format!("{absent} periods are not shown"));
+    }
+    format!("{}. {}.", measure_title(measure), words.join("; "))
 }

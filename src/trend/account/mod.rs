@@ -12,13 +12,13 @@ mod words;
 pub use changes::finding;
 pub use chart::{chart, chart_axis};
 pub use words::{
-    change_text, figure_text, group_title, key_title, measure_title, standard_title,
+    change_text, figure_text, key_title, measure_title, point_text, standard_title,
     suppressed_text, value_text,
 };
 
 use std::collections::BTreeSet;
 
-use super::{KeyName, Measure, Point, Release, Series};
+use super::{FigureKind, KeyName, Measure, Point, Release, Series};
 use crate::page::Page;
 
 /// A report of `release` for people: what is rising and falling first, then every group.
@@ -77,11 +77,12 @@ impl Series {
 }
 
 impl Point {
-    /// Whether something of it is kept back: a count, or the figure although people were measured.
-    /// Where nobody was measured there is nothing to keep back.
-    pub fn is_suppressed(&self) -> bool {
-        let is_kept_back = self.figure.is_none() && self.measured.is_none_or(|people| people > 0);
-        self.people.is_none() || self.measured.is_none() || is_kept_back
+    /// Whether something of it, of a measure of this kind, is kept back. Without a figure it may be
+    /// that nobody was measured: then there is nothing to keep back.
+    pub fn is_suppressed(&self, kind: FigureKind) -> bool {
+        let counts_hits =
+            matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate);
+        self.people.is_none() || self.measured.is_none() || (counts_hits && self.hits.is_none())
     }
 }
 

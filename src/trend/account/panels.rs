@@ -2,8 +2,9 @@
 
 use super::chart::{chart, chart_axis};
 use super::largest;
-use super::words::{group_title, measure_title};
+use super::words::measure_title;
 use crate::page::{Figure, Multiples, MultiplesSize, Section};
+use crate::trend::statement::words;
 use crate::trend::{Measure, Release, Series};
 
 /// The most plots of one measure.
@@ -34,7 +35,7 @@ fn drawn(release: &Release, measure: &Measure) -> Option<Figure> {
         return None;
     }
     let (shown, left_out) = largest(all, DRAWN_MAX);
-    let panel = |series: &&Series| chart(release, measure, series, group_title(&series.group));
+    let panel = |series: &&Series| chart(release, measure, series, words(&series.group));
     let multiples = Multiples {
         periods: release.periods.iter().map(|period| period.name.clone()).collect(),
         y: chart_axis(measure, shown.iter().copied()),

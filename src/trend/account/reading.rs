@@ -1,6 +1,6 @@
 //! What is kept back, and how all of it is to be read.
 
-use super::words::{count, measure_title, period_text, standard_title};
+use super::words::{capital, count, measure_title, period_text, standard_title};
 use crate::SMALL_CELL_PATIENTS;
 use crate::page::Section;
 use crate::trend::{FigureKind, Release};
@@ -152,10 +152,4 @@ fn coding(section: &mut Section, release: &Release) {
         })
     });
     section.list(changes.collect::<Vec<_>>());
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
 }

@@ -74,7 +74,7 @@ fn table(release: &Release, measure: &Measure, regions: &[&Series]) -> Table {
 fn cells(measure: &Measure, series: &Series, region: String, is_standardised: bool) -> Vec<String> {
     let kind = measure.kind;
     let (first, last) = (series.points.first(), series.points.last());
-    let is_suppressed = last.is_none_or(|point| point.is_suppressed());
+    let is_suppressed = last.is_none_or(|point| point.is_suppressed(kind));
     let absent = || if is_suppressed { suppressed_text() } else { "\u{2013}".to_owned() };
     let dash = || "\u{2013}".to_owned();
     let people = last.and_then(|point| point.people);

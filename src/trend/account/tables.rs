@@ -1,8 +1,9 @@
 //! Every figure: a table per measure and grouping.
 
-use super::words::{count, figure_text, group_title, keys_title, measure_title};
+use super::words::{count, figure_text, keys_title, measure_title};
 use super::{groupings, largest};
 use crate::page::{Section, Table};
+use crate::trend::statement::words;
 use crate::trend::{FigureKind, KeyName, Measure, Point, Release, Series};
 
 /// The most groups of one table.
@@ -58,7 +59,7 @@ fn table(release: &Release, measure: &Measure, keys: &[KeyName], shown: &[&Serie
             .points
             .last()
             .map_or_else(|| NOT_SHOWN.to_owned(), |point| counts(measure.kind, point));
-        let cells = [group_title(&series.group)].into_iter().chain(figures).chain([counts]);
+        let cells = [words(&series.group)].into_iter().chain(figures).chain([counts]);
         table.row(cells);
     }
     table
@@ -75,7 +76,7 @@ fn of_whom(kind: FigureKind) -> &'static str {
 fn cell(kind: FigureKind, point: &Point) -> String {
     match &point.figure {
         Some(figure) => figure_text(kind, figure),
-        None if point.is_suppressed() => NOT_SHOWN.to_owned(),
+        None if point.is_suppressed(kind) => NOT_SHOWN.to_owned(),
         None => "nobody measured".to_owned(),
     }
 }

@@ -1,8 +1,9 @@
 //! Figures, groups and measures in plain words.
 
 use crate::SMALL_CELL_PATIENTS;
+use crate::trend::statement::{is_percent, plain_unit, subject};
 use crate::trend::{
-    Figure, FigureKind, Group, KeyName, Measure, PeriodUnit, Release, StandardName,
+    Figure, FigureKind, KeyName, Measure, PeriodUnit, Point, Release, StandardName,
 };
 
 /// What stands where a figure is kept back.
@@ -10,34 +11,10 @@ pub fn suppressed_text() -> String {
     format!("not shown (fewer than {SMALL_CELL_PATIENTS})")
 }
 
-/// A group in words: `Men 60-69, region 021`; `Everybody` for the group of no key.
-pub fn group_title(group: &Group) -> String {
-    let value = |key: KeyName| group.0.get(&key).map(String::as_str);
-    let people = match (value(KeyName::Sex), value(KeyName::AgeBand)) {
-        (None, None) => None,
-        (Some(sex), age) => {
-            let sex = match sex {
-                "male" => "Men".to_owned(),
-                "female" => "Women".to_owned(),
-                other => format!("Sex {other}"),
-            };
-            Some(age.map_or_else(|| sex.clone(), |age| format!("{sex} {age}")))
-        }
-        (None, Some(age)) => Some(format!("Ages {age}")),
-    };
-    let others = group.0.iter().filter(|(key, _)| !matches!(key, KeyName::Sex | KeyName::AgeBand));
-    let others = others.map(|(key, value)| format!("{} {value}", key_title(*key)));
-    let parts: Vec<String> = people.into_iter().chain(others).collect();
-    match parts.is_empty() {
-        true => "Everybody".to_owned(),
-        false => parts.join(", "),
-    }
-}
-
 /// A key in words, in the middle of a sentence.
 pub fn key_title(key: KeyName) -> &'static str {
     match key {
-        KeyName::AgeBand => "age",
+        KeyName::AgeBand => "age band",
         KeyName::Sex => "sex",
         KeyName::Region => "region",
         KeyName::Facility => "facility",
@@ -48,7 +25,7 @@ pub fn key_title(key: KeyName) -> &'static str {
     }
 }
 
-/// Keys as a grouping: `age, sex and region`; `everybody together` for none.
+/// Keys as a grouping: `by age band, sex and region`; `everybody together` for none.
 pub(super) fn keys_title(keys: &[KeyName]) -> String {
     let words: Vec<&str> = keys.iter().map(|key| key_title(*key)).collect();
     match words.split_last() {
@@ -60,27 +37,19 @@ pub(super) fn keys_title(keys: &[KeyName]) -> String {
 
 /// What the figures of a measure are: `Share with raised blood pressure`.
 pub fn measure_title(measure: &Measure) -> String {
-    let title = &measure.title;
-    match measure.kind {
-        FigureKind::Share => format!("Share with {title}"),
-        FigureKind::Mean => match unit_text(measure) {
-            Some(unit) => format!("Mean {title}, {unit}"),
-            None => format!("Mean {title}"),
-        },
-        FigureKind::Rate => format!("Rate of {title} per 1,000 person-years"),
-        FigureKind::Outcome => format!("Share of index times with {title}"),
-        FigureKind::Risk => format!("Mean predicted risk of {title}"),
-    }
+    let unit = match measure.kind {
+        FigureKind::Mean => measure.unit.as_deref().map(plain_unit).filter(|unit| !unit.is_empty()),
+        FigureKind::Rate => Some("per 1,000 person-years".to_owned()),
+        FigureKind::Share | FigureKind::Outcome | FigureKind::Risk => None,
+    };
+    let title = capital(&subject(measure));
+    unit.map_or_else(|| title.clone(), |unit| format!("{title}, {unit}"))
 }
 
-/// The unit of a mean as people write it: of UCUM `mm[Hg]` is `mmHg`.
-fn unit_text(measure: &Measure) -> Option<String> {
-    measure.unit.as_ref().map(|unit| unit.replace(['[', ']', '{', '}'], ""))
-}
-
-/// Whether figures of this kind are told in percent.
-pub(super) fn is_percent(kind: FigureKind) -> bool {
-    matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Risk)
+/// `text` with a capital letter at its beginning.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A number of this kind: percent with one decimal; means and rates with as many as tell something.
@@ -112,6 +81,15 @@ pub fn figure_text(kind: FigureKind, figure: &Figure) -> String {
     let Figure { estimate, low, high, .. } = figure;
     let [low, high] = [low, high].map(|end| number(kind, *end));
     format!("{} ({low} to {high})", value_text(kind, *estimate))
+}
+
+/// A point in words: its figure, or why there is none.
+pub fn point_text(kind: FigureKind, point: &Point) -> String {
+    match &point.figure {
+        Some(figure) => figure_text(kind, figure),
+        None if point.is_suppressed(kind) => suppressed_text(),
+        None => "nobody measured".to_owned(),
+    }
 }
 
 /// A change in the unit of its kind: `+7.0 points`.
@@ -159,22 +137,11 @@ pub(super) fn period_text(release: &Release) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
-    fn groups_are_told_as_people_say_them() {
-        let told = |values: &[(KeyName, &str)]| {
-            let values = values.iter().map(|(key, value)| (*key, (*value).to_owned()));
-            group_title(&Group(values.collect::<BTreeMap<_, _>>()))
-        };
-        assert_eq!(told(&[]), "Everybody");
-        assert_eq!(told(&[(KeyName::AgeBand, "60-69")]), "Ages 60-69");
-        assert_eq!(told(&[(KeyName::Sex, "female")]), "Women");
-        let (age, sex) = ((KeyName::AgeBand, "60-69"), (KeyName::Sex, "male"));
-        assert_eq!(told(&[age, sex, (KeyName::Region, "021")]), "Men 60-69, region 021");
-        assert_eq!(keys_title(&[KeyName::AgeBand, KeyName::Sex]), "by age and sex");
+    fn groupings_are_told_as_people_say_them() {
+        assert_eq!(keys_title(&[KeyName::AgeBand, KeyName::Sex]), "by age band and sex");
         assert_eq!(keys_title(&[]), "everybody together");
     }
 

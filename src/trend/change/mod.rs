@@ -107,7 +107,7 @@ fn q_values(p_values: &[f64]) -> Vec<f64> {
     let mut least = 1.0f64;
     for (below, (place, p_value)) in order.iter().enumerate() {
         let rank = p_values.len() - below;
-        least = least.min(p_value * p_values.len() as f64 / rank as f64);
+        least = least.min(p_value * (p_values.len() as f64 / rank as f64));
         if let Some(q_value) = q_values.get_mut(*place) {
             *q_value = least;
         }

@@ -4,7 +4,8 @@ mod cautions;
 mod numbers;
 
 pub(super) use self::cautions::cautions;
-use self::numbers::{Numbers, plain_unit};
+use self::numbers::Numbers;
+pub(super) use self::numbers::{is_percent, plain_unit};
 use super::params::KeyName;
 use super::release::{Direction, FigureKind, Group, Measure, Release, Statement, StatementKind};
 
@@ -67,7 +68,7 @@ fn people(sex: Option<&str>, age: Option<&str>) -> Option<String> {
 }
 
 /// What a measure tells, in words inside a sentence: "share with raised blood pressure".
-fn subject(measure: &Measure) -> String {
+pub(super) fn subject(measure: &Measure) -> String {
     let title = measure.title.trim();
     let mut first = title.split_whitespace();
     let is_participle = first.next().is_some_and(|word| word.ends_with("ed"))

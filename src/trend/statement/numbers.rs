@@ -61,12 +61,13 @@ impl Numbers {
     }
 }
 
-fn is_percent(kind: FigureKind) -> bool {
+/// Whether figures of this kind are told in percent.
+pub(in crate::trend) fn is_percent(kind: FigureKind) -> bool {
     matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Risk)
 }
 
 /// A UCUM unit as people write it: `mm[Hg]` is "mmHg". Brackets and annotations are UCUM's alone.
-pub(super) fn plain_unit(unit: &str) -> String {
+pub(in crate::trend) fn plain_unit(unit: &str) -> String {
     match unit {
         "Cel" => return "degrees Celsius".to_owned(),
         "/min" => return "per minute".to_owned(),

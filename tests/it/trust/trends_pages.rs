@@ -98,7 +98,7 @@ async fn the_page_shows_what_the_release_does_and_no_more() {
     let logged_in = ward.log_in(&ward.nurse);
     let cookie = logged_in.cookie().unwrap();
     let page = text(&ward, "/trends?measure=raised_bp&region=other", cookie);
-    assert!(page.contains("Share with raised blood pressure: region other"), "{page}");
+    assert!(page.contains("Share with raised blood pressure: Other regions"), "{page}");
     let rows: Vec<&str> = page.split("<th scope=\"row\">").skip(1).collect();
     assert_eq!(rows.len(), release.periods.len());
     let series = release

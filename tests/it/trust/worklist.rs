@@ -107,6 +107,8 @@ impl Ward {
         let mut command = Command::new(python);
         command.arg(format!("tests/clients/{script}.py")).arg(self.address()).arg(key_file);
         command.arg(idle_seconds).args(std::env::var_os("PRODROME_SHOTS")).current_dir(root());
+        // The scripts import each other, and leave nothing in the repository.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{said}\n{}", self.server.said());

@@ -9,8 +9,9 @@ use crate::http::worklist::words;
 use crate::page::{Finding, Multiples, MultiplesSize};
 use crate::service::{FoundSeries, FoundStatement, PRIVACY_NOTE};
 use crate::trend::{
-    Direction, Group, Key, Measure, Release, chart, chart_axis, figure_text, finding, group_title,
-    key_title, measure_title, standard_title, suppressed_text, value_text,
+    Direction, Group, Key, Measure, Release, Series, chart, chart_axis, figure_text, finding,
+    key_title, measure_title, point_text, standard_title, suppressed_text, value_text,
+    words as group_words,
 };
 
 /// The most values of a key that are offered to choose from: a longer list is slower than to write.
@@ -242,45 +243,40 @@ fn statement_view(found: &FoundStatement) -> Option<StatementView> {
     Some(StatementView {
         finding: finding(release, statement)?,
         is_rise: statement.direction == Direction::Rising,
-        of: format!("{}: {}", measure_title(measure), group_title(&statement.group)),
+        of: format!("{}: {}", measure_title(measure), group_words(&statement.group)),
         href: asked.address(),
     })
 }
 
 fn heading(release: &Release, chosen: &Chosen, group: &Group) -> String {
     let title = release.measure(&chosen.measure).map(measure_title).unwrap_or_default();
-    format!("{title}: {}", group_title(group))
+    format!("{title}: {}", group_words(group))
 }
 
 fn series_view(release: &Release, chosen: &Chosen, group: &Group) -> Option<SeriesView> {
     let measure = release.measure(&chosen.measure)?;
     let mut each = chosen.series.series.iter().filter_map(FoundSeries::series);
     let series = each.find(|series| series.group == *group)?;
-    let title = group_title(group);
+    let title = group_words(group);
     let multiples = Multiples {
         periods: release.periods.iter().map(|period| period.name.clone()).collect(),
         y: chart_axis(measure, std::iter::once(series)),
         size: MultiplesSize::Large,
-        panels: vec![chart(release, measure, series, String::new())],
+        panels: vec![chart(release, measure, series, title.clone())],
     };
     let earlier = release.periods.len().saturating_sub(PERIODS_MAX);
     let points = release.periods.iter().zip(&series.points).skip(earlier);
     let rows = points.map(|(period, point)| {
-        let kept_back = || match point.is_suppressed() {
-            true => suppressed_text(),
-            false => "nobody measured".to_owned(),
-        };
         let counted =
             |count: Option<u64>| count.map_or_else(suppressed_text, |count| count.to_string());
-        let told = |figure: Option<&crate::trend::Figure>| {
-            figure.map(|figure| figure_text(measure.kind, figure))
-        };
+        let standardised = point.standardised.as_ref();
         RowView {
             period: period.name.clone(),
             people: counted(point.people),
             measured: counted(point.measured),
-            figure: told(point.figure.as_ref()).unwrap_or_else(kept_back),
-            standardised: told(point.standardised.as_ref()).unwrap_or_else(dash),
+            figure: point_text(measure.kind, point),
+            standardised: standardised
+                .map_or_else(dash, |figure| figure_text(measure.kind, figure)),
             smoothed: point.smoothed.map_or_else(dash, |value| value_text(measure.kind, value)),
         }
     });
@@ -318,16 +314,9 @@ fn narrower(asked: &Asked, chosen: &Chosen) -> (Vec<NarrowerView>, usize) {
         more.into_iter().filter(|series| series.group.0.len() == nearest).collect();
     let left_out = nearest.len().saturating_sub(NARROWER_MAX);
     nearest.truncate(NARROWER_MAX);
-    let view = |series: &crate::trend::Series| NarrowerView {
-        title: group_title(&series.group),
-        figure: match series.points.last() {
-            Some(point) => match &point.figure {
-                Some(figure) => figure_text(measure.kind, figure),
-                None if point.is_suppressed() => suppressed_text(),
-                None => "nobody measured".to_owned(),
-            },
-            None => dash(),
-        },
+    let view = |series: &Series| NarrowerView {
+        title: group_words(&series.group),
+        figure: series.points.last().map_or_else(dash, |point| point_text(measure.kind, point)),
         href: Asked {
             release: asked.release.clone(),
             measure: Some(measure.name.clone()),
