@@ -19,8 +19,8 @@ pub use flags::{AssessmentFlag, Sightings};
 pub use peers::{Peer, PeerStanding};
 pub use recorded::Recorded;
 pub use trends::{
-    FoundSeries, FoundStatement, PRIVACY_NOTE, TrendAnswer, TrendName, TrendQuery, is_suppressed,
-    key_name,
+    FoundRelease, FoundSeries, FoundStatement, PRIVACY_NOTE, TrendAnswer, TrendName, TrendQuery,
+    is_suppressed, key_name,
 };
 pub use visit::Visit;
 

@@ -116,6 +116,10 @@ pub(super) fn peer(releases: &LoadedReleases, compared: &Compared<'_>) -> Peer {
         Err(note) => peer.notes.push(note),
     }
     measurements(&places, compared, &view, &mut peer);
+    for place in places.iter().filter(|place| place.release.release().synthetic) {
+        let name = &place.release.release().name;
+        peer.notes.push(format!("the people of `{name}` are simulated: for showing alone"));
+    }
     peer.silent()
 }
 

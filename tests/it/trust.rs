@@ -13,5 +13,6 @@ mod marks;
 mod protected;
 mod records;
 mod site;
+mod trends;
 mod worklist;
 mod worklist_pages;
