@@ -301,8 +301,11 @@ async fn show_worklist(
     is_shown: bool,
 ) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     let Some(plan) = settings.worklist.clone() else { return Ok(None) };
-    if !service.has_flags() {
-        anyhow::bail!("`worklist.listen` is set, and no flags are kept: set `flags.store` as well");
+    if !service.has_flags() && !service.has_trends() {
+        anyhow::bail!(
+            "`worklist.listen` is set, and there is nothing to show: set `flags.store` or `trends.files` \
+             as well"
+        );
     }
     let listener =
         bind(plan.address).await.context("`worklist.listen` (empty for no work list)")?;

@@ -6,7 +6,7 @@ use super::to_wire::timestamp;
 use crate::record::{PartialDate, Violation};
 use crate::service::{
     FoundRelease, FoundSeries, FoundStatement, PRIVACY_NOTE, Peer, PeerStanding, TrendAnswer,
-    TrendQuery, is_suppressed,
+    TrendQuery,
 };
 use crate::trend::{
     CodingChange, Direction, Figure, FigureKind, Group, KeyName, Measure, Period, Point,
@@ -239,7 +239,7 @@ fn point(period: &Period, point: &Point, kind: FigureKind) -> proto::TrendPoint 
         figure: point.figure.map(figure),
         standardised: point.standardised.map(figure),
         smoothed: point.smoothed,
-        suppressed: is_suppressed(point, kind),
+        suppressed: point.is_suppressed(kind),
     }
 }
 

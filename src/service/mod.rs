@@ -20,7 +20,6 @@ pub use peers::{Peer, PeerStanding};
 pub use recorded::Recorded;
 pub use trends::{
     FoundRelease, FoundSeries, FoundStatement, PRIVACY_NOTE, TrendAnswer, TrendName, TrendQuery,
-    is_suppressed, key_name,
 };
 pub use visit::Visit;
 

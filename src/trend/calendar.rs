@@ -5,7 +5,7 @@ use super::release::Period;
 use crate::record::{PartialDate, Time};
 
 /// The most periods of a release.
-pub const PERIODS_MAX: usize = 600;
+pub(super) const PERIODS_MAX: usize = 600;
 
 /// A period with its ends: from `start` up to, and without, `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,15 +49,6 @@ impl PeriodUnit {
             PeriodUnit::Month => 1,
             PeriodUnit::Quarter => 1,
             PeriodUnit::Year => 10,
-        }
-    }
-
-    /// How many of them make a year, where periods come back by season.
-    pub(super) fn seasons(self) -> Option<usize> {
-        match self {
-            PeriodUnit::Month => Some(12),
-            PeriodUnit::Quarter => Some(4),
-            PeriodUnit::Year => None,
         }
     }
 }

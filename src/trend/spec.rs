@@ -10,10 +10,11 @@ use super::params::{
     KeyName, MeasureParams, MeasureRuleParams, ObservedBy, SurveyParams, TrendParams,
 };
 use super::release::{FigureKind, Key, KeyValue};
+use super::standard::check_bands;
 use super::tally::Frame;
 use crate::bundle::Bundle;
 use crate::record::{ConceptId, ConceptSet, EncounterClass, KnownAfter, Time};
-use crate::task::{Happening, Task, TaskError, Values, concepts_named};
+use crate::task::{Happening, LabelNeeds, Task, TaskError, Values, concepts_named};
 
 /// The most keys of one specification, the most groupings, and the most measures.
 pub const KEYS_MAX: usize = 5;
@@ -124,6 +125,10 @@ impl<'a> Spec<'a> {
         let first = calendar::first(&params.period).map_err(SpecError::Syntax)?;
         let (keys, groupings) = groupings(&params.groups)?;
         let age_bands = age_bands(params, keys.contains(&KeyName::AgeBand))?;
+        if let Some(standard) = &params.standard {
+            check_bands(standard.population, &age_bands)
+                .map_err(|error| invalid("standard", error.to_string()))?;
+        }
         let measures = params.measure.iter().map(|measure| counted(measure, concepts, named));
         let measures = measures.collect::<Result<Vec<_>, _>>()?;
         let survey = params.survey.as_ref().map(|survey| check_survey(survey, concepts));
@@ -160,15 +165,23 @@ impl<'a> Spec<'a> {
         Frame { sizes: keys.iter().map(size).collect(), groupings: self.groupings.clone() }
     }
 
-    /// Whether nothing but the events of its own concepts, and contacts, is looked at.
-    pub fn is_narrow(&self) -> bool {
+    /// What of a record it depends on; `None` for all of it.
+    pub fn needs(&self) -> Option<LabelNeeds> {
         let by_coverage = self.params.observed.by == ObservedBy::Coverage;
         let own = |counted: &Counted<'_>| !matches!(counted.rule, Rule::Outcome(_) | Rule::Risk(_));
-        by_coverage && self.measures.iter().all(own)
+        let is_narrow = by_coverage && self.measures.iter().all(own);
+        let classes = self.measures.iter().filter_map(|counted| match &counted.rule {
+            Rule::Contacts(classes) => Some(classes),
+            _ => None,
+        });
+        let classes = classes.flatten().copied().collect();
+        // Where somebody was last cared for any contact says.
+        let classes = (!self.keys.contains(&KeyName::Facility)).then_some(classes);
+        is_narrow.then(|| LabelNeeds::of_rules(self.own_concepts(), classes, self.concepts))
     }
 
     /// The concepts that it reads by itself, those of tasks and bundles not counted.
-    pub fn own_concepts(&self) -> BTreeSet<ConceptId> {
+    fn own_concepts(&self) -> BTreeSet<ConceptId> {
         let mut found: BTreeSet<ConceptId> = self.population.iter().copied().collect();
         for counted in &self.measures {
             found.extend(&counted.treated);
@@ -188,14 +201,6 @@ impl<'a> Spec<'a> {
             found.extend([Some(weight), stratum, psu].into_iter().flatten());
         }
         found
-    }
-
-    /// The bundles whose risks it asks for.
-    pub fn bundles(&self) -> impl Iterator<Item = &'a Bundle> {
-        self.measures.iter().filter_map(|counted| match counted.rule {
-            Rule::Risk(bundle) => Some(bundle),
-            _ => None,
-        })
     }
 }
 

@@ -95,6 +95,16 @@ pub struct Cell {
     pub tallies: Vec<Tally>,
 }
 
+impl Cell {
+    /// Adds the people of another cell.
+    pub fn join(&mut self, other: &Cell) {
+        self.people += other.people;
+        let measures = self.tallies.len().max(other.tallies.len());
+        self.tallies.resize_with(measures, Tally::default);
+        self.tallies.iter_mut().zip(&other.tallies).for_each(|(tally, more)| tally.join(more));
+    }
+}
+
 /// All that was counted: who stands nowhere else is in the cell of all keys of the specification.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {

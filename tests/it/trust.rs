@@ -14,5 +14,6 @@ mod protected;
 mod records;
 mod site;
 mod trends;
+mod trends_pages;
 mod worklist;
 mod worklist_pages;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::registry::LoadedRelease;
-use crate::trend::{FigureKind, Measure, Period, Point, Series, Statement};
+use crate::trend::{Measure, Period, Point, Series, Statement};
 
 /// A statement that was found.
 #[derive(Debug, Clone)]
@@ -44,12 +44,6 @@ impl FoundSeries {
         let each = self.release.release().periods.iter().zip(points);
         each.skip(self.periods.start).take(self.periods.len())
     }
-}
-
-/// Whether something of a point of such a measure is suppressed.
-pub fn is_suppressed(point: &Point, kind: FigureKind) -> bool {
-    let counts_hits = matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate);
-    point.people.is_none() || point.measured.is_none() || (counts_hits && point.hits.is_none())
 }
 
 /// A release that an answer is from.

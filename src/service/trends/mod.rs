@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-pub use found::{FoundRelease, FoundSeries, FoundStatement, is_suppressed};
+pub use found::{FoundRelease, FoundSeries, FoundStatement};
 
 use super::{Service, ServiceError, Visit};
 use crate::access::Method;
 use crate::meters;
 use crate::registry::{LoadedRelease, LoadedReleases, Releases};
 use crate::strict_toml::nearest;
-use crate::trend::{Group, KeyName, Measure, Period};
+use crate::trend::{Group, KeyName, Measure, Period, key_title};
 
 /// The most points of a page: what answers are sent in holds 4 MiB.
 const POINTS_MAX: usize = 10_000;
@@ -84,22 +84,8 @@ impl fmt::Display for TrendName {
             TrendName::Measure => f.write_str("measure"),
             TrendName::Task => f.write_str("measure of a task called"),
             TrendName::Concept => f.write_str("measure of a concept called"),
-            TrendName::Value(key) => write!(f, "group with {}", key_name(*key)),
+            TrendName::Value(key) => write!(f, "group with {}", key_title(*key)),
         }
-    }
-}
-
-/// A key in words.
-pub fn key_name(key: KeyName) -> &'static str {
-    match key {
-        KeyName::AgeBand => "age band",
-        KeyName::Sex => "sex",
-        KeyName::Region => "region",
-        KeyName::Facility => "facility",
-        KeyName::Race => "race",
-        KeyName::Ethnicity => "ethnicity",
-        KeyName::Language => "language",
-        KeyName::Insurance => "insurance",
     }
 }
 

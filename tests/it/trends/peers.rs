@@ -206,11 +206,7 @@ fn peers_agree_with_a_count_of_the_people() {
     let texts: Vec<(&str, i32)> = regions.iter().map(|(text, count)| (&**text, *count)).collect();
     assert_eq!(
         texts,
-        [
-            ("men aged 60-69", 35),
-            ("men aged 60-69, region 021", 240),
-            ("men aged 60-69, region 022", 60)
-        ]
+        [("Men 60-69", 35), ("Men 60-69, region 021", 240), ("Men 60-69, region 022", 60)]
     );
 }
 
