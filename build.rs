@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "prodrome/v1/history.proto",
     "prodrome/v1/scoring.proto",
     "prodrome/v1/catalog.proto",
     "prodrome/v1/flags.proto",
+    "prodrome/v1/trends.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -25,7 +25,7 @@
 //! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did;
 //!    `flag_store`: the flags that last
 //! 10. `service` and `command`: the use cases of the server and of the trainer
-//! 11. `rpc`, `http` and `telemetry`: gRPC, probes and the work list, logs, thin; `demonstration`: a
+//! 11. `rpc`, `http` and `telemetry`: gRPC, probes, the work list and the trends page, logs, thin; `demonstration`: a
 //!     simulated ward to show them with
 //! 12. `config`: the settings of all rooms above, from file, environment and flags
 //!

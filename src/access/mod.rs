@@ -23,11 +23,12 @@ pub enum Method {
     UpdateFlag,
     WatchFlags,
     RecordFeedback,
+    GetTrends,
 }
 
 impl Method {
     /// All methods.
-    pub const ALL: [Method; 9] = [
+    pub const ALL: [Method; 10] = [
         Method::Score,
         Method::ScoreStream,
         Method::ListModels,
@@ -37,6 +38,7 @@ impl Method {
         Method::UpdateFlag,
         Method::WatchFlags,
         Method::RecordFeedback,
+        Method::GetTrends,
     ];
 
     /// The method at an HTTP path such as `/prodrome.v1.RiskScoring/Score`.
@@ -58,6 +60,7 @@ impl Method {
             Method::UpdateFlag => "UpdateFlag",
             Method::WatchFlags => "WatchFlags",
             Method::RecordFeedback => "RecordFeedback",
+            Method::GetTrends => "GetTrends",
         }
     }
 
@@ -70,6 +73,7 @@ impl Method {
             | Method::UpdateFlag
             | Method::WatchFlags
             | Method::RecordFeedback => "RiskFlags",
+            Method::GetTrends => "PopulationTrends",
         }
     }
 

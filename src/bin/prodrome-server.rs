@@ -14,7 +14,7 @@ use prodrome::demonstration::{self, DemonstrationError, Played, Stage, Ward};
 use prodrome::flag_store::{FlagStore, OnFailure};
 use prodrome::http::{self, Pages, Readiness, Worklist};
 use prodrome::identity::{Identity, Rates, Tls};
-use prodrome::registry::Models;
+use prodrome::registry::{Models, Releases};
 use prodrome::rpc::{self, now, now_seconds};
 use prodrome::service::Service;
 use prodrome::{meters, telemetry};
@@ -100,6 +100,8 @@ fn check_config(settings: &Settings) -> ExitCode {
         }
         Err(error) => faults.push(format!("the models cannot be loaded: {error}")),
     }
+    let trends = Releases::open(settings.trends.clone()).current();
+    faults.extend(trends.refused().iter().map(|refused| refused.error.to_string()));
     faults.extend(guards(settings).err().map(|error| format!("{error:#}")));
     for fault in &faults {
         eprintln!("error: {fault}");
@@ -136,7 +138,8 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let models = Arc::new(models.context("the models cannot be loaded")?);
     let Guards { tls, identity, rates } = guards(&settings)?;
     warn_of_open_doors(&settings, &identity);
-    let mut service = Service::new(models).for_callers(identity, rates);
+    let trends = Arc::new(Releases::open(settings.trends.clone()));
+    let mut service = Service::new(models).for_callers(identity, rates).with_trends(trends);
     let log = match &settings.audit {
         None => None,
         Some(audit) => Some(Arc::new(AuditLog::open(audit, now()).context("the access log")?)),
@@ -298,8 +301,11 @@ async fn show_worklist(
     is_shown: bool,
 ) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     let Some(plan) = settings.worklist.clone() else { return Ok(None) };
-    if !service.has_flags() {
-        anyhow::bail!("`worklist.listen` is set, and no flags are kept: set `flags.store` as well");
+    if !service.has_flags() && !service.has_trends() {
+        anyhow::bail!(
+            "`worklist.listen` is set, and there is nothing to show: set `flags.store` or `trends.files` \
+             as well"
+        );
     }
     let listener =
         bind(plan.address).await.context("`worklist.listen` (empty for no work list)")?;
@@ -350,6 +356,13 @@ fn greet(address: SocketAddr, is_encrypted: bool, service: &Service) {
             }
             Some(reason) => eprintln!("refused: {}: {reason}", model.task),
         }
+    }
+    let trends = service.trends();
+    for release in trends.releases() {
+        lines += &format!("trends: {}\n", release.release().name);
+    }
+    for refused in trends.refused() {
+        eprintln!("refused: {}", refused.error);
     }
     if models.iter().all(|model| model.refused.is_some()) {
         eprintln!("warning: no model is in service; health says NOT_SERVING");

@@ -20,6 +20,9 @@ mod sign;
 mod simulate;
 mod task_source;
 mod thresholds;
+mod trend_table;
+mod trends;
+mod trends_list;
 
 use std::path::PathBuf;
 
@@ -42,6 +45,9 @@ pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;
 pub use thresholds::{ThresholdsOutcome, ThresholdsRequest, WrittenVersion, thresholds};
+pub use trend_table::write as write_trend_table;
+pub use trends::{TrendsReleased, TrendsRequest, trends};
+pub use trends_list::{TrendsListRequest, TrendsListed, trends_list};
 
 use crate::audit::AuditError;
 use crate::flag_store::StoreError;
@@ -66,6 +72,9 @@ pub enum CommandError {
     Published { path: PathBuf, error: FormulaError },
     #[error("{path}: {error}")]
     Mapping { path: PathBuf, error: Box<MappingError> },
+    /// A specification of trends, or a release, that cannot be meant.
+    #[error("{path}: {fault}")]
+    Trends { path: PathBuf, fault: String },
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -104,6 +113,7 @@ impl CommandError {
             | CommandError::Concepts { .. }
             | CommandError::Published { .. }
             | CommandError::Mapping { .. }
+            | CommandError::Trends { .. }
             | CommandError::Registry(RegistryError::Key { .. })
             | CommandError::FlagStore(
                 StoreError::Setting { .. }

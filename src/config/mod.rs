@@ -29,7 +29,7 @@ use crate::audit::{AuditError, AuditSettings};
 use crate::flag_store::FlagSettings;
 use crate::http::{HttpSettings, Surroundings, WorklistPlan, WorklistSettings};
 use crate::identity::{IdentitySettings, RateSettings, TlsSettings};
-use crate::registry::ModelSettings;
+use crate::registry::{ModelSettings, TrendSettings};
 use crate::rpc::Limits;
 use crate::telemetry::TelemetrySettings;
 use layer::{Layer, Origin};
@@ -46,6 +46,7 @@ struct Sections {
     rates: RateSettings,
     audit: AuditSettings,
     flags: FlagSettings,
+    trends: TrendSettings,
     http: HttpSettings,
     worklist: WorklistSettings,
     telemetry: TelemetrySettings,
@@ -64,6 +65,7 @@ pub struct Settings {
     pub audit: Option<AuditSettings>,
     /// `None` where no flags are kept.
     pub flags: Option<FlagSettings>,
+    pub trends: TrendSettings,
     /// Where `/metrics`, `/livez` and `/readyz` are; `None` for nowhere.
     pub http: Option<SocketAddr>,
     /// The work list; `None` for none.
@@ -130,6 +132,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
         sections.worklist.check(around).map_err(|faults| found("worklist", faults)).unwrap_or(None);
     let telemetry = sections.telemetry.check().map_err(|faults| found("telemetry", faults));
     sections.flags.check().unwrap_or_else(|faults| found("flags", faults));
+    sections.trends.check().unwrap_or_else(|faults| found("trends", faults));
     let audit = sections.audit.folder.is_some().then_some(&sections.audit);
     if let Some(Err(error)) = audit.map(AuditSettings::check) {
         let key = match &error {
@@ -140,8 +143,18 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
     }
     match (limits, http, telemetry) {
         (Ok(limits), Ok(http), Ok(())) if faults.is_empty() => {
-            let Sections { listen, models, tls, identity, rates, audit, flags, telemetry, .. } =
-                sections;
+            let Sections {
+                listen,
+                models,
+                tls,
+                identity,
+                rates,
+                audit,
+                flags,
+                trends,
+                telemetry,
+                ..
+            } = sections;
             let audit = audit.folder.is_some().then_some(audit);
             let flags = flags.store.is_some().then_some(flags);
             Ok(Settings {
@@ -153,6 +166,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
                 rates,
                 audit,
                 flags,
+                trends,
                 http,
                 worklist,
                 telemetry,

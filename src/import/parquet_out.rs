@@ -30,6 +30,8 @@ const TEMPORARY_NAMES_MAX: u32 = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     Integer,
+    /// May be null.
+    NullableInteger,
     /// `timestamp[us]` without zone, as MEDS has it; in UTC. May be null.
     Time,
     /// May be null.
@@ -50,6 +52,7 @@ pub enum ColumnType {
 #[derive(Debug, Clone, Copy)]
 pub enum Column<'a> {
     Integer(&'a [i64]),
+    NullableInteger(&'a [Option<i64>]),
     Time(&'a [Option<Time>]),
     Boolean(&'a [Option<bool>]),
     Double(&'a [Option<f64>]),
@@ -178,6 +181,7 @@ impl ColumnType {
     fn field(self, name: &str) -> Result<Type, ParquetError> {
         let (physical, logical, repetition) = match self {
             ColumnType::Integer => (PhysicalType::INT64, None, Repetition::REQUIRED),
+            ColumnType::NullableInteger => (PhysicalType::INT64, None, Repetition::OPTIONAL),
             ColumnType::Time => {
                 let instant = LogicalType::timestamp(false, TimeUnit::MICROS);
                 (PhysicalType::INT64, Some(instant), Repetition::OPTIONAL)
@@ -200,6 +204,7 @@ impl Column<'_> {
     fn kind(&self) -> ColumnType {
         match self {
             Column::Integer(_) => ColumnType::Integer,
+            Column::NullableInteger(_) => ColumnType::NullableInteger,
             Column::Time(_) => ColumnType::Time,
             Column::Boolean(_) => ColumnType::Boolean,
             Column::Double(_) => ColumnType::Double,
@@ -213,6 +218,7 @@ impl Column<'_> {
     fn len(&self) -> usize {
         match self {
             Column::Integer(values) => values.len(),
+            Column::NullableInteger(values) => values.len(),
             Column::Time(values) => values.len(),
             Column::Boolean(values) => values.len(),
             Column::Double(values) => values.len(),
@@ -231,6 +237,9 @@ impl Column<'_> {
         match self {
             Column::Integer(values) => {
                 writer.typed::<Int64Type>().write_batch(&values[range], None, None).map(|_| ())
+            }
+            Column::NullableInteger(values) => {
+                write_nullable::<Int64Type, _>(&values[range], |value| value, writer)
             }
             Column::Float(values) => {
                 writer.typed::<FloatType>().write_batch(&values[range], None, None).map(|_| ())

@@ -46,6 +46,11 @@ impl<'a> Wanted<'a> {
         Wanted { narrow: Some(narrow), ..Wanted::for_index_times(task) }
     }
 
+    /// What rules outside of any task depend on, by the concepts they were read with.
+    pub fn for_rules(needs: LabelNeeds, concepts: &'a ConceptSet) -> Wanted<'a> {
+        Wanted { narrow: Some(Narrow { concepts, needs }), index_times_of: None }
+    }
+
     /// Whether all of a record is asked for.
     pub(super) fn is_whole(&self) -> bool {
         self.narrow.is_none()

@@ -205,7 +205,7 @@ impl Meters {
         self.break_glass.increment(1);
     }
 
-    /// A model version was refused at a reload.
+    /// A model version, or a release of trends, was refused at a reload.
     pub fn reload_failed(&self) {
         self.reload_failures.increment(1);
     }

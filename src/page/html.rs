@@ -17,13 +17,20 @@ struct Skeleton<'a> {
 impl Skeleton<'_> {
     /// The drawing as SVG, whose texts are escaped.
     fn svg(&self, figure: &Figure) -> String {
-        self.figures.set(self.figures.get() + 1);
-        let number = self.figures.get();
+        let number = self.figures.get() + 1;
+        let drawn = if let Drawing::Multiples(of) = &figure.drawing { of.panels.len() } else { 1 };
+        self.figures.set(self.figures.get() + drawn);
         match &figure.drawing {
             Drawing::Plot(plot) => plot.svg(number),
             Drawing::Strips(strips) => strips.svg(number),
             Drawing::Flow(flow) => flow.svg(number),
+            Drawing::Multiples(multiples) => multiples.svgs(number).concat(),
         }
+    }
+
+    /// Whether it is drawn as several plots.
+    fn is_many(&self, figure: &Figure) -> bool {
+        matches!(figure.drawing, Drawing::Multiples(_))
     }
 
     /// Whether some figure needs the whole width.

@@ -1,6 +1,6 @@
 //! A page as Markdown: what it says without its figures.
 
-use super::{Block, Page, Row, Table};
+use super::{Block, Finding, Page, Row, Table};
 
 /// The page as one file.
 pub(super) fn markdown(page: &Page) -> String {
@@ -20,6 +20,15 @@ fn block_text(block: &Block) -> String {
         Block::List(lines) => {
             let line = |line: &String| format!("- {}\n", escaped(line));
             format!("\n{}", lines.iter().map(line).collect::<String>())
+        }
+        Block::Findings(findings) => {
+            let told = |(place, finding): (usize, &Finding)| {
+                let more = finding.details.iter().chain(&finding.cautions);
+                let more = more.map(|line| format!("   - {}\n", escaped(line))).collect::<String>();
+                let (label, text) = (escaped(&finding.label), escaped(&finding.text));
+                format!("{}. **{label}.** {text}\n{more}", place + 1)
+            };
+            format!("\n{}", findings.iter().enumerate().map(told).collect::<String>())
         }
         Block::Terms(terms) => {
             let term = |(word, meaning): &(String, String)| {

@@ -9,7 +9,8 @@ mod markdown;
 mod plot;
 
 pub use plot::{
-    Axis, Band, Extent, Flow, FlowStep, Ink, Layer, Mark, Panel, Plot, Point, Shows, Strip, Strips,
+    Axis, Band, Extent, Flow, FlowStep, Ink, Layer, Mark, Multiple, Multiples, MultiplesSize,
+    Panel, Plot, Point, Shows, Span, Strip, Strips,
 };
 
 /// A document.
@@ -44,6 +45,20 @@ pub enum Block {
     Table(Table),
     /// Plots that stand side by side where there is room.
     Figures(Vec<Figure>),
+    /// What was found, the weightiest first.
+    Findings(Vec<Finding>),
+}
+
+/// Something that was found, with what bears on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Such as `Rising`: what to look for in a long list.
+    pub label: String,
+    pub text: String,
+    /// In figures.
+    pub details: Vec<String>,
+    /// What may explain it otherwise.
+    pub cautions: Vec<String>,
 }
 
 /// A table; the first cell of a row is its header.
@@ -84,6 +99,8 @@ pub enum Drawing {
     Plot(Plot),
     Strips(Strips),
     Flow(Flow),
+    /// Many small plots under one caption.
+    Multiples(Multiples),
 }
 
 impl Page {
@@ -135,6 +152,13 @@ impl Section {
     }
 
     /// Nothing where there are none.
+    pub fn findings(&mut self, findings: Vec<Finding>) {
+        if !findings.is_empty() {
+            self.blocks.push(Block::Findings(findings));
+        }
+    }
+
+    /// Nothing where there are none.
     pub fn figures(&mut self, figures: Vec<Figure>) {
         if !figures.is_empty() {
             self.blocks.push(Block::Figures(figures));
@@ -177,6 +201,10 @@ impl Figure {
 
     pub fn strips(strips: Strips, caption: impl Into<String>) -> Figure {
         Figure { drawing: Drawing::Strips(strips), caption: caption.into() }
+    }
+
+    pub fn multiples(multiples: Multiples, caption: impl Into<String>) -> Figure {
+        Figure { drawing: Drawing::Multiples(multiples), caption: caption.into() }
     }
 
     pub fn flow(flow: Flow, caption: impl Into<String>) -> Figure {

@@ -49,6 +49,13 @@ impl Look {
         look
     }
 
+    /// Looks at these files now.
+    pub(super) fn of_files<'a>(paths: impl Iterator<Item = &'a Path>) -> Look {
+        let mut look = Look::default();
+        paths.for_each(|path| look.add(path));
+        look
+    }
+
     fn add(&mut self, path: &Path) {
         let stamp = fs::symlink_metadata(path).ok().map(|metadata| Stamp {
             device: metadata.dev(),

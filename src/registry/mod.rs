@@ -4,7 +4,8 @@
 //!
 //! `Models` holds what is in service. A reload builds the next `Registry` beside the present one and
 //! swaps it in whole; a caller takes one `Registry` and works on it to its end, so no answer mixes two.
-//! Whatever is wrong on disk, what is in memory stays in service.
+//! Whatever is wrong on disk, what is in memory stays in service. `Releases` does the same for the
+//! files of trends.
 
 mod card;
 mod folder;
@@ -15,6 +16,7 @@ mod report;
 mod signature;
 mod snapshot;
 mod stages;
+mod trends;
 mod version;
 
 use std::io;
@@ -28,6 +30,10 @@ pub use report::{Change, ReloadReport, TaskReload, VersionName, VersionRefused};
 pub use signature::{SignatureFault, SignedVersion, sign, verify};
 pub use snapshot::{Refused, Registry, Version};
 pub use stages::{Forced, Promotion, Stage, VERSIONS_KEPT, promote, stable_version};
+pub use trends::{
+    LoadedRelease, LoadedReleases, ReleaseFault, ReleaseRefused, Releases, TrendSettings,
+    read_release,
+};
 pub use version::{Opened, open, open_version};
 
 use crate::bundle::BundleError;
@@ -68,6 +74,8 @@ pub enum RegistryError {
         "{path}: it is gone; to take a task out of service, leave `stable` out of its stages.json"
     )]
     Gone { path: PathBuf },
+    #[error("{path}: {fault}")]
+    Release { path: PathBuf, fault: ReleaseFault },
     /// A fault of what all tasks share: the models folder, a site's concepts, a key.
     #[error("{0}")]
     Shared(Arc<RegistryError>),

@@ -21,6 +21,7 @@ pub(super) struct ScoreOptions<'a> {
     pub(super) max_reasons: u32,
     pub(super) no_reasons: bool,
     pub(super) no_flag: bool,
+    pub(super) peers: bool,
     pub(super) compare_to_time: Option<Timestamp>,
     pub(super) compare_to_version: &'a str,
 }
@@ -153,6 +154,7 @@ impl<'a> ScoreOptions<'a> {
                 5 => self.no_flag = field.bool("no_flag")?,
                 3 => timestamp(field, "compare_to_time", &mut self.compare_to_time)?,
                 4 => self.compare_to_version = field.text("compare_to_version")?,
+                6 => self.peers = field.bool("peers")?,
                 _ => field.unknown()?,
             }
             Ok(())

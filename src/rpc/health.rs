@@ -10,7 +10,9 @@ use tonic_health::server::{HealthReporter, HealthService};
 use super::catalog::Catalog;
 use super::scoring::Scoring;
 use super::serving::model_catalog_server::ModelCatalogServer;
+use super::serving::population_trends_server::PopulationTrendsServer;
 use super::serving::risk_scoring_server::RiskScoringServer;
+use super::trends::Trends;
 use crate::service::Service;
 
 /// The name under which `grpc.health.v1` knows a task.
@@ -45,6 +47,10 @@ impl Health {
         states.insert(String::new(), any);
         states.insert(RiskScoringServer::<Scoring>::NAME.to_owned(), any);
         states.insert(ModelCatalogServer::<Catalog>::NAME.to_owned(), true);
+        if service.has_trends() {
+            let any = !service.trends().releases().is_empty();
+            states.insert(PopulationTrendsServer::<Trends>::NAME.to_owned(), any);
+        }
         for model in &models {
             let state = states.entry(health_name(&model.task)).or_default();
             *state |= model.refused.is_none();

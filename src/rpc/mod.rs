@@ -1,7 +1,7 @@
 //! gRPC (`prodrome.v1`): thin. Each call is converted, handed to `service`, and converted back.
 //!
 //! `server` opens `connection`s, whose `traffic` is watched; `call` stands around every call, with
-//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream`, `flags` and `catalog` are the handlers, `answers` those of streams, and
+//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream`, `flags`, `trends` and `catalog` are the handlers, `answers` those of streams, and
 //! `health` says what they can do; `from_wire` and `to_wire` convert; `status` names errors; `codec`
 //! reads messages, once `entries` has counted what they would unfold to. `limits` holds for all.
 
@@ -30,6 +30,8 @@ mod status;
 mod stream;
 mod to_wire;
 mod traffic;
+mod trend_message;
+mod trends;
 mod visitor;
 mod wire;
 

@@ -22,8 +22,10 @@ use super::health::Health;
 use super::limits::Limits;
 use super::scoring::Scoring;
 use super::serving::model_catalog_server::ModelCatalogServer;
+use super::serving::population_trends_server::PopulationTrendsServer;
 use super::serving::risk_flags_server::RiskFlagsServer;
 use super::serving::risk_scoring_server::RiskScoringServer;
+use super::trends::Trends;
 use super::{FILE_DESCRIPTOR_SET, connection};
 use crate::identity::Tls;
 use crate::meters::{self, Shed};
@@ -76,7 +78,7 @@ async fn serve_with(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let mut models = service.models().subscribe();
+    let (mut models, mut trends) = (service.models().subscribe(), service.releases().subscribe());
     let mut health = Health::new(&service).await;
     let (drain, draining) = watch::channel(false);
     let ids = Arc::new(CallIds::new());
@@ -92,10 +94,17 @@ async fn serve_with(
     {
         let mut shutdown = pin!(shutdown);
         let told = async {
-            while models.changed().await.is_ok() {
+            loop {
+                // Both senders live as long as the service does.
+                let told = tokio::select! {
+                    told = models.changed() => told,
+                    told = trends.changed() => told,
+                };
+                if told.is_err() {
+                    std::future::pending::<()>().await;
+                }
                 health.tell(&service).await;
             }
-            std::future::pending::<()>().await;
         };
         tokio::select! { () = &mut shutdown => {}, () = door.accept(&listener) => {}, () = told => {} }
         tracing::info!(connections = door.connections.len(), "shutting down");
@@ -205,9 +214,11 @@ fn routes(
     };
     let bytes_max = limits.message_bytes_max;
     let scoring = RiskScoringServer::new(scoring);
+    let trends = PopulationTrendsServer::new(Trends::new(Arc::clone(&service)));
     let catalog = ModelCatalogServer::new(Catalog::new(service));
     Ok(Routes::new(scoring.max_decoding_message_size(bytes_max))
         .add_service(RiskFlagsServer::new(flags).max_decoding_message_size(bytes_max))
+        .add_service(trends.max_decoding_message_size(bytes_max))
         .add_service(catalog.max_decoding_message_size(bytes_max))
         .add_service(health.server().max_decoding_message_size(NAME_BYTES_MAX))
         .add_service(reflection().build_v1()?.max_decoding_message_size(NAME_BYTES_MAX))

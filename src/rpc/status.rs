@@ -12,7 +12,7 @@ use crate::flag::InvalidUpdate;
 use crate::identity::AuthKind;
 use crate::meters;
 use crate::record::Violation;
-use crate::service::ServiceError;
+use crate::service::{ServiceError, TrendName};
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "prodrome";
@@ -161,7 +161,26 @@ pub(super) fn of(error: &ServiceError) -> Status {
         },
         ServiceError::FlagToken(_) => named(Code::InvalidArgument, &message, "FLAG_TOKEN"),
         ServiceError::Flags(_) => named(Code::Unavailable, &message, "FLAGS_UNAVAILABLE"),
+        ServiceError::NoTrends => named(Code::Unimplemented, &message, "NO_TRENDS"),
+        ServiceError::TrendsUnavailable => named(Code::Unavailable, &message, "TRENDS_UNAVAILABLE"),
+        ServiceError::TrendToken => named(Code::InvalidArgument, &message, "TREND_TOKEN"),
+        ServiceError::UnknownTrend { what, name, nearest: _ } => {
+            let mut details = info("UNKNOWN_TREND");
+            details.set_resource_info(trend_resource(*what), name, "", &message);
+            Status::with_error_details(Code::NotFound, message, details)
+        }
         ServiceError::NothingServed => named(Code::Unavailable, &message, "NO_MODEL_IN_SERVICE"),
+    }
+}
+
+/// The type of a thing that trends are asked for by.
+fn trend_resource(what: TrendName) -> &'static str {
+    match what {
+        TrendName::Release => "prodrome.v1/trends_release",
+        TrendName::Measure => "prodrome.v1/measure",
+        TrendName::Task => "prodrome.v1/task",
+        TrendName::Concept => "prodrome.v1/concept",
+        TrendName::Value(_) => "prodrome.v1/group",
     }
 }
 

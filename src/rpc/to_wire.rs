@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 
-use super::{flag_message, origin::Origin, proto};
+use super::{flag_message, origin::Origin, proto, trend_message};
 use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
 use crate::registry::{self, ReloadReport};
@@ -111,9 +111,13 @@ fn assessment(assessment: Assessment, origin: &Origin) -> proto::Assessment {
         synthetic_training_data,
         outcome,
         flag,
+        peer,
     } = assessment;
     let outcome = match outcome {
-        Answer::Score(given) => proto::assessment::Outcome::Score(score(*given, origin)),
+        Answer::Score(given) => {
+            let peer = peer.map(|peer| trend_message::peer(*peer));
+            proto::assessment::Outcome::Score(proto::Score { peer, ..score(*given, origin) })
+        }
         Answer::NotEligible(NotEligible { criterion, text, classes: _ }) => {
             proto::assessment::Outcome::NotEligible(proto::NotEligible { criterion, text })
         }
@@ -177,6 +181,8 @@ fn score(score: Score, origin: &Origin) -> proto::Score {
         interval_low: interval.map(|[low, _]| low),
         interval_high: interval.map(|[_, high]| high),
         change: change.map(|each| self::change(*each, origin)),
+        // Stands beside the score.
+        peer: None,
     }
 }
 

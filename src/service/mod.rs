@@ -3,8 +3,10 @@
 mod catalog;
 mod compare;
 mod flags;
+mod peers;
 mod recorded;
 mod reload;
+mod trends;
 mod visit;
 
 use std::fmt;
@@ -14,8 +16,14 @@ use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
 pub use flags::{AssessmentFlag, Sightings};
+pub use peers::{Peer, PeerStanding};
 pub use recorded::Recorded;
+pub use trends::{
+    FoundRelease, FoundSeries, FoundStatement, PRIVACY_NOTE, TrendAnswer, TrendName, TrendQuery,
+};
 pub use visit::Visit;
+
+use peers::Compared;
 
 use crate::access::Classes;
 use crate::audit::{AuditError, AuditLog};
@@ -25,7 +33,7 @@ use crate::flag_store::{FlagStore, OnFailure, StoreError};
 use crate::identity::{AuthError, Denied, Identity, Rates};
 use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
-use crate::registry::{Models, Registry};
+use crate::registry::{Models, Registry, Releases, TrendSettings};
 use crate::score::{Model, Score, score};
 pub use crate::task::NotEligible;
 
@@ -47,6 +55,8 @@ pub struct ScoreOptions {
     pub reasons_max: usize,
     /// Neither raise nor change a flag.
     pub no_flag: bool,
+    /// Tell where the patient stands among people of the same age and sex.
+    pub peers: bool,
     /// Tell what changed since then.
     pub compare_to_time: Option<Time>,
     /// Tell what comes of this other version of the model.
@@ -95,6 +105,8 @@ pub struct Assessment {
     pub outcome: Answer,
     /// What it did to the patient's flag; `None` where it was to do nothing.
     pub flag: Option<AssessmentFlag>,
+    /// The patient among peers, where that was asked for.
+    pub peer: Option<Box<Peer>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -145,6 +157,18 @@ pub enum ServiceError {
     FlagToken(String),
     #[error("the flags cannot be read or written now")]
     Flags(Arc<StoreError>),
+    #[error("this server shows no trends: set `trends.files`")]
+    NoTrends,
+    #[error("none of the releases of trends can be used now")]
+    TrendsUnavailable,
+    /// What the releases do not have, or not for this caller.
+    #[error("there is no {what} `{name}` in the releases that are loaded{}", hint(.nearest))]
+    UnknownTrend { what: TrendName, name: String, nearest: Option<String> },
+    #[error(
+        "the page token is not one of this query, or the releases have changed since: begin again \
+         without one"
+    )]
+    TrendToken,
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -160,6 +184,7 @@ pub struct Service {
     flags: Option<(Arc<FlagStore>, OnFailure)>,
     /// Until when the store of the flags is left alone, after it could not be reached.
     flags_rest_until: AtomicI64,
+    trends: Arc<Releases>,
     /// Records that are not yet in the access log.
     open_records: Arc<AtomicUsize>,
 }
@@ -181,6 +206,7 @@ impl Service {
             audit: None,
             flags: None,
             flags_rest_until: AtomicI64::new(i64::MIN),
+            trends: Arc::new(Releases::open(TrendSettings::default())),
             open_records: Arc::default(),
         }
     }
@@ -246,11 +272,18 @@ impl Service {
         let mut data_issues: Vec<DataIssue> =
             after_prediction_time(&request.record, prediction_time).into_iter().collect();
         let bundles = asked_for(registry, tasks)?;
+        // One for the whole answer, and none where nobody asks.
+        let releases = options.peers.then(|| self.trends());
         for bundle in bundles {
             let known_after = &bundle.task().params().known_after;
             let built = History::build(&request.record, bundle.concepts(), known_after)
                 .map_err(|error| ServiceError::Invalid(under_history(error.violations)))?;
             let scored = score(bundle, &built.history, prediction_time, options.reasons_max);
+            let peer = releases.as_deref().zip(scored.as_ref().ok()).map(|(releases, score)| {
+                let model = Model { bundle, history: &built.history };
+                let compared = Compared { record: &request.record, model, score };
+                Box::new(peers::peer(releases, &compared))
+            });
             let outcome = match scored {
                 Ok(mut score) => {
                     let model = Model { bundle, history: &built.history };
@@ -273,6 +306,7 @@ impl Service {
                 synthetic_training_data: bundle.manifest().is_synthetic(),
                 outcome,
                 flag: None,
+                peer,
             });
             add_issues(&mut data_issues, built.issues);
         }

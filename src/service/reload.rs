@@ -1,4 +1,4 @@
-//! Models that change under the running server.
+//! Models and trends that change under the running server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,8 @@ impl Service {
         report
     }
 
-    /// Looks every so often whether the models folder has changed, and reads it then.
+    /// Looks every so often whether the models folder or a release of trends has changed, and reads it
+    /// then.
     pub async fn follow_models(self: Arc<Service>, every: Duration) {
         let mut looks = interval(every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,6 +40,9 @@ impl Service {
             let look = tokio::task::spawn_blocking(move || {
                 if service.models().has_changed() {
                     service.reload();
+                }
+                if service.releases().has_changed() {
+                    service.reload_trends();
                 }
             });
             if look.await.is_err() {

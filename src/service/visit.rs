@@ -81,7 +81,8 @@ impl Service {
         let sightings = self.sightings(registry, visit, request, &response, now)?;
         let seen = |assessment: Assessment| {
             let classes = permit.classes(&assessment.task);
-            Assessment { outcome: assessment.outcome.seen_by(classes), ..assessment }
+            let peer = assessment.peer.map(|peer| Box::new(peer.seen_by(classes)));
+            Assessment { outcome: assessment.outcome.seen_by(classes), peer, ..assessment }
         };
         response.assessments = response.assessments.into_iter().map(seen).collect();
         Ok((response, sightings))

@@ -25,32 +25,55 @@ pub struct LabelNeeds {
 impl LabelNeeds {
     /// What the labels of `task` depend on.
     pub fn of(task: &Task, concepts: &ConceptSet) -> LabelNeeds {
-        let mut needed = task.rule_concepts();
-        // Values of a pair that contradict each other are cleared: both must be there.
-        for (upper, lower) in concepts.above() {
-            if needed.contains(upper) || needed.contains(lower) {
-                needed.extend([*upper, *lower]);
-            }
-        }
         let same_cause = |rule: &PartRule| {
             matches!(rule, PartRule::Stay { same_day_same_cause_continues: true, .. })
         };
         let index = &task.params().index.rule;
         LabelNeeds {
-            concepts: needed,
+            concepts: with_pairs(task.rule_concepts(), concepts),
             procedures: task.planned().iter().any(|rule| rule.any_procedure),
             principal_diagnoses: task.outcome().iter().any(|part| same_cause(&part.rule)),
             classes: classes(task, index),
             latest_event: matches!(index, IndexRule::MonthStart | IndexRule::InStay { .. }),
         }
     }
+
+    /// What rules outside of any task depend on that read these concepts, and contacts of these classes
+    /// (of all when absent).
+    pub fn of_rules(
+        needed: BTreeSet<ConceptId>,
+        classes: Option<BTreeSet<EncounterClass>>,
+        concepts: &ConceptSet,
+    ) -> LabelNeeds {
+        let classes = classes.map(|classes| classes.into_iter().chain(OF_EPISODES).collect());
+        let (procedures, principal_diagnoses, latest_event) = (false, false, false);
+        let concepts = with_pairs(needed, concepts);
+        LabelNeeds { concepts, procedures, principal_diagnoses, classes, latest_event }
+    }
+}
+
+/// Episodes are made of these, and events that name no encounter belong to one of them by time.
+const OF_EPISODES: [EncounterClass; 5] = [
+    EncounterClass::Inpatient,
+    EncounterClass::Acute,
+    EncounterClass::NonAcute,
+    EncounterClass::Emergency,
+    EncounterClass::Observation,
+];
+
+/// Values of a pair that contradict each other are cleared: both must be there.
+fn with_pairs(mut needed: BTreeSet<ConceptId>, concepts: &ConceptSet) -> BTreeSet<ConceptId> {
+    for (upper, lower) in concepts.above() {
+        if needed.contains(upper) || needed.contains(lower) {
+            needed.extend([*upper, *lower]);
+        }
+    }
+    needed
 }
 
 /// The classes of encounters that are looked at, beyond saying of what class an event's encounter is.
 fn classes(task: &Task, index: &IndexRule) -> Option<BTreeSet<EncounterClass>> {
-    use EncounterClass::{Acute, Emergency, Inpatient, NonAcute, Observation};
-    // Episodes are made of these, and events that name no encounter belong to one of them by time.
-    let mut classes = BTreeSet::from([Inpatient, Acute, NonAcute, Emergency, Observation]);
+    let mut classes = BTreeSet::from(OF_EPISODES);
     let in_stays = match index {
         IndexRule::EpisodeEnd => true,
         IndexRule::Contact { classes: of, .. } => {

@@ -22,7 +22,7 @@ pub(super) fn is_in_class(dated: &Dated<'_>, classes: &[EncounterClass]) -> bool
 
 impl Readings {
     /// The value of an event, where it is a valid reading.
-    fn value(&self, dated: &Dated<'_>) -> Option<f64> {
+    pub(super) fn value(&self, dated: &Dated<'_>) -> Option<f64> {
         let number = dated.entry.number.filter(|_| dated.entry.comparator.is_none())?;
         let (low, high) = self.valid;
         let counts = (low..=high).contains(&number)

@@ -137,6 +137,34 @@ pub enum KeyName {
     Insurance,
 }
 
+impl KeyName {
+    /// All keys.
+    pub const ALL: [KeyName; 8] = [
+        KeyName::AgeBand,
+        KeyName::Sex,
+        KeyName::Region,
+        KeyName::Facility,
+        KeyName::Race,
+        KeyName::Ethnicity,
+        KeyName::Language,
+        KeyName::Insurance,
+    ];
+
+    /// Its name in files and addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyName::AgeBand => "age_band",
+            KeyName::Sex => "sex",
+            KeyName::Region => "region",
+            KeyName::Facility => "facility",
+            KeyName::Race => "race",
+            KeyName::Ethnicity => "ethnicity",
+            KeyName::Language => "language",
+            KeyName::Insurance => "insurance",
+        }
+    }
+}
+
 /// How fine regions may be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -156,7 +156,8 @@ pub struct Point {
     /// Directly standardised by age and sex to the release's standard population.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardised: Option<Figure>,
-    /// Drawn towards the mean of the groups of the same keys, the more the smaller the group.
+    /// Drawn towards the mean of the groups that differ in region or facility alone, the more the
+    /// smaller the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoothed: Option<f64>,
 }
@@ -212,7 +213,8 @@ pub struct Statement {
     /// Places in `Release::periods`.
     pub first_period: usize,
     pub last_period: usize,
-    /// The figure in (or, of a bend, fitted for) the first and the last of these periods.
+    /// As fitted for the first and the last of these periods, in the season of the last; for a latest
+    /// period what the earlier ones lead to expect, and what it is.
     pub before: f64,
     pub after: f64,
     /// Of the change, in the unit of the figure, with its 95% interval.
@@ -223,7 +225,8 @@ pub struct Statement {
     /// After the correction for all that were tested.
     pub q_value: f64,
     /// What the ranking goes by: the end nearer to no change of the interval, on a scale that all kinds
-    /// of figures share.
+    /// of figures share (log-odds, or what compares with them), by the level at which the intervals of
+    /// all that was found hold together.
     pub strength: f64,
     /// The statement in one sentence.
     pub text: String,

@@ -1,7 +1,7 @@
 //! The report and the card: whole, well-formed, self-contained, escaped, the same every time, and
 //! silent about few.
 
-mod page;
+pub(crate) mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -204,7 +204,12 @@ async fn both_versions_of_reflection_list_the_services() {
 }
 
 fn assert_all_listed(names: Vec<String>) {
-    for name in ["prodrome.v1.RiskScoring", "prodrome.v1.ModelCatalog", "grpc.health.v1.Health"] {
+    for name in [
+        "prodrome.v1.RiskScoring",
+        "prodrome.v1.ModelCatalog",
+        "prodrome.v1.PopulationTrends",
+        "grpc.health.v1.Health",
+    ] {
         assert!(names.iter().any(|listed| listed == name), "{name} is not in {names:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! The arguments of `prodrome-train`, and how they become requests.
 
 mod thresholds;
+mod trends;
 mod versions;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use prodrome::record::{PartialDate, Time};
 use prodrome::simulate::Settings;
 use prodrome::train::{HeldOut, Search};
 pub(crate) use thresholds::ThresholdsArguments;
+pub(crate) use trends::{TrendsArguments, TrendsCall};
 pub(crate) use versions::{PromoteArguments, SignArguments, VerifyArguments};
 
 use crate::api_key::ApiKeyArguments;
@@ -144,6 +146,9 @@ pub(crate) enum Command {
     /// Find where a tier is to begin by what your team can follow up, and see what that finds and
     /// misses; exit code 1 when what you ask for does not hold on patients it was not found on.
     Thresholds(Box<ThresholdsArguments>),
+    /// Count what happens in a population, by group and period, and say what rises: a release that may
+    /// be shown to anybody.
+    Trends(Box<TrendsArguments>),
     /// Encrypt what a flag store holds with the first key of its key file; servers may go on that were
     /// started with that key.
     FlagsRekey(FlagsRekeyArguments),

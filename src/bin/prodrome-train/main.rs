@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arguments::{
     Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
-    ThresholdsArguments, VerifyArguments,
+    ThresholdsArguments, TrendsArguments, TrendsCall, VerifyArguments,
 };
 use clap::Parser;
 use flags_arguments::FlagsRekeyArguments;
@@ -185,6 +185,7 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
         }
         Command::Thresholds(arguments) => thresholds(*arguments, meter),
+        Command::Trends(arguments) => trends(*arguments, meter),
         Command::FlagsRekey(arguments) => flags_rekey(arguments),
         Command::Promote(arguments) => promote(arguments),
         Command::Sign(arguments) => {
@@ -192,6 +193,19 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             answer(&signed, signed.summary(), Vec::new())
         }
         Command::Verify(arguments) => verify(arguments),
+    }
+}
+
+fn trends(arguments: TrendsArguments, meter: &Meter) -> Result<Answer, CommandError> {
+    match arguments.call() {
+        TrendsCall::Release(request) => {
+            let released = command::trends(&request, meter)?;
+            answer(&released, released.summary(), released.warnings())
+        }
+        TrendsCall::List(request) => {
+            let listed = command::trends_list(&request, prodrome::rpc::now(), meter)?;
+            answer(&listed, listed.summary(), listed.lines.warnings())
+        }
     }
 }
 

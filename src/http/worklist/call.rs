@@ -137,10 +137,10 @@ pub(super) fn outcome(error: &ServiceError) -> Outcome {
         ServiceError::NotRecognised(_) => Outcome::Unauthenticated,
         ServiceError::Denied(_) | ServiceError::NoTaskAllowed => Outcome::PermissionDenied,
         ServiceError::TooOften { .. } => Outcome::ResourceExhausted,
-        ServiceError::UnknownFlag => Outcome::NotFound,
+        ServiceError::UnknownFlag | ServiceError::UnknownTrend { .. } => Outcome::NotFound,
         ServiceError::FlagChanged { .. } => Outcome::Aborted,
         ServiceError::InvalidFlagUpdate(_) => Outcome::FailedPrecondition,
-        ServiceError::FlagToken(_) => Outcome::InvalidArgument,
+        ServiceError::FlagToken(_) | ServiceError::TrendToken => Outcome::InvalidArgument,
         _ => Outcome::Unavailable,
     }
 }

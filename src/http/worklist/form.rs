@@ -33,6 +33,36 @@ impl Fields {
         let named = self.0.iter().filter(move |(known, _)| known == name);
         named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
+
+    /// The same as `get`, of what is a name.
+    ///
+    /// # Errors
+    /// A name that is too long to be one.
+    pub(super) fn name(&self, field: &'static str) -> Result<Option<String>, Fault> {
+        match self.get(field) {
+            Some(text) if text.chars().count() > NAME_CHARS_MAX => {
+                Err(Fault::new(field, "The address asks for a name that is too long."))
+            }
+            text => Ok(text.map(str::to_owned)),
+        }
+    }
+
+    fn number(&self, field: &'static str) -> Result<Option<u64>, Fault> {
+        match self.get(field).map(str::parse::<u64>) {
+            None => Ok(None),
+            Some(Ok(number)) => Ok(Some(number)),
+            Some(Err(_)) => Err(Fault::new(field, "The address holds a number that is none.")),
+        }
+    }
+
+    /// Where a page of a longer list begins, and how much of the list stands before it.
+    ///
+    /// # Errors
+    /// A number that is none.
+    pub(super) fn page(&self) -> Result<Option<(String, u64)>, Fault> {
+        let before = self.number("before")?.unwrap_or_default();
+        Ok(self.get("page").map(|token| (token.to_owned(), before)))
+    }
 }
 
 /// What is wrong with a field, and where.
@@ -203,28 +233,16 @@ impl Filter {
                 states.push(state);
             }
         }
-        let text = |field: &'static str| match fields.get(field) {
-            Some(text) if text.chars().count() > NAME_CHARS_MAX => {
-                Err(Fault::new(field, "The address asks for a name that is too long."))
-            }
-            text => Ok(text.map(str::to_owned)),
-        };
-        let number = |field: &'static str| match fields.get(field).map(str::parse::<u64>) {
-            None => Ok(None),
-            Some(Ok(number)) => Ok(Some(number)),
-            Some(Err(_)) => Err(Fault::new(field, "The address holds a number that is none.")),
-        };
-        let size = number("size")?.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-        let before = number("before")?.unwrap_or_default();
+        let size = fields.number("size")?.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
         Ok(Filter {
             states,
-            task: text("task")?,
-            tier: text("tier")?,
-            team: text("team")?,
-            unit: text("unit")?,
-            assignee: text("assignee")?,
+            task: fields.name("task")?,
+            tier: fields.name("tier")?,
+            team: fields.name("team")?,
+            unit: fields.name("unit")?,
+            assignee: fields.name("assignee")?,
             size: size.map(|size| size.clamp(1, PAGE_FLAGS_MAX)),
-            page: fields.get("page").map(|token| (token.to_owned(), before)),
+            page: fields.page()?,
         })
     }
 

@@ -13,7 +13,7 @@ use super::form::{self, Fields, Filter};
 use super::render::{self, ListPage};
 use super::show::{Choice, Depth, FlagView};
 use super::visitor::Visitor;
-use super::{Worklist, words};
+use super::{Worklist, trends, words};
 use crate::access::{Method, Outcome};
 use crate::flag::{Flag, FlagPage, FlagQuery, FlagState};
 use crate::http::listener::Peer;
@@ -35,6 +35,11 @@ pub(super) async fn show(
             return list.refuse(refused, turned.answer).await;
         }
     };
+    let parts = list.parts(&visitor.visit);
+    if parts.trends && !parts.list {
+        // Who may see the trends alone looks for nothing else; every way in leads to this list.
+        return list.leave(&visitor, render::see_other(trends::PATH));
+    }
     let fields = Fields::read(query.unwrap_or_default().as_bytes());
     let response = match Filter::read(&fields) {
         Err(fault) => {

@@ -1,10 +1,10 @@
-//! The work list: flags for people, as pages that work without a script.
+//! The work list: flags for people, and beside it trends of groups, as pages that work without a script.
 //!
 //! - `settings`: the section `[worklist]`
 //! - `session`, `login`, `attempts`, `visitor`: who looks at it, recognised as callers of gRPC are
 //! - `guard`: headers that keep a page closed, cookies, requests of other sites
 //! - `form`: what forms and addresses bring; `words`, `course`, `show`: flags in plain words
-//! - `list`, `flag`: the pages; `render` and `templates/worklist` make them; `call` records each use
+//! - `list`, `flag`, `trends`: the pages; `render` and `templates/worklist` make them; `call` records each use
 //!
 //! No page keeps or fetches anything elsewhere. Every text is escaped by the templates.
 //!
@@ -13,7 +13,8 @@
 //! failed too, as somebody who wanted the list), a form of another page or site (PERMISSION_DENIED), an
 //! id that is none (NOT_FOUND), an address or a form that says nothing sensible (INVALID_ARGUMENT).
 //! Without a record stay: who opens the list without any session and is sent to the login, the
-//! login's own pages, and a form that was not sent whole; nothing of a patient was asked.
+//! login's own pages, the trends, which are of groups, and a form that was not sent whole; nothing of a
+//! patient was asked.
 
 mod attempts;
 mod call;
@@ -27,6 +28,7 @@ mod render;
 mod session;
 mod settings;
 mod show;
+mod trends;
 mod visitor;
 mod words;
 
@@ -136,6 +138,7 @@ impl Worklist {
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/", get(list::show))
+            .route(trends::PATH, get(trends::show))
             .route("/login", get(login::show).post(login::begin))
             .route("/logout", post(login::end))
             .route("/flags/{id}", get(flag::show).post(flag::change))

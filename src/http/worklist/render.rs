@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::form::{Fault, Filter};
 use super::show::{Choice, FlagView};
+use super::trends::Parts;
 use super::words::{self, Drift};
 
 /// What stands around every page.
@@ -22,6 +23,9 @@ pub(super) struct Frame {
     pub(super) idle_seconds: Option<u64>,
     /// What was done.
     pub(super) told: Option<&'static str>,
+    /// Which parts of the site the visitor may see, and whether this is a page of the trends.
+    pub(super) parts: Parts,
+    pub(super) is_trends: bool,
     pub(super) zone: String,
     pub(super) now: String,
 }

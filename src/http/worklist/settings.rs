@@ -17,7 +17,7 @@ const SESSION_HOURS_MAX: u64 = 24;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorklistSettings {
-    /// Address of the work list; empty for none.
+    /// Address of the work list, and of the trends page beside it; empty for none.
     pub listen: String,
     /// Seconds without use after which somebody is logged off: 1 to 14400.
     pub idle_seconds: u64,

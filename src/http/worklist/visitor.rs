@@ -141,6 +141,7 @@ impl Worklist {
         let purpose = purpose(visitor.visit.purpose);
         Frame {
             is_open: visitor.is_open,
+            parts: self.parts(&visitor.visit),
             visitor: (!visitor.is_open).then_some(VisitorView { name, purpose }),
             form: self.sessions.form_token(&visitor.ticket),
             idle_seconds: (!visitor.is_open).then_some(self.plan.idle.as_secs()),

@@ -148,7 +148,9 @@ fn find(
     kind: ColumnType,
 ) -> Result<Option<usize>, ImportError> {
     let (wanted, takes): (&str, fn(Holds) -> bool) = match kind {
-        ColumnType::Integer => ("whole numbers", |h| matches!(h, Holds::Integer | Holds::Unsigned)),
+        ColumnType::Integer | ColumnType::NullableInteger => {
+            ("whole numbers", |h| matches!(h, Holds::Integer | Holds::Unsigned))
+        }
         ColumnType::Time => ("times", |h| matches!(h, Holds::Instant { .. } | Holds::Date)),
         ColumnType::Boolean => ("truth values", |h| h == Holds::Boolean),
         ColumnType::Text => ("text", |h| h == Holds::Text),

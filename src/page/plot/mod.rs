@@ -7,6 +7,7 @@
 mod axis;
 mod flow;
 mod ink;
+mod multiples;
 mod strips;
 mod svg;
 mod xy;
@@ -14,5 +15,6 @@ mod xy;
 pub use axis::{Axis, Shows};
 pub use flow::{Flow, FlowStep};
 pub use ink::Ink;
+pub use multiples::{Multiple, Multiples, MultiplesSize, Span};
 pub use strips::{Extent, Mark, Panel, Strip, Strips};
 pub use xy::{Band, Layer, Plot, Point};

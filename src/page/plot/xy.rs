@@ -54,12 +54,12 @@ pub struct Point {
 }
 
 /// Where on the drawing the plot lies.
-struct Place<'a> {
-    plot: &'a Plot,
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
+pub(super) struct Place<'a> {
+    pub(super) plot: &'a Plot,
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
 }
 
 impl Plot {
@@ -123,11 +123,11 @@ struct Legend {
 }
 
 impl Place<'_> {
-    fn x(&self, value: f64) -> f64 {
+    pub(super) fn x(&self, value: f64) -> f64 {
         self.left + self.plot.x.share(value) * self.width
     }
 
-    fn y(&self, value: f64) -> f64 {
+    pub(super) fn y(&self, value: f64) -> f64 {
         self.top + (1.0 - self.plot.y.share(value)) * self.height
     }
 
@@ -153,7 +153,7 @@ impl Place<'_> {
         out + &svg::text(x, y, Anchor::Middle, &turned, &plot.y.label)
     }
 
-    fn layer(&self, layer: &Layer) -> String {
+    pub(super) fn layer(&self, layer: &Layer) -> String {
         match layer {
             Layer::Line { ink, points, .. } => {
                 let pieces = self.pieces(points);

@@ -51,6 +51,7 @@ pub(super) fn score_options(given: &given::ScoreOptions<'_>, faults: &mut Faults
         max_reasons,
         no_reasons,
         no_flag,
+        peers,
         compare_to_time,
         compare_to_version,
     } = *given;
@@ -66,5 +67,5 @@ pub(super) fn score_options(given: &given::ScoreOptions<'_>, faults: &mut Faults
     let compare_to_time = faults.time(compare_to_time, || "options.compare_to_time".into());
     let compare_to_version = filled(compare_to_version);
     let reasons_max = reasons_max as usize;
-    ScoreOptions { reasons_max, no_flag, compare_to_time, compare_to_version }
+    ScoreOptions { reasons_max, no_flag, peers, compare_to_time, compare_to_version }
 }

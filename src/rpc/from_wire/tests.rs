@@ -176,6 +176,7 @@ fn drawn(random: &mut fastrand::Rng) -> proto::ScoreRequest {
             max_reasons: random.u32(0..60),
             no_reasons: random.bool(),
             no_flag: random.bool(),
+            peers: random.bool(),
             compare_to_time: time(random),
             compare_to_version: text(random),
         }),

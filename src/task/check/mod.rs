@@ -1,17 +1,20 @@
 //! Checking a task file: concepts and parameters are found by name, numbers kept in their limits.
 
+mod happening;
 mod outcome;
 mod tier;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use happening::concepts_named;
+
 use super::definition::{Checked, Criterion, FollowUp, Measure, Readings, Rule, Task, TaskError};
 use super::params::{
-    CriterionParams, IndexRule, LeakAllowed, Number, PlannedParams, RiskFrom, RuleParams,
-    TaskParams,
+    CriterionParams, FollowUpParams, IndexRule, LeakAllowed, Number, PlannedParams, RiskFrom,
+    RuleParams, TaskParams,
 };
 use crate::feature::Spec;
 use crate::published::{Formula, Formulas};
@@ -77,7 +80,8 @@ impl Task {
             (false, ..) => tier::check_tiers(&params.tier)?,
         };
         check_leak_allowed(&params.leak_allowed)?;
-        let finder = Finder { concepts, params: &params };
+        let TaskParams { parameters, valid, .. } = &params;
+        let finder = Finder { concepts, parameters, valid };
         for (name, [low, high]) in &params.valid {
             finder.measured("valid", name)?;
             // Written so that a NaN fails.
@@ -89,10 +93,10 @@ impl Task {
         let checked = Checked {
             include: finder.criteria("include", &params.include)?,
             exclude: finder.criteria("exclude", &params.exclude)?,
-            outcome: finder.outcome(&params.outcome)?,
+            outcome: finder.outcome(&params)?,
             planned: params.planned.as_ref().map_or(Ok(Vec::new()), |p| finder.planned(p))?,
-            follow_up: finder.follow_up()?,
-            index_with: finder.index_with()?,
+            follow_up: finder.follow_up(&params.follow_up)?,
+            index_with: finder.index_with(&params.index.rule)?,
             spec: Spec::check_with(&params.feature, concepts, formulas)?,
             published: published(&params.published, concepts, formulas)?,
             tier_rules,
@@ -231,7 +235,8 @@ fn published(
 /// Finds concepts and parameters by name.
 struct Finder<'a> {
     concepts: &'a ConceptSet,
-    params: &'a TaskParams,
+    parameters: &'a BTreeMap<String, f64>,
+    valid: &'a BTreeMap<String, [f64; 2]>,
 }
 
 impl Finder<'_> {
@@ -263,7 +268,7 @@ impl Finder<'_> {
     }
 
     fn number(&self, place: &str, number: &Number) -> Result<f64, TaskError> {
-        let parameters = &self.params.parameters;
+        let parameters = self.parameters;
         match number {
             Number::Value(value) if value.is_finite() => Ok(*value),
             Number::Value(_) => Err(invalid(place, "must be a finite number")),
@@ -283,7 +288,7 @@ impl Finder<'_> {
         concept: &str,
         classes: &[EncounterClass],
     ) -> Result<Readings, TaskError> {
-        let valid = self.params.valid.get(concept);
+        let valid = self.valid.get(concept);
         Ok(Readings {
             concept: self.measured(place, concept)?,
             classes: classes.to_vec(),
@@ -354,8 +359,7 @@ impl Finder<'_> {
         })
     }
 
-    fn follow_up(&self) -> Result<FollowUp, TaskError> {
-        let params = &self.params.follow_up;
+    fn follow_up(&self, params: &FollowUpParams) -> Result<FollowUp, TaskError> {
         let observed_by = params.observed_by.as_ref().map(|by| {
             let readings = self.readings("follow_up.observed_by", &by.concept, &by.classes)?;
             Ok::<_, TaskError>((readings, by.days_min as usize))
@@ -366,8 +370,8 @@ impl Finder<'_> {
         })
     }
 
-    fn index_with(&self) -> Result<Vec<ConceptId>, TaskError> {
-        let IndexRule::Contact { classes, with, apart_days, .. } = &self.params.index.rule else {
+    fn index_with(&self, rule: &IndexRule) -> Result<Vec<ConceptId>, TaskError> {
+        let IndexRule::Contact { classes, with, apart_days, .. } = rule else {
             return Ok(Vec::new());
         };
         if classes.is_empty() {

@@ -4,25 +4,31 @@ use super::{DAYS_MAX, Finder, in_limit, invalid};
 use crate::record::EncounterClass;
 use crate::task::definition::{Bound, Events, Hit, Part, PartRule, PlannedRule, Rise, TaskError};
 use crate::task::params::{
-    EventsParams, HitParams, OutcomeParams, OutcomeRuleParams, PlannedParams, RiseParams,
+    EventsParams, HitParams, OutcomeRuleParams, PlannedParams, RiseParams, TaskParams,
 };
 
 impl Finder<'_> {
-    pub(super) fn outcome(&self, given: &[OutcomeParams]) -> Result<Vec<Part>, TaskError> {
-        if given.is_empty() {
+    pub(super) fn outcome(&self, params: &TaskParams) -> Result<Vec<Part>, TaskError> {
+        if params.outcome.is_empty() {
             return Err(invalid("outcome", "needs at least one [[outcome]]"));
         }
-        let checked = given.iter().map(|part| {
+        let checked = params.outcome.iter().map(|part| {
             let place = format!("outcome `{}`", part.name);
-            Ok(Part { name: part.name.clone(), rule: self.part_rule(&place, &part.rule)? })
+            let rule = self.part_rule(&place, &part.rule, params)?;
+            Ok(Part { name: part.name.clone(), rule })
         });
         checked.collect()
     }
 
-    fn part_rule(&self, place: &str, rule: &OutcomeRuleParams) -> Result<PartRule, TaskError> {
+    fn part_rule(
+        &self,
+        place: &str,
+        rule: &OutcomeRuleParams,
+        params: &TaskParams,
+    ) -> Result<PartRule, TaskError> {
         Ok(match rule {
             OutcomeRuleParams::Stay(stay) => {
-                if stay.unplanned && self.params.planned.is_none() {
+                if stay.unplanned && params.planned.is_none() {
                     return Err(invalid(place, "unplanned stays need a [planned] rule set"));
                 }
                 if stay.past_planned && !stay.unplanned {
@@ -41,11 +47,13 @@ impl Finder<'_> {
                 merge_hours: i64::from(*merge_hours),
             },
             OutcomeRuleParams::Events(events) => PartRule::Events(self.events(place, events)?),
-            OutcomeRuleParams::Rise(rise) => PartRule::Rise(self.rise(place, rise)?),
+            OutcomeRuleParams::Rise(rise) => {
+                PartRule::Rise(self.rise(place, rise, params.time_at_risk.horizon_days)?)
+            }
         })
     }
 
-    fn events(&self, place: &str, events: &EventsParams) -> Result<Events, TaskError> {
+    pub(super) fn events(&self, place: &str, events: &EventsParams) -> Result<Events, TaskError> {
         if events.any.is_empty() || !(1..=2).contains(&events.times) {
             return Err(invalid(place, "needs at least one of `any`, once or twice"));
         }
@@ -96,8 +104,8 @@ impl Finder<'_> {
         })
     }
 
-    fn rise(&self, place: &str, rise: &RiseParams) -> Result<Rise, TaskError> {
-        if rise.days_min == 0 || rise.from_days >= self.params.time_at_risk.horizon_days {
+    fn rise(&self, place: &str, rise: &RiseParams, horizon_days: u32) -> Result<Rise, TaskError> {
+        if rise.days_min == 0 || rise.from_days >= horizon_days {
             return Err(invalid(place, "needs days_min, and from_days before the horizon"));
         }
         Ok(Rise {

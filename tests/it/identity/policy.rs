@@ -200,7 +200,7 @@ fn drawn_row(rng: &mut fastrand::Rng) -> String {
     let tasks = if rng.bool() { "[\"*\"]".to_owned() } else { some(rng, &TASKS[..3]) };
     let row = format!("[[allow]]\nrole = \"{role}\"\ntasks = {tasks}\n");
     if rng.bool() {
-        let methods = some(rng, &["ListModels", "GetModelCard", "ReloadModels"]);
+        let methods = some(rng, &["ListModels", "GetModelCard", "ReloadModels", "GetTrends"]);
         return format!("{row}methods = {methods}\n");
     }
     let methods = some(rng, &["Score", "ScoreStream", "ListFlags", "UpdateFlag", "WatchFlags"]);

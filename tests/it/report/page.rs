@@ -25,29 +25,34 @@ const SECTIONS: [&str; 19] = [
     "glossary",
 ];
 
-pub(super) fn parsed(report: &str) -> Document<'_> {
+pub(crate) fn parsed(report: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     Document::parse_with_options(report, options).unwrap()
 }
 
-pub(super) fn named<'a, 'i>(
+pub(crate) fn named<'a, 'i>(
     node: Node<'a, 'i>,
     name: &'static str,
 ) -> impl Iterator<Item = Node<'a, 'i>> {
     node.descendants().filter(move |node| node.has_tag_name(name))
 }
 
-pub(super) fn words(node: Node<'_, '_>) -> String {
+pub(crate) fn words(node: Node<'_, '_>) -> String {
     node.descendants().filter_map(|node| node.is_text().then(|| node.text())?).collect()
 }
 
-/// What holds for every report, whatever it tells.
+/// What holds for every report of a model, whatever it tells.
 pub(super) fn check(report: &str) {
+    check_page(report, &SECTIONS);
+}
+
+/// What holds for every page with these sections.
+pub(crate) fn check_page(report: &str, expected: &[&str]) {
     let document = parsed(report);
     let page = document.root_element();
     assert_eq!(page.attribute("lang"), Some("en"));
     let sections: Vec<&str> = named(page, "section").filter_map(|s| s.attribute("id")).collect();
-    assert_eq!(sections, SECTIONS);
+    assert_eq!(sections, expected);
     for section in named(page, "section") {
         let told = words(section).split_whitespace().count();
         assert!(told > 8, "{:?} says something", section.attribute("id"));

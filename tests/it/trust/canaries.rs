@@ -204,6 +204,12 @@ fn of_no_patient(calls: &mut Calls<'_>) {
         calls.bare("of models, denied", &path, body, &[(API_KEY, &keys.clinician)]);
         calls.ends(PermissionDenied);
     }
+    let trends = "/prodrome.v1.PopulationTrends/GetTrends";
+    let body = fields(&[(1, task.as_bytes()), (4, version.as_bytes()), (11, note.as_bytes())]);
+    calls.bare("of trends", trends, body.clone(), &[(API_KEY, &keys.operator)]);
+    calls.ends(Unimplemented);
+    calls.bare("of trends, denied", trends, body, &[(API_KEY, &keys.clinician)]);
+    calls.ends(PermissionDenied);
     let card = "/prodrome.v1.ModelCatalog/GetModelCard";
     let body = fields(&[(1, task.as_bytes()), (2, version.as_bytes())]);
     calls.bare("a card", card, body, &[(API_KEY, &keys.operator)]);

@@ -77,8 +77,13 @@ purposes = ["TREATMENT"]
 scope = "any"
 
 [[allow]]
+role = "other_task"
+methods = ["GetTrends"]
+tasks = ["ed72"]
+
+[[allow]]
 role = "operator"
-methods = ["ListModels", "GetModelCard", "ReloadModels"]
+methods = ["ListModels", "GetModelCard", "ReloadModels", "GetTrends"]
 tasks = ["*"]
 
 [[peers]]

@@ -29,7 +29,7 @@ fn skip(what: &str) {
 }
 
 /// The Python that drives the browser.
-fn python() -> Option<std::ffi::OsString> {
+pub(super) fn python() -> Option<std::ffi::OsString> {
     let Some(python) = std::env::var_os("PRODROME_PYTHON") else {
         skip("PRODROME_PYTHON names no Python with playwright");
         return None;
@@ -55,7 +55,11 @@ pub(super) struct Ward {
 
 impl Ward {
     pub(super) fn open(idle_seconds: &str, more: &[(&str, &str)]) -> Ward {
-        let mut site = Site::new(Door::Plain);
+        Ward::of(Site::new(Door::Plain), idle_seconds, more)
+    }
+
+    /// The same at a site that has been made.
+    pub(super) fn of(mut site: Site, idle_seconds: &str, more: &[(&str, &str)]) -> Ward {
         let nurse = site.key("nurse", "clinician", Some(&["north"]));
         let store = site.store();
         let own = [
@@ -91,13 +95,20 @@ impl Ward {
         }
     }
 
-    /// What the nurse in the browser sees.
-    fn watch(&self, python: &std::ffi::OsStr, idle_seconds: &str) -> String {
+    /// What the nurse in the browser sees, by `script`.
+    pub(super) fn watch(
+        &self,
+        python: &std::ffi::OsStr,
+        script: &str,
+        idle_seconds: &str,
+    ) -> String {
         let key_file = self.site.path("nurse.key");
         write_secret(&key_file, &self.nurse);
         let mut command = Command::new(python);
-        command.arg("tests/clients/worklist.py").arg(self.address()).arg(key_file);
+        command.arg(format!("tests/clients/{script}.py")).arg(self.address()).arg(key_file);
         command.arg(idle_seconds).args(std::env::var_os("PRODROME_SHOTS")).current_dir(root());
+        // The scripts import each other, and leave nothing in the repository.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{said}\n{}", self.server.said());
@@ -110,7 +121,7 @@ async fn a_nurse_works_the_list_by_keyboard_in_a_browser() {
     let Some(python) = python() else { return };
     let ward = Ward::open("900", &[]);
     ward.fill(FLAGS).await;
-    let said = ward.watch(&python, "900");
+    let said = ward.watch(&python, "worklist", "900");
     assert!(said.matches("ok: ").count() >= 80, "{said}");
 
     let Ward { site, server, nurse } = ward;
@@ -137,7 +148,7 @@ async fn a_nurse_works_the_list_by_keyboard_in_a_browser() {
 async fn who_does_nothing_is_logged_off() {
     let Some(python) = python() else { return };
     let ward = Ward::open("3", &[]);
-    let said = ward.watch(&python, "3");
+    let said = ward.watch(&python, "worklist", "3");
     assert!(said.contains("ok: the server has forgotten the session"), "{said}");
 }
 

@@ -1,0 +1,255 @@
+//! From what was gathered to what may be shown. What is suppressed goes here; all that is told after
+//! that is found from the release alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::carry::{CarryError, carry};
+use super::change::{direction, tell};
+use super::estimate::estimate;
+use super::gather::{Gathered, Gatherer, TooManyValues};
+use super::groups::{GroupPlace, GroupsError, Rolled, roll};
+use super::peers::peers;
+use super::regions::merge_small_regions;
+use super::release::{
+    CodingChange, FORMAT_VERSION, FigureKind, Group, Key, Measure, Point, Release, Series,
+};
+use super::spec::{Counted, Rule, Spec};
+use super::suppress::{Masks, suppress};
+use super::tally::{Amount, Cell, Coordinates};
+use crate::SMALL_CELL_PATIENTS;
+
+/// The most points of a release.
+const POINTS_MAX: usize = 4_000_000;
+
+/// What is said of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseNote {
+    pub source: String,
+    /// Nobody's records, but a simulated population's.
+    pub synthetic: bool,
+}
+
+/// Why nothing is released.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Values(#[from] TooManyValues),
+    #[error(transparent)]
+    Groups(#[from] GroupsError),
+    #[error(transparent)]
+    Carry(#[from] CarryError),
+    #[error("{points} points are too many to be shown (at most {POINTS_MAX}): name fewer groups")]
+    Points { points: usize },
+    #[error("nobody of the export belongs to the population in any period")]
+    Nobody,
+}
+
+/// What may be shown of all that was gathered.
+///
+/// # Errors
+/// A key with too many values, too many groups, nobody at all, a release before that it cannot continue.
+pub fn publish(
+    spec: &Spec<'_>,
+    gatherer: &Gatherer<'_, '_>,
+    note: ReleaseNote,
+    previous: Option<&Release>,
+) -> Result<Release, PublishError> {
+    let gathered = coarsened(spec, gatherer.finish()?, previous);
+    let frame = spec.frame(&gathered.keys);
+    let rolled = roll(&gathered.table, &frame)?;
+    let is_survey = spec.survey.is_some();
+    let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
+    let masks = suppress(&rolled, &kinds);
+    let places: BTreeSet<&GroupPlace> = (0..rolled.period_count())
+        .flat_map(|period| rolled.period(period).map(|(at, _)| at))
+        .collect();
+    let points = places.len() * rolled.period_count() * spec.measures.len();
+    match points {
+        0 => return Err(PublishError::Nobody),
+        points if points > POINTS_MAX => return Err(PublishError::Points { points }),
+        _ => {}
+    }
+    let mut series = Vec::new();
+    for (measure, counted) in spec.measures.iter().enumerate() {
+        for place in &places {
+            let source = Source { rolled: &rolled, masks: &masks, counted, measure, is_survey };
+            let points = (0..rolled.period_count()).map(|period| source.point(period, place));
+            let measure = counted.params.name.clone();
+            let group = group(&gathered.keys, &frame.groupings, place);
+            series.push(Series { measure, group, points: points.collect() });
+        }
+    }
+    let coding = coding_changes(&gathered);
+    let params = spec.params;
+    let release = Release {
+        format_version: FORMAT_VERSION,
+        name: params.name.clone(),
+        title: params.title.clone(),
+        spec_digest: spec.digest().to_owned(),
+        source: note.source,
+        synthetic: note.synthetic,
+        period_unit: params.period.unit,
+        period_count: params.period.count,
+        periods: gatherer.spans().iter().map(|span| span.shown()).collect(),
+        keys: gathered.keys.clone(),
+        measures: spec
+            .measures
+            .iter()
+            .enumerate()
+            .map(|(place, counted)| {
+                shown(spec, counted, coding.get(&place).cloned().unwrap_or_default())
+            })
+            .collect(),
+        standard: params.standard.as_ref().map(|standard| standard.population),
+        series,
+        statements: Vec::new(),
+        tested: 0,
+        false_discovery_rate: params.change.false_discovery_rate,
+        peers: Vec::new(),
+        privacy: masks.privacy(previous.map_or(0, |release| release.periods.len())),
+    };
+    let mut release = match previous {
+        Some(previous) => carry(previous, release)?,
+        None => release,
+    };
+    tell(&mut release, &params.change);
+    release.peers = peers(spec, &gathered, &release, &direction);
+    Ok(release)
+}
+
+/// Small regions and facilities are shown together.
+fn coarsened(spec: &Spec<'_>, mut gathered: Gathered, previous: Option<&Release>) -> Gathered {
+    for place in 0..gathered.keys.len() {
+        let Some(key) = gathered.keys.get(place).cloned() else { continue };
+        let (new, table) =
+            merge_small_regions(&key, place, &gathered.table, &spec.params.region, previous);
+        if new == key {
+            continue;
+        }
+        gathered.table = table;
+        gathered.scales = moved_scales(&gathered, place, &key, &new);
+        if let Some(slot) = gathered.keys.get_mut(place) {
+            *slot = new;
+        }
+    }
+    gathered
+}
+
+type Scales = BTreeMap<(usize, Coordinates), BTreeMap<Amount, u64>>;
+
+/// The scales of peers by the new values of a key; what has no value of its own is in the last.
+fn moved_scales(gathered: &Gathered, place: usize, old: &Key, new: &Key) -> Scales {
+    let last = new.values.len().saturating_sub(1);
+    let moves: Vec<u16> = old
+        .values
+        .iter()
+        .map(|value| new.values.iter().position(|known| known.name == value.name).unwrap_or(last))
+        .map(|place| u16::try_from(place).unwrap_or(u16::MAX))
+        .collect();
+    let mut scales = Scales::new();
+    for ((scale, at), values) in &gathered.scales {
+        let mut at = at.clone();
+        if let Some(value) = at.get_mut(place) {
+            *value = moves.get(usize::from(*value)).copied().unwrap_or(u16::MAX);
+        }
+        let sums = scales.entry((*scale, at)).or_default();
+        values.iter().for_each(|(value, count)| *sums.entry(*value).or_default() += count);
+    }
+    scales
+}
+
+/// Where the points of a measure come from.
+struct Source<'x> {
+    rolled: &'x Rolled,
+    masks: &'x Masks,
+    counted: &'x Counted<'x>,
+    measure: usize,
+    is_survey: bool,
+}
+
+impl Source<'_> {
+    fn point(&self, period: usize, place: &GroupPlace) -> Point {
+        let nobody = Cell::default();
+        let cell = self.rolled.cell(period, place).unwrap_or(&nobody);
+        let kind = self.counted.kind();
+        let tally = cell.tallies.get(self.measure).cloned().unwrap_or_default();
+        let (grouping, at) = place;
+        let shown = self.masks.shown(period, *grouping, at);
+        let of_measure = shown.measures.get(self.measure).copied().unwrap_or_default();
+        // A figure rests on enough people.
+        let enough = tally.measured >= SMALL_CELL_PATIENTS as u64;
+        Point {
+            people: shown.people.then_some(cell.people),
+            measured: of_measure.measured.then_some(tally.measured),
+            hits: of_measure.hits.then_some(tally.hits),
+            figure: (of_measure.figure && enough)
+                .then(|| estimate(&tally, kind, self.is_survey))
+                .flatten(),
+            standardised: None,
+            smoothed: None,
+        }
+    }
+}
+
+fn group(keys: &[Key], groupings: &[Vec<usize>], place: &GroupPlace) -> Group {
+    let (grouping, at) = place;
+    let of_keys = groupings.get(*grouping).map(Vec::as_slice).unwrap_or_default();
+    let named = of_keys.iter().zip(at).filter_map(|(key, value)| {
+        let key = keys.get(*key)?;
+        Some((key.name, key.values.get(usize::from(*value))?.name.clone()))
+    });
+    Group(named.collect())
+}
+
+fn shown(spec: &Spec<'_>, counted: &Counted<'_>, coding_changes: Vec<CodingChange>) -> Measure {
+    let (mut unit, mut task, mut bundle_digest) = (None, None, None);
+    let concepts = match &counted.rule {
+        Rule::Share { happening, .. } => happening.concepts(),
+        Rule::Mean(values) => {
+            unit = spec.concepts.get(values.concept()).and_then(|concept| concept.unit.clone());
+            vec![values.concept()]
+        }
+        Rule::Contacts(_) => Vec::new(),
+        Rule::Outcome(of) => {
+            task = Some(of.params().name.clone());
+            of.outcome().iter().flat_map(|part| part.rule.outcome_concepts()).collect()
+        }
+        Rule::Risk(bundle) => {
+            task = Some(bundle.task().params().name.clone());
+            bundle_digest = Some(bundle.digest().to_owned());
+            Vec::new()
+        }
+    };
+    let named = spec.concepts.iter().filter(|(id, ..)| concepts.contains(id));
+    Measure {
+        name: counted.params.name.clone(),
+        title: counted.params.title.clone(),
+        kind: counted.kind(),
+        unit,
+        more_is_worse: counted.params.more_is_worse,
+        task,
+        bundle_digest,
+        concepts: named.map(|(_, name, _)| name.to_owned()).collect(),
+        is_measured_in_part: counted.is_measured_in_part(spec.survey.is_some()),
+        coding_changes,
+    }
+}
+
+/// For each measure the periods from which on most people are found by codes of another system.
+fn coding_changes(gathered: &Gathered) -> BTreeMap<usize, Vec<CodingChange>> {
+    let mut changes: BTreeMap<usize, Vec<CodingChange>> = BTreeMap::new();
+    let mut before: BTreeMap<usize, &String> = BTreeMap::new();
+    for ((measure, period), systems) in &gathered.systems {
+        let enough = systems.iter().filter(|(_, people)| **people >= SMALL_CELL_PATIENTS as u64);
+        // Of equal ones the first by name, so that nothing depends on the order of people.
+        let Some((most, _)) = enough.max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0))) else { continue };
+        if let Some(from) = before.insert(*measure, most).filter(|from| *from != most) {
+            changes.entry(*measure).or_default().push(CodingChange {
+                period: *period,
+                from_system: from.clone(),
+                to_system: most.clone(),
+            });
+        }
+    }
+    changes
+}
