@@ -5,10 +5,11 @@ use super::proto;
 use super::to_wire::timestamp;
 use crate::record::{PartialDate, Violation};
 use crate::service::{
-    FoundSeries, FoundStatement, PRIVACY_NOTE, Peer, PeerStanding, TrendAnswer, TrendQuery,
+    FoundRelease, FoundSeries, FoundStatement, PRIVACY_NOTE, Peer, PeerStanding, TrendAnswer,
+    TrendQuery,
 };
 use crate::trend::{
-    CodingChange, Direction, Figure, FigureKind, Group, KeyName, Measure, Period, Point, Release,
+    CodingChange, Direction, Figure, FigureKind, Group, KeyName, Measure, Period, Point,
     StandardName, StatementKind,
 };
 
@@ -111,7 +112,7 @@ fn day(field: &str, text: String, faults: &mut Faults) -> Option<String> {
 
 /// A page as a message.
 pub(super) fn answer(answer: &TrendAnswer) -> proto::GetTrendsResponse {
-    let releases = answer.releases.iter().map(|loaded| release(loaded.release()));
+    let releases = answer.releases.iter().map(release);
     proto::GetTrendsResponse {
         releases: releases.collect(),
         statements: answer.statements.iter().filter_map(statement).collect(),
@@ -123,7 +124,8 @@ pub(super) fn answer(answer: &TrendAnswer) -> proto::GetTrendsResponse {
     }
 }
 
-fn release(release: &Release) -> proto::TrendRelease {
+fn release(found: &FoundRelease) -> proto::TrendRelease {
+    let release = found.release.release();
     let period = |Period { name, first_day, last_day }: &Period| proto::TrendPeriod {
         name: name.clone(),
         first_day: first_day.clone(),
@@ -146,7 +148,7 @@ fn release(release: &Release) -> proto::TrendRelease {
         spec_digest: release.spec_digest.clone(),
         periods: release.periods.iter().map(period).collect(),
         keys: keys.collect(),
-        measures: release.measures.iter().map(|each| measure(each, &release.periods)).collect(),
+        measures: found.measures().map(|each| measure(each, &release.periods)).collect(),
         standard: standard.map(str::to_owned),
         tested: release.tested,
         false_discovery_rate: release.false_discovery_rate,

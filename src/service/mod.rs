@@ -18,7 +18,9 @@ pub use catalog::{ModelCard, ModelInfo};
 pub use flags::{AssessmentFlag, Sightings};
 pub use peers::{Peer, PeerStanding};
 pub use recorded::Recorded;
-pub use trends::{FoundSeries, FoundStatement, PRIVACY_NOTE, TrendAnswer, TrendName, TrendQuery};
+pub use trends::{
+    FoundRelease, FoundSeries, FoundStatement, PRIVACY_NOTE, TrendAnswer, TrendName, TrendQuery,
+};
 pub use visit::Visit;
 
 use peers::Compared;

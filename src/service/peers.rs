@@ -12,7 +12,7 @@ use crate::registry::{LoadedRelease, LoadedReleases};
 use crate::score::{Model, Score};
 use crate::task::Values;
 use crate::trend::{
-    Direction, Group, Key, KeyName, PeerScale, PeerScaleOf, Standing, region_shown,
+    Direction, Group, Key, KeyName, PeerScale, PeerScaleOf, Standing, region_shown, words,
 };
 
 /// Older values say nothing of today.
@@ -116,6 +116,10 @@ pub(super) fn peer(releases: &LoadedReleases, compared: &Compared<'_>) -> Peer {
         Err(note) => peer.notes.push(note),
     }
     measurements(&places, compared, &view, &mut peer);
+    for place in places.iter().filter(|place| place.release.release().synthetic) {
+        let name = &place.release.release().name;
+        peer.notes.push(format!("the people of `{name}` are simulated: for showing alone"));
+    }
     peer.silent()
 }
 
@@ -194,7 +198,7 @@ impl<'a> Place<'a> {
             unit,
             time,
             group: group.clone(),
-            group_text: group_text(group),
+            group_text: words(group),
             people: scale.people,
             standing: scale.standing(value)?,
             direction: scale.direction,
@@ -270,23 +274,6 @@ fn measurements(places: &[Place<'_>], compared: &Compared<'_>, view: &View<'_>, 
             peer.measurements.extend(standing);
         }
     }
-}
-
-/// The group in words: "men aged 60-69, region 021".
-fn group_text(group: &Group) -> String {
-    let value = |key| group.0.get(&key).map(String::as_str);
-    let mut text = match value(KeyName::Sex) {
-        Some("female") => "women".to_owned(),
-        Some("male") => "men".to_owned(),
-        _ => "people".to_owned(),
-    };
-    if let Some(band) = value(KeyName::AgeBand) {
-        text += &format!(" aged {band}");
-    }
-    if let Some(region) = value(KeyName::Region) {
-        text += &format!(", region {region}");
-    }
-    text
 }
 
 fn direction_text(direction: Direction, title: &str) -> String {

@@ -5,7 +5,8 @@
 //! came late, or see through the suppression of either by what the other shows. So a period that an
 //! earlier release of the specification holds is taken over from it as it stands, what is suppressed
 //! with it, and nothing else about it is ever told: a group that is new since then has no counts there,
-//! not even of nobody. What is told of one period is then always what one run of `suppress` decided,
+//! not even of nobody, and one that has nobody in the new periods either (late records put somebody into
+//! an old one) is not told at all, nor is a value that only such groups have. What is told of one period is then always what one run of `suppress` decided,
 //! and two periods are counts of different things (people in different spans of time), of which no
 //! equation holds both. So all releases together tell no more of a period than its first one.
 //!
@@ -43,7 +44,7 @@ pub enum CarryError {
 /// The release `new` with every period that `previous` holds taken over from that as it stands.
 ///
 /// `new.privacy` must count the new periods alone (see `Masks::privacy`); counts of both come together.
-/// Keys get the values of both, groups and coding changes too. Standardised and smoothed figures of
+/// Keys get the values of both, so far as series name them, groups and coding changes too. Standardised and smoothed figures of
 /// taken over points stay; statements, peers and all else are those of `new`, and those that rest on
 /// points are to be made again from the result.
 ///
@@ -68,8 +69,12 @@ pub fn carry(previous: &Release, new: Release) -> Result<Release, CarryError> {
     let series = series(&names, &previous.series, &new.series, kept, Vec::len(&periods));
     let keys = new.keys.iter().map(|key| {
         let old = previous.keys.iter().find(|old| old.name == key.name);
-        let values = values(old.map_or(&[][..], |old| &old.values), &key.values);
-        Key { name: key.name, values }
+        let named: BTreeSet<&str> = series
+            .iter()
+            .filter_map(|series| series.group.0.get(&key.name).map(String::as_str))
+            .collect();
+        let told = key.values.iter().filter(|value| named.contains(&*value.name));
+        Key { name: key.name, values: values(old.map_or(&[][..], |old| &old.values), told) }
     });
     let keys = keys.collect();
     Ok(Release { privacy, measures, periods, series, keys, ..new })
@@ -124,7 +129,7 @@ fn coding_changes(old: &[CodingChange], new: &[CodingChange], kept: usize) -> Ve
 }
 
 /// The values of both, in an order that keeps those of each wherever they agree.
-fn values(old: &[KeyValue], new: &[KeyValue]) -> Vec<KeyValue> {
+fn values<'a>(old: &[KeyValue], new: impl Iterator<Item = &'a KeyValue>) -> Vec<KeyValue> {
     let mut all = old.to_vec();
     let mut after = 0;
     for value in new {
@@ -155,6 +160,10 @@ fn series(
         series.iter().filter_map(place).collect()
     };
     let (mut old, mut new) = (by_place(old), by_place(new));
+    // Whoever is in a group is in its series of every measure.
+    let has_anybody =
+        |points: &[Point]| points.iter().skip(kept).any(|point| point.people != Some(0));
+    new.retain(|place, points| old.contains_key(place) || has_anybody(points));
     let places: BTreeSet<(usize, Group)> = old.keys().chain(new.keys()).cloned().collect();
     let series = places.into_iter().map(|place| {
         let mut points = old.remove(&place).unwrap_or_default();

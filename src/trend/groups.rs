@@ -37,7 +37,6 @@ pub enum GroupsError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rolled {
     pub(super) frame: Frame,
-    pub(super) measures: usize,
     pub(super) periods: Vec<RolledPeriod>,
 }
 
@@ -91,7 +90,7 @@ pub fn roll(table: &Table, frame: &Frame) -> Result<Rolled, GroupsError> {
         }
         periods.push(rolled);
     }
-    Ok(Rolled { frame: frame.clone(), measures, periods })
+    Ok(Rolled { frame: frame.clone(), periods })
 }
 
 fn check(frame: &Frame) -> Result<(), GroupsError> {

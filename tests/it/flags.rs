@@ -1,6 +1,6 @@
 //! Flags: the policy, the store, and what they must never do.
 
-mod made;
+pub(crate) mod made;
 mod policy;
 mod policy_paths;
 pub(crate) mod postgres;

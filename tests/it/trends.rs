@@ -1,9 +1,16 @@
 //! Trends of a population: from the export to what may be shown, and how it is served.
 
 mod any_figures;
+mod attack;
 mod change;
+mod division;
+mod figures;
+mod nhanes;
 mod peers;
+mod people;
 mod population;
+mod privacy;
+mod program;
 mod report;
 pub(crate) mod sample;
 mod serve;

@@ -13,6 +13,7 @@ mod marks;
 mod protected;
 mod records;
 mod site;
+mod trends;
 mod trends_pages;
 mod worklist;
 mod worklist_pages;

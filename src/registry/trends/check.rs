@@ -4,15 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::SMALL_CELL_PATIENTS;
+use crate::record::PartialDate;
 use crate::trend::{
-    FORMAT_VERSION, Figure, FigureKind, Group, KeyName, Measure, PeerGroup, PeerScale, Point,
-    Release, Statement,
+    FORMAT_VERSION, Figure, FigureKind, Group, KeyName, Measure, PeerGroup, PeerScale, Period,
+    Point, Release, Statement,
 };
 
 /// The longest name of a release, measure, key value, concept or task, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// The longest sentence or title, in bytes.
 const TEXT_BYTES_MAX: usize = 2_000;
+/// Characters of a day.
+const DAY_CHARS: usize = 10;
 /// A century of months.
 const PERIODS_MAX: usize = 1_200;
 const MEASURES_MAX: usize = 256;
@@ -114,11 +117,7 @@ impl<'a> Named<'a> {
     fn of(release: &'a Release) -> Result<Named<'a>, ReleaseFault> {
         let counts = (1..=PERIODS_MAX).contains(&release.periods.len());
         ensure(counts, || "periods".into(), "needs 1 to 1,200")?;
-        for (at, period) in release.periods.iter().enumerate() {
-            for name in [&period.name, &period.first_day, &period.last_day] {
-                check_name(name, || format!("periods[{at}]"))?;
-            }
-        }
+        check_periods(&release.periods)?;
         let counts = (1..=MEASURES_MAX).contains(&release.measures.len());
         ensure(counts, || "measures".into(), "needs 1 to 256")?;
         let mut measures = BTreeMap::new();
@@ -157,6 +156,22 @@ impl<'a> Named<'a> {
     }
 }
 
+fn check_periods(periods: &[Period]) -> Checked {
+    let mut before = "";
+    for (at, period) in periods.iter().enumerate() {
+        let place = || format!("periods[{at}]");
+        let Period { name, first_day, last_day } = period;
+        check_name(name, place)?;
+        let is_day = |text: &str| text.len() == DAY_CHARS && PartialDate::parse(text).is_some();
+        ensure(is_day(first_day) && is_day(last_day), place, "needs days such as 2024-01-01")?;
+        // Days as ISO 8601 writes them are in order as texts are.
+        let is_next = before < first_day.as_str() && first_day <= last_day;
+        ensure(is_next, place, "not after the period before it")?;
+        before = last_day;
+    }
+    Ok(())
+}
+
 fn check_measure(measure: &Measure, periods: usize, place: &dyn Fn() -> String) -> Checked {
     check_name(&measure.name, place)?;
     check_text(&measure.title, place)?;
@@ -172,18 +187,21 @@ fn may_show(count: u64) -> bool {
 }
 
 fn check_point(point: &Point, kind: FigureKind, place: &dyn Fn() -> String) -> Checked {
-    let counts = [point.people, point.measured, point.hits];
-    let all = counts.into_iter().flatten().all(may_show);
+    let (people, measured, hits) = (point.people, point.measured, point.hits);
+    let all = [people, measured, hits].into_iter().flatten().all(may_show);
     ensure(all, place, SMALL)?;
-    if let (Some(measured), Some(hits)) = (point.measured, point.hits) {
-        ensure(hits <= measured, place, "more hits than people measured")?;
-        // Who is measured and not among the hits is as few people as the hits are.
-        let is_part = matches!(kind, FigureKind::Share | FigureKind::Outcome);
-        ensure(!is_part || may_show(measured - hits), place, SMALL)?;
+    // Who is not among them is as few people as they are.
+    for (all, some) in [(people, measured), (measured, hits)] {
+        let Some(some) = some else { continue };
+        let all = all.ok_or_else(|| fault(place(), "a count beside one that is suppressed"))?;
+        let rest = all.checked_sub(some);
+        let rest = rest.ok_or_else(|| fault(place(), "more of the people than there are"))?;
+        ensure(may_show(rest), place, SMALL)?;
     }
-    if let (Some(people), Some(measured)) = (point.people, point.measured) {
-        ensure(measured <= people, place, "more people measured than there are")?;
-    }
+    let counts_hits = matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate);
+    let rests_on = if counts_hits { hits } else { measured };
+    let is_told = point.figure.is_none() || rests_on.is_some();
+    ensure(is_told, place, "a figure of a count that is suppressed")?;
     let figures = point.figure.iter().chain(&point.standardised);
     let finite = |figure: &Figure| {
         [figure.estimate, figure.low, figure.high, figure.standard_error]
@@ -191,9 +209,7 @@ fn check_point(point: &Point, kind: FigureKind, place: &dyn Fn() -> String) -> C
             .all(f64::is_finite)
     };
     let all = figures.into_iter().all(finite) && point.smoothed.is_none_or(f64::is_finite);
-    ensure(all, place, NO_NUMBER)?;
-    let hides = point.people.is_none() || point.measured.is_none();
-    ensure(!(hides && point.figure.is_some()), place, "a figure of people who are suppressed")
+    ensure(all, place, NO_NUMBER)
 }
 
 fn check_statement(

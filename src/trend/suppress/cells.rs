@@ -148,7 +148,7 @@ impl Layer {
     /// A layer with these `values` of groups of these `sizes` (people), where `whole` are the values
     /// of the layer above, and `above` what is suppressed there.
     pub(super) fn new(
-        sizes: Vec<u64>,
+        sizes: &[u64],
         values: Vec<u64>,
         whole: Option<&[u64]>,
         above: &[bool],
@@ -167,7 +167,7 @@ impl Layer {
         let suppressed = small.iter().zip(above).map(|(small, above)| *small || *above).collect();
         let has_no_room = |value: u64, rest: u64| value == 0 || (whole.is_some() && rest == 0);
         let costs = both()
-            .zip(&sizes)
+            .zip(sizes)
             .map(|((value, rest), size)| {
                 let cost = 1 + size.isqrt();
                 if has_no_room(*value, *rest) { COST_OF_NO_ROOM * cost } else { cost }

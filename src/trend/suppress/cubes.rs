@@ -105,15 +105,20 @@ impl<'a> Search<'a> {
     fn partners(&self, corner: Code, key: usize) -> Vec<(u64, Code)> {
         let (own, code) = self.cells.places[self.number];
         let siblings = self.cells.groupings[own].along(code, key).iter();
-        let others = siblings.filter(|sibling| **sibling != self.number);
-        let mut partners: Vec<(u64, Code)> = others
-            .filter_map(|sibling| {
-                let partner = with_key(corner, key, self.cells.places[*sibling].1);
-                Some((self.cost(partner)?, partner))
-            })
-            .collect();
+        let most = PARTNERS_MAX.get(self.keys.len()).copied().unwrap_or(2);
+        let (mut partners, mut free) = (Vec::new(), 0);
+        for sibling in siblings.filter(|sibling| **sibling != self.number) {
+            let partner = with_key(corner, key, self.cells.places[*sibling].1);
+            let Some(cost) = self.cost(partner) else { continue };
+            partners.push((cost, partner));
+            // No others can be cheaper.
+            free += usize::from(cost == 0);
+            if free == most {
+                break;
+            }
+        }
         partners.sort_unstable();
-        partners.truncate(PARTNERS_MAX.get(self.keys.len()).copied().unwrap_or(2));
+        partners.truncate(most);
         partners
     }
 

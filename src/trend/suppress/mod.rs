@@ -46,7 +46,8 @@
 //! 0 or at least 11, and its complement too, for each two groupings of which one holds the other; else
 //! more is suppressed. Not negative numbers, whole numbers and other knowledge may still bound a count
 //! from both sides: partners are chosen with counts of 11 and more where there are any, so that bounds
-//! are wide, but how wide is not proven. Periods hold different unknowns; that a period is never shown
+//! are wide, but how wide is not proven. Measures are decided each for itself: that one counts some of
+//! the people of another (a higher limit of the same pressure) is not known here. Periods hold different unknowns; that a period is never shown
 //! a second time, decided from other counts, is the matter of `carry`.
 
 mod cells;
@@ -141,13 +142,11 @@ fn has_hits(kind: FigureKind) -> bool {
     }
 }
 
-/// Decides what may be shown of `rolled`, whose measures are of these `kinds`. Measures without a kind
-/// are left out.
+/// Decides what may be shown of `rolled`, whose measures are of these `kinds`, in their order.
 pub fn suppress(rolled: &Rolled, kinds: &[FigureKind]) -> Masks {
-    let kinds: Vec<FigureKind> = kinds.iter().copied().take(rolled.measures).collect();
     let decide =
-        |period: &RolledPeriod| decide_period(&Cells::new(&rolled.frame, period), period, &kinds);
-    Masks { periods: rolled.periods.par_iter().map(decide).collect(), kinds }
+        |period: &RolledPeriod| decide_period(&Cells::new(&rolled.frame, period), period, kinds);
+    Masks { periods: rolled.periods.par_iter().map(decide).collect(), kinds: kinds.to_vec() }
 }
 
 fn decide_period(
@@ -159,8 +158,8 @@ fn decide_period(
     let count =
         |value: &dyn Fn(&Cell) -> u64| period.cells.values().map(value).collect::<Vec<u64>>();
     let people = count(&|cell| cell.people);
-    // Nobody can be in the population's complement.
-    let people = settle(cells, Layer::new(people.clone(), people.clone(), None, &nothing));
+    // The uppermost layer: there is no complement of all people.
+    let people = settle(cells, Layer::new(&people, people.clone(), None, &nothing));
     let mut shown: Vec<Shown> = people
         .suppressed
         .iter()
@@ -171,12 +170,12 @@ fn decide_period(
             |cell: &Cell, pick: fn(&super::Tally) -> u64| cell.tallies.get(place).map_or(0, pick);
         let measured = count(&|cell| of(cell, |tally| tally.measured));
         let hits = count(&|cell| of(cell, |tally| tally.hits));
-        let size = people.values.clone();
-        let measured = Layer::new(size.clone(), measured, Some(&people.values), &people.suppressed);
-        let measured = settle(cells, measured);
-        let hits = has_hits(*kind).then(|| {
-            settle(cells, Layer::new(size, hits, Some(&measured.values), &measured.suppressed))
-        });
+        let below = |above: &Layer, values: Vec<u64>| {
+            let layer = Layer::new(&people.values, values, Some(&above.values), &above.suppressed);
+            settle(cells, layer)
+        };
+        let measured = below(&people, measured);
+        let hits = has_hits(*kind).then(|| below(&measured, hits));
         for (at, group) in shown.iter_mut().enumerate() {
             let is_measured_shown = !measured.suppressed[at];
             let is_hits_shown = hits.as_ref().map(|hits| !hits.suppressed[at]);

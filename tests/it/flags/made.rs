@@ -26,7 +26,7 @@ pub(super) fn hours(hours: i64) -> Time {
 }
 
 /// A score of a patient of ward 3, whom team `blue` follows up.
-pub(super) fn score(patient_id: &str, time: Time, probability: f64) -> Sighting {
+pub(crate) fn score(patient_id: &str, time: Time, probability: f64) -> Sighting {
     Sighting {
         patient_id: patient_id.to_owned(),
         task: "readmit30".to_owned(),

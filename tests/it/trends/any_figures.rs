@@ -6,7 +6,7 @@ use prodrome::trend::{
 };
 use proptest::prelude::*;
 
-use super::population::{Population, empty};
+use super::figures::{Population, empty};
 use super::sample::group;
 
 const KINDS: [FigureKind; 5] =

@@ -7,7 +7,7 @@ use prodrome::trend::{
 };
 use rayon::prelude::*;
 
-use super::population::{Plant, Population, empty, is_told, planted, point};
+use super::figures::{Plant, Population, empty, is_told, planted, point};
 use super::sample::group;
 
 /// So many of 200 releases without any change may tell of one: 5%, and the chance of 200 draws.

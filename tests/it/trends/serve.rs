@@ -254,7 +254,7 @@ async fn a_server_without_releases_says_what_it_lacks() {
 type Damage = fn(&mut Value);
 
 /// What may be wrong with a file, and what is then said.
-const DAMAGES: [(Damage, &str); 25] = [
+const DAMAGES: [(Damage, &str); 29] = [
     (|r| r["format_version"] = json!(2), "format_version 2, and this program reads 1"),
     (|r| r["more"] = json!(1), "no release of trends"),
     (|r| r["name"] = json!(""), "name: needs 1 to 128 bytes"),
@@ -275,12 +275,22 @@ const DAMAGES: [(Damage, &str); 25] = [
         |r| r["series"][0]["points"][0]["hits"] = json!(7_193),
         "series[0].points[0]: this file shows a count below 11",
     ),
-    (|r| r["series"][0]["points"][0]["hits"] = json!(7_201), "more hits than people measured"),
-    (|r| r["series"][0]["points"][0]["measured"] = json!(12_001), "more people measured than"),
+    (|r| r["series"][0]["points"][0]["hits"] = json!(7_201), "more of the people than there are"),
+    (
+        |r| r["series"][0]["points"][0]["measured"] = json!(12_001),
+        "more of the people than there are",
+    ),
     (
         |r| r["series"][0]["points"][0]["people"] = json!(null),
-        "a figure of people who are suppressed",
+        "a count beside one that is suppressed",
     ),
+    (
+        |r| r["series"][0]["points"][0]["hits"] = json!(null),
+        "series[0].points[0]: a figure of a count that is suppressed",
+    ),
+    (|r| r["series"][0]["points"][0]["measured"] = json!(11_995), "this file shows a count below"),
+    (|r| r["periods"][1] = r["periods"][0].clone(), "periods[1]: not after the period before it"),
+    (|r| r["periods"][1]["last_day"] = json!("2021"), "periods[1]: needs days such as"),
     (|r| r["statements"][1]["last_period"] = json!(5), "statements[1]: periods that are not there"),
     (|r| r["statements"][0]["group"]["sex"] = json!("men"), "statements[0].group: with a value"),
     (|r| r["peers"][0]["group"] = json!({"sex": "male"}), "peers[0]: peers are of an age band and"),

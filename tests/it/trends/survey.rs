@@ -8,7 +8,7 @@ use prodrome::trend::{
     estimate, tell,
 };
 
-use super::population::{Population, empty};
+use super::figures::{Population, empty};
 use super::sample::group;
 use crate::support::full_data;
 

@@ -77,6 +77,11 @@ purposes = ["TREATMENT"]
 scope = "any"
 
 [[allow]]
+role = "other_task"
+methods = ["GetTrends"]
+tasks = ["ed72"]
+
+[[allow]]
 role = "operator"
 methods = ["ListModels", "GetModelCard", "ReloadModels", "GetTrends"]
 tasks = ["*"]

@@ -1,17 +1,21 @@
 //! Trends: what the releases hold of what somebody asks for, a page at a time.
 
+mod found;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use found::{FoundRelease, FoundSeries, FoundStatement};
+
 use super::{Service, ServiceError, Visit};
 use crate::access::Method;
 use crate::meters;
 use crate::registry::{LoadedRelease, LoadedReleases, Releases};
 use crate::strict_toml::nearest;
-use crate::trend::{KeyName, Measure, Period, Point, Series, Statement, key_title};
+use crate::trend::{Group, KeyName, Measure, Period, key_title};
 
 /// The most points of a page: what answers are sent in holds 4 MiB.
 const POINTS_MAX: usize = 10_000;
@@ -85,51 +89,11 @@ impl fmt::Display for TrendName {
     }
 }
 
-/// A statement that was found.
-#[derive(Debug, Clone)]
-pub struct FoundStatement {
-    pub release: Arc<LoadedRelease>,
-    place: usize,
-}
-
-impl FoundStatement {
-    pub fn statement(&self) -> Option<&Statement> {
-        self.release.release().statements.get(self.place)
-    }
-}
-
-/// A series that was found, with the periods that were asked for.
-#[derive(Debug, Clone)]
-pub struct FoundSeries {
-    pub release: Arc<LoadedRelease>,
-    place: usize,
-    periods: Range<usize>,
-}
-
-impl FoundSeries {
-    pub fn series(&self) -> Option<&Series> {
-        self.release.release().series.get(self.place)
-    }
-
-    /// The measure of the series.
-    pub fn measure(&self) -> Option<&Measure> {
-        let series = self.series()?;
-        self.release.release().measures.iter().find(|measure| measure.name == series.measure)
-    }
-
-    /// Each period with its point.
-    pub fn points(&self) -> impl Iterator<Item = (&Period, &Point)> {
-        let points = self.series().map(|series| series.points.as_slice()).unwrap_or_default();
-        let each = self.release.release().periods.iter().zip(points);
-        each.skip(self.periods.start).take(self.periods.len())
-    }
-}
-
 /// One page.
 #[derive(Debug, Clone)]
 pub struct TrendAnswer {
     /// The releases that the answer is from; on the first page alone.
-    pub releases: Vec<Arc<LoadedRelease>>,
+    pub releases: Vec<FoundRelease>,
     /// The strongest first.
     pub statements: Vec<FoundStatement>,
     /// By release, measure and group.
@@ -224,8 +188,10 @@ fn answer(
     let mark = mark(&releases, query);
     let from = query.page_token.as_deref().map_or(Ok(0), |token| place_of(token, &mark))?;
     let (statements_count, series_count) = (statements.len(), series.len());
+    let described = releases.into_iter().filter(|_| from == 0);
+    let described = described.map(|release| FoundRelease::of(release, allowed));
     let mut page = TrendAnswer {
-        releases: if from == 0 { releases } else { Vec::new() },
+        releases: described.collect(),
         statements: statements.into_iter().skip(from).take(query.page_size).collect(),
         series: Vec::new(),
         next: None,
@@ -340,7 +306,7 @@ impl<'a> Sought<'a> {
         Sought { release, query, measures, periods: from..to }
     }
 
-    fn wants(&self, measure: &str, group: &crate::trend::Group) -> bool {
+    fn wants(&self, measure: &str, group: &Group) -> bool {
         let TrendQuery { group: wanted, only_these_keys, .. } = self.query;
         self.measures.contains(&measure)
             && wanted.iter().all(|(key, value)| group.0.get(key) == Some(value))
