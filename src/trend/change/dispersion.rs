@@ -6,7 +6,8 @@
 //! which people are little of the chance, are not judged by small ones (Spiegelhalter 2005, Stat Med
 //! 24:1185). What a trend, a step at the end and a bend in the middle take up does not count as chance:
 //! a real change hides neither itself nor others, and nothing is chosen by looking. Two periods say
-//! nothing about it; then it is taken to be 0.
+//! nothing about it; then it is taken to be 0. A shock that all groups share in one period is a change
+//! of the population, and may be told as one.
 
 use super::fit::{centred, fit, is_left, product};
 use super::series::Observed;

@@ -7,12 +7,11 @@ pub(super) use self::cautions::cautions;
 use self::numbers::Numbers;
 pub(super) use self::numbers::{is_percent, plain_unit};
 use super::params::KeyName;
+use super::regions::OTHER;
 use super::release::{Direction, FigureKind, Group, Measure, Release, Statement, StatementKind};
 
 /// Women and men are called so from this age on.
 const ADULT_YEARS: u32 = 18;
-/// What small regions and facilities together are called in a release.
-const OTHER: &str = "other";
 /// After a participle these make a phrase of their own: "treated for influenza".
 const PREPOSITIONS: [&str; 9] = ["at", "by", "for", "from", "in", "of", "on", "to", "with"];
 
@@ -102,7 +101,9 @@ pub(super) fn sentence(release: &Release, measure: &Measure, statement: &Stateme
             format!("level at {before} up to {first}, then to {after}{unit} in {last}")
         }
         StatementKind::Latest => {
-            format!("{after}{unit} in {last}, against {before} by the periods since {first}")
+            let earlier = name(statement.last_period.saturating_sub(1));
+            let expected = format!("{before} expected by the periods from {first} to {earlier}");
+            format!("{after}{unit} in {last}, against {expected}")
         }
     };
     let is_fall = statement.direction == Direction::Falling;

@@ -111,8 +111,8 @@ fn shares_are_told_in_points() {
     );
     assert_eq!(
         told(&statement(StatementKind::Latest, 0.38, 0.36, 0.012)),
-        "Men 60-69, region 021: share with raised blood pressure 36.0% in 2024, against 38.0% by the \
-         periods since 2021, a fall of 2.0 points (95% interval 0.8 to 3.2)."
+        "Men 60-69, region 021: share with raised blood pressure 36.0% in 2024, against 38.0% expected \
+         by the periods from 2021 to 2023, a fall of 2.0 points (95% interval 0.8 to 3.2)."
     );
     let bend = Statement { first_period: 1, ..statement(StatementKind::Turn, 0.02, 0.03, 0.01) };
     let flu = measure("treated for influenza", FigureKind::Share, None);

@@ -12,11 +12,13 @@ use super::figures::{Population, empty};
 use super::sample::group;
 use crate::support::full_data;
 
+/// For each cycle a share and its standard error, in points.
+type Cycles = [(f64, f64); 2];
+
 const CYCLES: [&str; 2] = ["2009_10", "2011_12"];
 
-/// Sex, age band, and for each cycle the share and its standard error, in points: found with other
-/// software, by the survey's strata and sampling units.
-const EXPECTED: [(&str, &str, [(f64, f64); 2]); 6] = [
+/// By sex and age band: found with other software, by the survey's strata and sampling units.
+const EXPECTED: [(&str, &str, Cycles); 6] = [
     ("male", "18-39", [(7.3, 0.69), (6.8, 0.73)]),
     ("male", "40-59", [(16.5, 1.00), (17.8, 1.77)]),
     ("male", "60+", [(26.8, 1.67), (29.6, 2.26)]),
