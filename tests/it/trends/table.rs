@@ -133,8 +133,8 @@ fn what_is_kept_back_is_marked_and_empty() {
         .map(|row| row.period.name.as_str())
         .collect();
     assert_eq!(marked, ["2021", "2022"]);
-    let hidden = rows(&release).filter(|row| is_marked(*row));
-    assert!(hidden.clone().count() > 20 && hidden.clone().all(|row| row.point.figure.is_none()));
+    let hidden: Vec<_> = rows(&release).filter(|row| is_marked(*row)).collect();
+    assert!(hidden.len() > 20 && hidden.iter().all(|row| row.point.figure.is_none()));
 }
 
 #[test]
