@@ -15,6 +15,10 @@ const BOTTOM: f64 = 22.0;
 const TITLE_ROW: f64 = 16.0;
 /// Room on both sides of the periods, as a share of the way from one to the next.
 const SIDE: f64 = 0.3;
+/// Titles are bold, and so wider than the text that widths are reckoned for.
+const BOLD_SHARE: f64 = 0.84;
+/// Half the arrow of a bracket.
+const ARROW: f64 = 5.5;
 /// Half the width of the cross of a period that is not shown.
 const CROSS: f64 = 3.5;
 const QUIET: &str = "stroke=\"#6b747d\" stroke-width=\"1.4\"";
@@ -71,7 +75,7 @@ impl Multiples {
     fn size(&self) -> (f64, f64, usize) {
         match self.size {
             MultiplesSize::Small => (250.0, 112.0, 2),
-            MultiplesSize::Large => (560.0, 200.0, 1),
+            MultiplesSize::Large => (420.0, 170.0, 2),
         }
     }
 
@@ -138,7 +142,7 @@ impl Multiples {
 
 /// The title in so many lines at most.
 fn title(text: &str, width: f64, rows: usize) -> String {
-    let limit = width - 4.0;
+    let limit = BOLD_SHARE * (width - 4.0);
     let mut lines = svg::wrapped(text, limit);
     if lines.len() > rows {
         let rest = lines.split_off(rows.saturating_sub(1)).join(" ");
@@ -160,15 +164,16 @@ impl Place<'_> {
         let (from, to) = (inside(self.x(span.from as f64)), inside(self.x(span.to as f64)));
         let (top, y) = (self.top + 3.0, self.top + 6.0);
         let style = format!("stroke=\"{}\" stroke-width=\"2\"", Ink::Vermilion.colour());
-        let middle = (from + to) / 2.0;
+        let (left, right) = (self.left + ARROW, self.left + self.width - ARROW);
+        let middle = f64::midpoint(from, to).clamp(left, right);
         let (tip, base) = if span.is_rise { (top, top + 8.0) } else { (top + 8.0, top) };
         format!(
             "{}{}{}<polygon points=\"{middle:.1},{tip:.1} {:.1},{base:.1} {:.1},{base:.1}\" fill=\"{}\"/>",
             svg::line((from, y), (to, y), &style),
             svg::line((from, top), (from, y + 3.0), &style),
             svg::line((to, top), (to, y + 3.0), &style),
-            middle + 5.5,
-            middle - 5.5,
+            middle + ARROW,
+            middle - ARROW,
             Ink::Vermilion.colour()
         )
     }

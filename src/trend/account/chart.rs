@@ -8,6 +8,8 @@ use crate::trend::{Direction, Figure, Measure, Period, Point, Release, Series};
 
 /// From so many periods on single figures cannot be told apart in a chart, and weigh.
 const DENSE_PERIODS: usize = 40;
+/// The least that an axis of shares spans.
+const SHARES_SPAN: f64 = 0.1;
 
 /// The axis that all of `series` fit on; figures of shares begin at 0 where that is near.
 pub fn chart_axis<'a>(measure: &Measure, series: impl Iterator<Item = &'a Series>) -> Axis {
@@ -17,9 +19,13 @@ pub fn chart_axis<'a>(measure: &Measure, series: impl Iterator<Item = &'a Series
     let highest = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let is_percent = is_percent(measure.kind);
     let shows = if is_percent { Shows::Percent } else { Shows::Number };
-    // From 0 where that costs less than half of the height: a small change then looks small.
+    // From 0 where that costs less than half of the height, and never over fewer points than make a
+    // small change look small.
     let begins_at_zero = lowest >= 0.0 && lowest < 0.5 * highest;
-    Axis::covering("", shows, ends.into_iter().chain(begins_at_zero.then_some(0.0)))
+    let middle = f64::midpoint(lowest, highest);
+    let least = [middle - SHARES_SPAN / 2.0, middle + SHARES_SPAN / 2.0];
+    let least = least.into_iter().filter(|_| is_percent).map(|end| end.clamp(0.0, 1.0));
+    Axis::covering("", shows, ends.into_iter().chain(begins_at_zero.then_some(0.0)).chain(least))
 }
 
 /// The chart of `series`, of `measure` in `release`, under `title`.

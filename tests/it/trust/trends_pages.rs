@@ -145,6 +145,7 @@ fn large() -> Release {
     let mut release = sample::release();
     let (points, statement) = (release.series[0].points.clone(), release.statements[0].clone());
     release.measures.truncate(1);
+    release.peers.clear();
     let names: Vec<String> = (0..900).map(|at| format!("region-with-a-name-{at:03}")).collect();
     let key = release.keys.iter_mut().find(|key| key.name == KeyName::Region).unwrap();
     let value = key.values[0].clone();

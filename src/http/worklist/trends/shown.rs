@@ -280,6 +280,7 @@ fn series_view(release: &Release, chosen: &Chosen, group: &Group) -> Option<Seri
             smoothed: point.smoothed.map_or_else(dash, |value| value_text(measure.kind, value)),
         }
     });
+    let is_standardised = series.points.iter().any(|point| point.standardised.is_some());
     let coding = measure.coding_changes.iter().filter_map(|change| {
         let from = &release.periods.get(change.period)?.name;
         let (before, after) = (&change.from_system, &change.to_system);
@@ -288,7 +289,7 @@ fn series_view(release: &Release, chosen: &Chosen, group: &Group) -> Option<Seri
     Some(SeriesView {
         title,
         chart: multiples.svgs(1).concat(),
-        standard: release.standard.map(standard_title),
+        standard: release.standard.filter(|_| is_standardised).map(standard_title),
         has_smoothed: series.points.iter().any(|point| point.smoothed.is_some()),
         rows: rows.collect(),
         earlier,
