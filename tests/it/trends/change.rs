@@ -143,7 +143,6 @@ fn a_fall_is_told_as_a_rise_is() {
     assert_eq!(direction(&release, "measure", &planted()), Direction::NoClearChange);
 }
 
-/// A rise that is as large for a small group and a large one ranks by what is certain of it.
 #[test]
 fn hidden_periods_are_no_figures_and_are_named() {
     let population = Population { plant: Plant::Gradual(0.08), ..Population::shares(5) };
