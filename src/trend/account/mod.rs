@@ -96,7 +96,7 @@ fn groupings(release: &Release, measure: &Measure) -> Vec<Vec<KeyName>> {
 }
 
 /// The `most` largest of `series`, in the order in which they came, and how many are left out.
-fn largest<'a>(series: Vec<&'a Series>, most: usize) -> (Vec<&'a Series>, usize) {
+fn largest(series: Vec<&Series>, most: usize) -> (Vec<&Series>, usize) {
     let left_out = series.len().saturating_sub(most);
     let mut ranked: Vec<(usize, &Series)> = series.into_iter().enumerate().collect();
     // A stable sort: of equally large ones those that come first.
