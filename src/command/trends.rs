@@ -8,14 +8,13 @@ use super::records::{self, Source};
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received, Wanted};
-use crate::private_file;
 use crate::published::Formulas;
 use crate::record::{ConceptSet, History, Time};
-use crate::score;
 use crate::trend::{
     Gatherer, MeasureRuleParams, Named, Privacy, Release, ReleaseNote, Spec, TrendParams, publish,
     report,
 };
+use crate::{registry, score};
 
 /// What `trends` is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +49,8 @@ pub struct TrendsReleased {
     /// Id and text of each, the strongest first.
     pub statements: Vec<(String, String)>,
     pub privacy: Privacy,
+    #[serde(skip)]
+    warnings: Vec<String>,
 }
 
 impl TrendsReleased {
@@ -80,7 +81,7 @@ impl TrendsReleased {
 
     /// What is doubtful.
     pub fn warnings(&self) -> Vec<String> {
-        self.lines.warnings()
+        self.warnings.iter().cloned().chain(self.lines.warnings()).collect()
     }
 }
 
@@ -177,7 +178,10 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
     let note = ReleaseNote { source: source.title, synthetic: source.synthetic };
     let release = publish(&spec, &gatherer, note, previous.as_ref())
         .map_err(|error| CommandError::Data(error.to_string()))?;
-    write(request, &release)?;
+    registry::check_release(&release).map_err(|fault| {
+        CommandError::Data(format!("nothing is written, because it could not be shown: {fault}"))
+    })?;
+    let warnings = write(request, &release)?;
     let named =
         |period: Option<&crate::trend::Period>| period.map_or(String::new(), |p| p.name.clone());
     Ok(TrendsReleased {
@@ -190,36 +194,50 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
         tested: release.tested,
         statements: release.statements.iter().map(|s| (s.id.clone(), s.text.clone())).collect(),
         privacy: release.privacy,
+        warnings,
     })
 }
 
 /// The release before, where there is one.
 fn previous(request: &TrendsRequest) -> Result<Option<Release>, CommandError> {
     match &request.previous {
-        Some(path) => read_release(path).map(Some),
-        None if request.out.exists() => read_release(&request.out).map(Some),
+        Some(path) => Ok(Some(registry::read_release(path)?)),
+        None if request.out.exists() => Ok(Some(registry::read_release(&request.out)?)),
         None => Ok(None),
     }
 }
 
-pub(super) fn read_release(path: &Path) -> Result<Release, CommandError> {
-    serde_json::from_str(&records::read_text(path)?).map_err(|error| {
-        let fault = format!("is no release of trends (name another --out): {error}");
-        CommandError::Trends { path: path.to_owned(), fault }
-    })
-}
-
-fn write(request: &TrendsRequest, release: &Release) -> Result<(), CommandError> {
+/// Writes all that was asked for; gives what is doubtful about it.
+fn write(request: &TrendsRequest, release: &Release) -> Result<Vec<String>, CommandError> {
     let json = serde_json::to_string(release).map_err(|e| CommandError::Json(e.to_string()))?;
-    let text = |path: &Path, text: &str| {
-        private_file::write_atomically(path, text.as_bytes()).map_err(io_error(path))
-    };
     if let Some(path) = &request.table {
         super::trend_table::write(path, release)?;
     }
     if let Some(path) = &request.report {
-        text(path, &report(release).html())?;
+        write_whole(path, &report(release).html())?;
     }
     // Last: who finds it finds the rest.
-    text(&request.out, &json)
+    write_whole(&request.out, &json)?;
+    let is_large = json.len() as u64 > registry::RELEASE_BYTES_MAX;
+    let warning = || {
+        let (size, most) = (json.len() >> 20, registry::RELEASE_BYTES_MAX >> 20);
+        format!("the release has {size} MiB, and a server shows up to {most}: name fewer groups")
+    };
+    Ok(is_large.then(warning).into_iter().collect())
+}
+
+/// Writes a file that anybody may read, whole or not at all: a server may look at it meanwhile.
+fn write_whole(path: &Path, text: &str) -> Result<(), CommandError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".unfinished");
+    let unfinished = path.with_file_name(name);
+    let written = std::fs::write(&unfinished, text).and_then(|()| {
+        std::fs::File::open(&unfinished)?.sync_all()?;
+        std::fs::rename(&unfinished, path)
+    });
+    written.map_err(|error| {
+        // What is half is of no use; that it cannot be removed either changes nothing.
+        let _ = std::fs::remove_file(&unfinished);
+        io_error(path)(error)
+    })
 }

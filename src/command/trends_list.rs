@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::records::{self, Source};
-use super::trends::{Read, read_release, scorer, wanted};
+use super::trends::{Read, scorer, wanted};
 use super::{CommandError, FlagsRekeyRequest};
 use crate::flag::{FlagQuery, FlagState, PAGE_FLAGS_MAX, Reach};
 use crate::flag_store::{FlagSettings, FlagStore};
 use crate::import::{Column, ColumnType, Counts, Meter, ParquetWriter, Received};
 use crate::record::Time;
+use crate::registry;
 use crate::train::Count;
 use crate::trend::{ListReader, Lister, Spans};
 
@@ -84,7 +85,7 @@ pub fn trends_list(
 ) -> Result<TrendsListed, CommandError> {
     let read = Read::new(&request.source, &request.spec, &request.models, &request.concepts)?;
     let spec = read.spec(&request.spec)?;
-    let release = read_release(&request.release)?;
+    let release = registry::read_release(&request.release)?;
     let spans = Spans::new(&spec, read.until);
     let lister = Lister::new(&spec, &release, &request.statement, &spans, &scorer)
         .map_err(|error| CommandError::Usage(error.to_string()))?;

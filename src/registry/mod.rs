@@ -31,8 +31,8 @@ pub use signature::{SignatureFault, SignedVersion, sign, verify};
 pub use snapshot::{Refused, Registry, Version};
 pub use stages::{Forced, Promotion, Stage, VERSIONS_KEPT, promote, stable_version};
 pub use trends::{
-    LoadedRelease, LoadedReleases, ReleaseFault, ReleaseRefused, Releases, TrendSettings,
-    read_release,
+    LoadedRelease, LoadedReleases, RELEASE_BYTES_MAX, ReleaseFault, ReleaseRefused, Releases,
+    TrendSettings, check_release, read_release,
 };
 pub use version::{Opened, open, open_version};
 

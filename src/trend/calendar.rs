@@ -67,7 +67,7 @@ pub(super) fn first(params: &PeriodParams) -> Result<Time, String> {
         .and_then(PartialDate::earliest)
         .ok_or_else(|| "period.first: must be a date, such as \"2015-01-01\"".to_owned())?;
     let month = month_of(start);
-    if start != start.month_start() || (month - 1) % unit.months() != 0 {
+    if start != start.month_start() || !(month - 1).is_multiple_of(unit.months()) {
         return Err("period.first: must be the first day of a month, a quarter or a year, as \
                     `period.unit` has it"
             .to_owned());

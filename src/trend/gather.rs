@@ -185,13 +185,17 @@ impl<'g, 'a: 'g> Part<'g, 'a> {
         let spec = self.gatherer.spec;
         let is_last = period + 1 == self.gatherer.spans.len();
         if is_last && spec.params.peers.is_some() {
-            let risks = spec.measures.iter().zip(&amounts).filter_map(|(counted, amount)| {
-                matches!(counted.rule, Rule::Risk(_)).then(|| amount.map(|(risk, _)| risk))
-            });
+            let is_risk = |place: &usize| {
+                let counted = spec.measures.get(*place);
+                counted.is_some_and(|counted| matches!(counted.rule, Rule::Risk(_)))
+            };
+            let risks = (0..amounts.len()).filter(is_risk);
+            let risks = risks.map(|place| Some(amounts.get(place).copied()??.0));
             for (scale, value) in latest.iter().copied().chain(risks).enumerate() {
-                let Some(value) = value else { continue };
-                let values = self.held.scales.entry((scale, at.clone())).or_default();
-                *values.entry(peer_value(value, scale < latest.len())).or_default() += 1;
+                if let Some(value) = value {
+                    let values = self.held.scales.entry((scale, at.clone())).or_default();
+                    *values.entry(peer_value(value, scale < latest.len())).or_default() += 1;
+                }
             }
         }
         for (measure, system) in systems {

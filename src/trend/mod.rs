@@ -1,6 +1,8 @@
 //! Trends: what happens in a population from period to period, by group, fit to be shown to anybody.
 //!
-//! - `params`: the specification file as written; `spec`: checked.
+//! - `params`: the specification file as written; `spec`: checked, by `check`.
+//! - `person`: one person, period by period; `gather`: all of them, from many threads; `list`: those of
+//!   one group; `calendar`: periods.
 //! - `tally`: what is counted of people, in whole numbers, so that any order gives the same sums.
 //! - `groups`, `regions`: the people of all groups that are shown, small regions together; `suppress`:
 //!   what may be shown of them; `carry`: a period is shown once.
@@ -18,6 +20,7 @@ mod calendar;
 mod carry;
 mod chance;
 mod change;
+mod check;
 mod estimate;
 mod gather;
 mod groups;

@@ -42,6 +42,9 @@ pub(super) fn peers(
             let is_risk = matches!(of, PeerScaleOf::Risk { .. });
             let Some((people, quantiles)) = quantiles(&values, is_risk) else { continue };
             let Some(group) = group(gathered, &keys, &at) else { continue };
+            if is_suppressed(release, &group) {
+                continue;
+            }
             let known = measures.iter().map(|measure| direction(release, measure, &group));
             let direction = known
                 .max_by_key(|direction| match direction {
@@ -57,6 +60,12 @@ pub(super) fn peers(
         }));
     }
     groups
+}
+
+/// Whether the release keeps back how many people a group has in the last period.
+fn is_suppressed(release: &Release, group: &Group) -> bool {
+    let mut series = release.series.iter().filter(|series| series.group == *group);
+    series.any(|series| series.points.last().is_some_and(|point| point.people.is_none()))
 }
 
 type Values = BTreeMap<Amount, u64>;

@@ -19,7 +19,7 @@ use super::tally::{Amount, Cell, Coordinates};
 use crate::SMALL_CELL_PATIENTS;
 
 /// The most points of a release.
-const POINTS_MAX: usize = 4_000_000;
+const POINTS_MAX: usize = 2_000_000;
 
 /// What is said of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,11 @@ pub fn publish(
         None => release,
     };
     tell(&mut release, &params.change);
-    release.peers = peers(spec, &gathered, &release, &direction);
+    release.peers = match previous {
+        // The same people once more would tell of those who came late.
+        Some(previous) if previous.periods.len() == release.periods.len() => previous.peers.clone(),
+        _ => peers(spec, &gathered, &release, &direction),
+    };
     Ok(release)
 }
 

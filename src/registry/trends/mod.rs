@@ -22,7 +22,7 @@ pub use check::ReleaseFault;
 /// The most releases of a server.
 const FILES_MAX: usize = 16;
 /// The largest release, in bytes.
-const BYTES_MAX: u64 = 64 << 20;
+pub const RELEASE_BYTES_MAX: u64 = 64 << 20;
 
 /// The section `[trends]`: the releases that the server shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +201,7 @@ fn load(settings: &TrendSettings, before: &LoadedReleases) -> LoadedReleases {
 }
 
 fn read_bytes(path: &Path) -> Result<(Vec<u8>, String), RegistryError> {
-    let bytes = read_plain(path, BYTES_MAX)?;
+    let bytes = read_plain(path, RELEASE_BYTES_MAX)?;
     let digest = format!("{:x}", Sha256::digest(&bytes));
     Ok((bytes, digest))
 }
@@ -214,6 +214,14 @@ fn read_bytes(path: &Path) -> Result<(Vec<u8>, String), RegistryError> {
 pub fn read_release(path: &Path) -> Result<Release, RegistryError> {
     let (bytes, digest) = read_bytes(path)?;
     loaded(path, &bytes, digest).map(|loaded| loaded.release)
+}
+
+/// Whether a release is whole, and without a count that may not be shown.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub fn check_release(release: &Release) -> Result<(), ReleaseFault> {
+    check::check(release)
 }
 
 fn loaded(path: &Path, bytes: &[u8], digest: String) -> Result<LoadedRelease, RegistryError> {
