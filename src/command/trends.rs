@@ -10,11 +10,12 @@ use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received, Wanted};
 use crate::published::Formulas;
 use crate::record::{ConceptSet, History, Time};
+use crate::registry;
+use crate::score;
 use crate::trend::{
     Gatherer, MeasureRuleParams, Named, Privacy, Release, ReleaseNote, Spec, TrendParams, publish,
     report,
 };
-use crate::{registry, score};
 
 /// What `trends` is asked to do.
 #[derive(Debug, Clone, PartialEq)]

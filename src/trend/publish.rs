@@ -15,7 +15,7 @@ use super::release::{
 };
 use super::spec::{Counted, Rule, Spec};
 use super::suppress::{Masks, suppress};
-use super::tally::{Amount, Cell, Coordinates};
+use super::tally::{Amount, Cell, Coordinates, Frame};
 use crate::SMALL_CELL_PATIENTS;
 
 /// The most points of a release.
@@ -57,7 +57,6 @@ pub fn publish(
     let gathered = coarsened(spec, gatherer.finish()?, previous);
     let frame = spec.frame(&gathered.keys);
     let rolled = roll(&gathered.table, &frame)?;
-    let is_survey = spec.survey.is_some();
     let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
     let masks = suppress(&rolled, &kinds);
     let places: BTreeSet<&GroupPlace> = (0..rolled.period_count())
@@ -69,16 +68,8 @@ pub fn publish(
         points if points > POINTS_MAX => return Err(PublishError::Points { points }),
         _ => {}
     }
-    let mut series = Vec::new();
-    for (measure, counted) in spec.measures.iter().enumerate() {
-        for place in &places {
-            let source = Source { rolled: &rolled, masks: &masks, counted, measure, is_survey };
-            let points = (0..rolled.period_count()).map(|period| source.point(period, place));
-            let measure = counted.params.name.clone();
-            let group = group(&gathered.keys, &frame.groupings, place);
-            series.push(Series { measure, group, points: points.collect() });
-        }
-    }
+    let source = Source { spec, rolled: &rolled, masks: &masks, keys: &gathered.keys };
+    let series = source.series(&frame, &places);
     let coding = coding_changes(&gathered);
     let params = spec.params;
     let release = Release {
@@ -162,24 +153,40 @@ fn moved_scales(gathered: &Gathered, place: usize, old: &Key, new: &Key) -> Scal
     scales
 }
 
-/// Where the points of a measure come from.
+/// Where the points come from.
 struct Source<'x> {
+    spec: &'x Spec<'x>,
     rolled: &'x Rolled,
     masks: &'x Masks,
-    counted: &'x Counted<'x>,
-    measure: usize,
-    is_survey: bool,
+    keys: &'x [Key],
 }
 
 impl Source<'_> {
-    fn point(&self, period: usize, place: &GroupPlace) -> Point {
+    /// For each measure and group all its points.
+    fn series(&self, frame: &Frame, places: &BTreeSet<&GroupPlace>) -> Vec<Series> {
+        let mut series = Vec::new();
+        for (measure, counted) in self.spec.measures.iter().enumerate() {
+            for place in places {
+                let periods = 0..self.rolled.period_count();
+                series.push(Series {
+                    measure: counted.params.name.clone(),
+                    group: group(self.keys, &frame.groupings, place),
+                    points: periods
+                        .map(|at| self.point(measure, counted.kind(), at, place))
+                        .collect(),
+                });
+            }
+        }
+        series
+    }
+
+    fn point(&self, measure: usize, kind: FigureKind, period: usize, place: &GroupPlace) -> Point {
         let nobody = Cell::default();
         let cell = self.rolled.cell(period, place).unwrap_or(&nobody);
-        let kind = self.counted.kind();
-        let tally = cell.tallies.get(self.measure).cloned().unwrap_or_default();
+        let tally = cell.tallies.get(measure).cloned().unwrap_or_default();
         let (grouping, at) = place;
         let shown = self.masks.shown(period, *grouping, at);
-        let of_measure = shown.measures.get(self.measure).copied().unwrap_or_default();
+        let of_measure = shown.measures.get(measure).copied().unwrap_or_default();
         // A figure rests on enough people.
         let enough = tally.measured >= SMALL_CELL_PATIENTS as u64;
         Point {
@@ -187,7 +194,7 @@ impl Source<'_> {
             measured: of_measure.measured.then_some(tally.measured),
             hits: of_measure.hits.then_some(tally.hits),
             figure: (of_measure.figure && enough)
-                .then(|| estimate(&tally, kind, self.is_survey))
+                .then(|| estimate(&tally, kind, self.spec.survey.is_some()))
                 .flatten(),
             standardised: None,
             smoothed: None,

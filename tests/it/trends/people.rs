@@ -71,7 +71,7 @@ pub(crate) fn people() -> Vec<Somebody> {
             let treated_from = (random.f64() < 0.2).then(|| random.i32(YEARS));
             let left = (random.f64() < 0.1).then(|| random.i32(2020..2025));
             let mut somebody = Somebody {
-                id: format!("{region}-{number}"),
+                id: format!("who-{region}-{number}"),
                 birth_year,
                 is_male,
                 region,
