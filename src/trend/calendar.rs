@@ -5,7 +5,7 @@ use super::release::Period;
 use crate::record::{PartialDate, Time};
 
 /// The most periods of a release.
-pub(super) const PERIODS_MAX: usize = 600;
+pub const PERIODS_MAX: usize = 600;
 
 /// A period with its ends: from `start` up to, and without, `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ fn day(time: Time) -> String {
 }
 
 impl PeriodUnit {
-    fn months(self) -> u32 {
+    pub(super) fn months(self) -> u32 {
         match self {
             PeriodUnit::Month => 1,
             PeriodUnit::Quarter => 3,

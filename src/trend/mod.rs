@@ -44,6 +44,7 @@ pub use account::{
     change_text, chart, chart_axis, figure_text, finding, key_title, measure_title, point_text,
     report, standard_title, suppressed_text, value_text,
 };
+pub use calendar::PERIODS_MAX;
 pub use carry::{CarryError, carry};
 pub use change::{direction, tell};
 pub use estimate::estimate;
