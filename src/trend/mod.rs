@@ -48,7 +48,7 @@ pub use calendar::PERIODS_MAX;
 pub use carry::{CarryError, carry};
 pub use change::{direction, tell};
 pub use estimate::estimate;
-pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
+pub use gather::{Gatherer, Part, TALLIES_MAX, TooMuch, VALUES_MAX};
 pub use groups::{GroupPlace, GroupsError, Rolled, roll};
 pub use list::{ListError, ListReader, Listed, Lister, Spans};
 pub use params::{

@@ -259,7 +259,7 @@ const DAMAGES: [(Damage, &str); 29] = [
     (|r| r["more"] = json!(1), "no release of trends"),
     (|r| r["name"] = json!(""), "name: needs 1 to 128 bytes"),
     (|r| r["title"] = json!("a\nb"), "title: longer than 2,000 bytes, or with control"),
-    (|r| r["periods"] = json!([]), "periods: needs 1 to 1,200"),
+    (|r| r["periods"] = json!([]), "periods: needs 1 to 600"),
     (|r| drop(r["periods"].as_array_mut().unwrap().pop()), "not one point for each period"),
     (|r| r["measures"][1]["name"] = json!("raised_bp"), "measures[1]: the same name a second"),
     (|r| r["keys"][1]["name"] = json!("age_band"), "keys[1]: the same key a second time"),
