@@ -72,7 +72,7 @@ pub fn publish(
     }
     let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
     let masks = suppress(&rolled, &kinds);
-    let designs = spec.survey.is_some().then(|| designs(&rolled)).unwrap_or_default();
+    let designs = if spec.survey.is_some() { designs(&rolled) } else { Vec::new() };
     let source =
         Source { spec, rolled: &rolled, masks: &masks, keys: &gathered.keys, designs: &designs };
     let series = source.series(&frame, &places);
