@@ -102,9 +102,9 @@ pub(super) fn check(release: &Release) -> Checked {
         let place = || format!("peers[{at}]");
         named.group(&peers.group, place)?;
         ensure(groups.insert(&peers.group), place, "the same group a second time")?;
+        check_peers(peers, &place)?;
         let is_shown = people_shown.contains(&peers.group);
         ensure(is_shown, place, "peers of whom the last period does not show how many they are")?;
-        check_peers(peers, &place)?;
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ fn peers_tell_of_no_count_that_is_suppressed() {
     let to = spec.find("[[measure]]\nname = \"treated\"").unwrap();
     let bare = format!("{}{}", &spec[..from], &spec[to..]);
     let (mut told, mut few, mut without_region) = (0, 0, 0);
-    for seed in 0..12 {
+    for seed in 0..5 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut kinds = Vec::new();
         for region in REGIONS {
@@ -161,5 +161,5 @@ fn peers_tell_of_no_count_that_is_suppressed() {
         without_region += check(&release, &truth).0;
     }
     eprintln!("{told} scales told, {few} groups with few left out, {without_region} of no region");
-    assert!(told > 100 && few > 100 && without_region > 10, "{told} {few} {without_region}");
+    assert!(told > 20 && few > 20 && without_region > 2, "{told} {few} {without_region}");
 }

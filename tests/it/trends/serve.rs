@@ -295,7 +295,13 @@ const DAMAGES: [(Damage, &str); 31] = [
     (|r| r["statements"][0]["group"]["sex"] = json!("men"), "statements[0].group: with a value"),
     (|r| r["peers"][0]["group"] = json!({"sex": "male"}), "peers[0]: peers are of an age band and"),
     (|r| r["peers"][1]["group"] = r["peers"][0]["group"].clone(), "peers[1]: the same group"),
-    (|r| r["peers"][0]["group"]["age_band"] = json!("40-59"), "peers[0]: peers of whom the last"),
+    (
+        |r| {
+            let peers = r["peers"][0]["group"].clone();
+            r["series"].as_array_mut().unwrap().retain(|series| series["group"] != peers);
+        },
+        "peers[0]: peers of whom the last period does not show",
+    ),
     (|r| r["peers"][0]["scales"][0]["people"] = json!(510), "scales[0]: people who are no class"),
     (|r| r["peers"][0]["scales"][0]["people"] = json!(200), "scales[0]: people who are no class"),
     (|r| r["peers"][0]["scales"][0]["quantiles"] = json!([]), "people who are no class"),
