@@ -141,8 +141,23 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// A disk that does not take it.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_by(for_writing(), path, bytes)
+}
+
+/// As `write_atomically`, but others may read the file, as far as the user's mask lets them: for what
+/// anybody may see.
+///
+/// # Errors
+/// A disk that does not take it.
+pub(crate) fn write_atomically_for_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    write_by(options, path, bytes)
+}
+
+fn write_by(mut options: OpenOptions, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let incoming = path.with_extension("incoming");
-    let mut file = for_writing().create(true).truncate(true).open(&incoming)?;
+    let mut file = options.create(true).truncate(true).open(&incoming)?;
     file.write_all(bytes).and_then(|()| file.sync_all())?;
     fs::rename(&incoming, path)?;
     path.parent().map_or(Ok(()), sync_folder)

@@ -40,7 +40,7 @@ fn write_csv(path: &Path, release: &Release) -> Result<(), CommandError> {
         }
         text.push('\n');
     }
-    private_file::write_atomically(path, text.as_bytes())
+    private_file::write_atomically_for_all(path, text.as_bytes())
         .map_err(|source| CommandError::Io { path: path.to_owned(), source })
 }
 

@@ -1,6 +1,7 @@
 //! `trends`: what happens in a population, by group and period, as it may be shown to anybody.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -8,13 +9,15 @@ use super::records::{self, Source};
 use super::{CommandError, io_error};
 use crate::bundle::Bundle;
 use crate::import::{Counts, Meter, Received, Wanted};
+use crate::private_file;
 use crate::published::Formulas;
 use crate::record::{ConceptSet, History, Time};
 use crate::registry;
 use crate::score;
+use crate::train::Count;
 use crate::trend::{
-    Gatherer, MeasureRuleParams, Named, Privacy, Release, ReleaseNote, Spec, TrendParams, publish,
-    report,
+    Gatherer, MeasureRuleParams, Named, PERIODS_MAX, Privacy, Release, ReleaseNote, Spec,
+    TrendParams, publish, report,
 };
 
 /// What `trends` is asked to do.
@@ -159,22 +162,34 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
     let previous = previous(request)?;
     let export = records::export(&request.source)?;
     let gatherer = Gatherer::new(&spec, read.until, &scorer);
-    if gatherer.periods() == 0 {
-        return Err(CommandError::Data(
-            "no period is over by --data-until: period.first lies too late".to_owned(),
-        ));
+    let fault = match gatherer.periods() {
+        0 => Some("no period is over by --data-until: period.first lies too late"),
+        1..=PERIODS_MAX => None,
+        _ => Some("there are more than 600 periods: let period.first be later, or periods longer"),
+    };
+    if let Some(fault) = fault {
+        return Err(CommandError::Data(fault.to_owned()));
     }
+    let is_grouped = AtomicBool::new(false);
     let wanted = wanted(&spec, &read.concepts);
     let (parts, lines) = export.fold(
         meter,
         &wanted,
         |_| gatherer.part(),
         |part, subject| match part.add(&subject.record) {
-            Ok(()) => Received::Used,
+            Ok(()) => {
+                is_grouped.fetch_or(subject.group != subject.source_id, Ordering::Relaxed);
+                Received::Used
+            }
             Err(error) => Received::Quarantined(error.to_string()),
         },
     )?;
     parts.into_iter().for_each(|mut part| part.hand_over());
+    if is_grouped.load(Ordering::Relaxed) {
+        let fault = "rows of one person stand apart in this export (`group`), and trends count people, \
+                     not rows: let one subject be one person";
+        return Err(CommandError::Data(fault.to_owned()));
+    }
     let source = records::source_params(&export);
     let note = ReleaseNote { source: source.title, synthetic: source.synthetic };
     let release = publish(&spec, &gatherer, note, previous.as_ref())
@@ -182,9 +197,10 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
     registry::check_release(&release).map_err(|fault| {
         CommandError::Data(format!("nothing is written, because it could not be shown: {fault}"))
     })?;
-    let warnings = write(request, &release)?;
+    write(request, &release)?;
     let named =
         |period: Option<&crate::trend::Period>| period.map_or(String::new(), |p| p.name.clone());
+    let warnings = warnings(&read, &gatherer);
     Ok(TrendsReleased {
         out: request.out.clone(),
         lines,
@@ -194,9 +210,30 @@ pub fn trends(request: &TrendsRequest, meter: &Meter) -> Result<TrendsReleased, 
         series: release.series.len(),
         tested: release.tested,
         statements: release.statements.iter().map(|s| (s.id.clone(), s.text.clone())).collect(),
-        privacy: release.privacy,
+        privacy: release.privacy.clone(),
         warnings,
     })
+}
+
+/// What is doubtful about a release.
+fn warnings(read: &Read, gatherer: &Gatherer<'_, '_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let ageless = gatherer.ageless();
+    if ageless > 0 {
+        let ageless = Count(ageless);
+        warnings.push(format!("{ageless} people have no date of birth: they are in no group"));
+    }
+    for (path, task) in &read.named.tasks {
+        let horizon_days = task.params().time_at_risk.horizon_days;
+        if read.params.period.settle_days < horizon_days {
+            warnings.push(format!(
+                "{path}: index times of the last {horizon_days} days before --data-until do not count, \
+                 because what came of them is not known yet; with period.settle_days = {horizon_days} a \
+                 period is released when all of its index times count"
+            ));
+        }
+    }
+    warnings
 }
 
 /// The release before, where there is one.
@@ -208,37 +245,26 @@ fn previous(request: &TrendsRequest) -> Result<Option<Release>, CommandError> {
     }
 }
 
-/// Writes all that was asked for; gives what is doubtful about it.
-fn write(request: &TrendsRequest, release: &Release) -> Result<Vec<String>, CommandError> {
+/// Writes all that was asked for.
+fn write(request: &TrendsRequest, release: &Release) -> Result<(), CommandError> {
     let json = serde_json::to_string(release).map_err(|e| CommandError::Json(e.to_string()))?;
+    // What could not be read again could not be continued.
+    if json.len() as u64 > registry::RELEASE_BYTES_MAX {
+        let (size, most) = (json.len() >> 20, registry::RELEASE_BYTES_MAX >> 20);
+        return Err(CommandError::Data(format!(
+            "nothing is written: the release would have {size} MiB, and at most {most} can be shown and \
+             continued: name fewer groups, or longer periods"
+        )));
+    }
+    let text = |path: &Path, text: &str| {
+        private_file::write_atomically_for_all(path, text.as_bytes()).map_err(io_error(path))
+    };
     if let Some(path) = &request.table {
         super::trend_table::write(path, release)?;
     }
     if let Some(path) = &request.report {
-        write_whole(path, &report(release).html())?;
+        text(path, &report(release).html())?;
     }
     // Last: who finds it finds the rest.
-    write_whole(&request.out, &json)?;
-    let is_large = json.len() as u64 > registry::RELEASE_BYTES_MAX;
-    let warning = || {
-        let (size, most) = (json.len() >> 20, registry::RELEASE_BYTES_MAX >> 20);
-        format!("the release has {size} MiB, and a server shows up to {most}: name fewer groups")
-    };
-    Ok(is_large.then(warning).into_iter().collect())
-}
-
-/// Writes a file that anybody may read, whole or not at all: a server may look at it meanwhile.
-fn write_whole(path: &Path, text: &str) -> Result<(), CommandError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".unfinished");
-    let unfinished = path.with_file_name(name);
-    let written = std::fs::write(&unfinished, text).and_then(|()| {
-        std::fs::File::open(&unfinished)?.sync_all()?;
-        std::fs::rename(&unfinished, path)
-    });
-    written.map_err(|error| {
-        // What is half is of no use; that it cannot be removed either changes nothing.
-        let _ = std::fs::remove_file(&unfinished);
-        io_error(path)(error)
-    })
+    text(&request.out, &json)
 }

@@ -89,7 +89,8 @@ pub fn trends_list(
     let spans = Spans::new(&spec, read.until);
     let lister = Lister::new(&spec, &release, &request.statement, &spans, &scorer)
         .map_err(|error| CommandError::Usage(error.to_string()))?;
-    let flagged = request.flags.as_ref().map(|store| flagged(store, now)).transpose()?;
+    let flagged =
+        request.flags.as_ref().map(|store| flagged(store, lister.task(), now)).transpose()?;
     let export = records::export(&request.source)?;
     let wanted = wanted(&spec, &read.concepts);
     let begin = |_| (lister.reader(), Found::default());
@@ -148,8 +149,12 @@ fn write(path: &std::path::Path, rows: &[Row]) -> Result<(), CommandError> {
     Ok(writer.finish()?)
 }
 
-/// The patients who have an open flag, or one that waits.
-fn flagged(store: &FlagsRekeyRequest, now: Time) -> Result<BTreeSet<String>, CommandError> {
+/// The patients who have an open flag, or one that waits; of the task, where there is one.
+fn flagged(
+    store: &FlagsRekeyRequest,
+    task: Option<&str>,
+    now: Time,
+) -> Result<BTreeSet<String>, CommandError> {
     let settings = FlagSettings {
         store: Some(store.store.clone()),
         key_file: store.key_file.clone(),
@@ -161,6 +166,7 @@ fn flagged(store: &FlagsRekeyRequest, now: Time) -> Result<BTreeSet<String>, Com
         let store = FlagStore::open(&settings, now).await?;
         let mut query = FlagQuery {
             states: FlagState::ALL.into_iter().filter(|state| state.is_live()).collect(),
+            tasks: task.map(str::to_owned).into_iter().collect(),
             page_flags: PAGE_FLAGS_MAX,
             ..FlagQuery::default()
         };

@@ -27,22 +27,29 @@ impl Happening {
         first(&self.events, &|time| (from..=to).contains(&time), &around)
     }
 
-    /// On how many days of `span` one of `concepts` has a value that the rule could judge.
-    pub fn days_measured(&self, span: &[Dated<'_>], concepts: &[ConceptId]) -> usize {
+    /// Whether values of `concepts` in `span` are such that the rule could have held: on a day, or on two
+    /// that lie as far apart as it asks, of its classes, and not beside a stay where it asks for that.
+    pub fn could_judge(&self, view: &View<'_>, span: &[Dated<'_>], concepts: &[ConceptId]) -> bool {
+        let Events { classes, twice, apart_days_min, apart_days_max, .. } = &self.events;
+        let from_stay = self.events.days_from_stay_min;
         let counts = |dated: &&Dated<'_>| {
             dated.entry.number.is_some()
+                && dated.entry.comparator.is_none()
                 && dated.entry.is_any_of(concepts)
-                && is_in_class(dated, &self.events.classes)
+                && is_in_class(dated, classes)
+                && (from_stay == 0 || !view.is_near_stay(dated.time, from_stay))
         };
         let mut days: Vec<i64> = span.iter().filter(counts).map(|dated| dated.time.day()).collect();
         // They are in order already.
         days.dedup();
-        days.len()
-    }
-
-    /// On how many days something must be seen for it to happen.
-    pub fn days_min(&self) -> usize {
-        if self.events.twice { 2 } else { 1 }
+        if !twice {
+            return !days.is_empty();
+        }
+        let least = (*apart_days_min).max(1);
+        days.iter().enumerate().any(|(place, first)| {
+            let later = days.iter().skip(place + 1).map(|day| day - first);
+            later.into_iter().any(|apart| (least..=*apart_days_max).contains(&apart))
+        })
     }
 
     /// The concepts of events (not of values) by which it is found, each once.

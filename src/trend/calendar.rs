@@ -5,7 +5,7 @@ use super::release::Period;
 use crate::record::{PartialDate, Time};
 
 /// The most periods of a release.
-pub(super) const PERIODS_MAX: usize = 600;
+pub const PERIODS_MAX: usize = 600;
 
 /// A period with its ends: from `start` up to, and without, `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +79,12 @@ fn month_of(time: Time) -> u32 {
     day(time).get(5..7).and_then(|month| month.parse().ok()).unwrap_or(1)
 }
 
-/// All periods from the first on that are over, and settled, by `until`.
+/// All periods from the first on that are over, and settled, by `until`; one more than may be, at most.
 pub(super) fn spans(params: &PeriodParams, first: Time, until: Time) -> Vec<Span> {
     let months = params.unit.months() * params.count;
     let mut spans: Vec<Span> = Vec::new();
     let mut start = first;
-    while spans.len() < PERIODS_MAX {
+    while spans.len() <= PERIODS_MAX {
         let end = (0..months).fold(start, |time, _| time.next_month_start());
         if end.plus_days(i64::from(params.settle_days)) > until {
             break;

@@ -57,6 +57,10 @@ pub(super) fn check_numbers(params: &TrendParams) -> Result<(), SpecError> {
     {
         return Err(invalid("population", "ages must rise, up to 150"));
     }
+    if params.survey.is_some() && params.peers.is_some() {
+        let reason = "are counted without weights: not of a survey";
+        return Err(invalid("peers", reason));
+    }
     // Each is written so that a NaN fails.
     if !(observed.share_min > 0.0 && observed.share_min <= 1.0) {
         return Err(invalid("observed.share_min", "must be above 0 and at most 1"));

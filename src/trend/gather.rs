@@ -16,6 +16,8 @@ use crate::record::{Record, RecordError, Time};
 
 /// The most values of one key: more regions than this are no coarse regions.
 pub const VALUES_MAX: usize = 5_000;
+/// The most counts that are held: cells by measures. One takes some 250 bytes.
+pub const TALLIES_MAX: usize = 3_000_000;
 /// A part hands over what it holds when it has so many cells: parts are many.
 const PART_CELLS_MAX: usize = 2_000;
 
@@ -23,6 +25,7 @@ const PART_CELLS_MAX: usize = 2_000;
 pub struct Gatherer<'g, 'a> {
     spec: &'g Spec<'a>,
     spans: Vec<Span>,
+    until: Time,
     scorer: Scorer<'g>,
     shared: Mutex<Shared>,
 }
@@ -37,8 +40,11 @@ struct Shared {
     systems: BTreeMap<(usize, usize), BTreeMap<String, u64>>,
     /// For each scale of peers and place of a person how often each value, in millionths, was met.
     scales: BTreeMap<(usize, Coordinates), BTreeMap<Amount, u64>>,
-    /// The first key that has too many values.
-    overflown: Option<KeyName>,
+    /// How many cells there are in all periods.
+    cells: usize,
+    ageless: u64,
+    /// Why no more can be held.
+    overflown: Option<TooMuch>,
 }
 
 #[derive(Debug, Default)]
@@ -57,13 +63,20 @@ pub(super) struct Gathered {
     pub scales: BTreeMap<(usize, Coordinates), BTreeMap<Amount, u64>>,
 }
 
-/// A key has more values than it may have.
+/// More than may be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the key {0:?} has more than {VALUES_MAX} values: groups as small as that show nothing; for regions \
-     choose a coarser --region-from"
-)]
-pub struct TooManyValues(pub KeyName);
+pub enum TooMuch {
+    #[error(
+        "the key `{}` has more than {VALUES_MAX} values: groups as small as that show nothing; for regions \
+         choose a coarser --region-from", .0.name()
+    )]
+    Values(KeyName),
+    #[error(
+        "all keys crossed with all periods and measures make more than {TALLIES_MAX} counts: name fewer keys \
+         in `groups`, or longer periods"
+    )]
+    Tallies,
+}
 
 /// Some of the people, before they are handed over.
 pub struct Part<'g, 'a> {
@@ -88,12 +101,17 @@ impl<'g, 'a> Gatherer<'g, 'a> {
         let names = spec.keys.iter().map(|_| Names::default()).collect();
         let table = spans.iter().map(|_| HashMap::default()).collect();
         let shared = Mutex::new(Shared { names, table, ..Shared::default() });
-        Gatherer { spec, spans, scorer, shared }
+        Gatherer { spec, spans, until, scorer, shared }
     }
 
     /// How many periods there are.
     pub fn periods(&self) -> usize {
         self.spans.len()
+    }
+
+    /// How many people have no date of birth, where one is needed.
+    pub fn ageless(&self) -> u64 {
+        self.shared().ageless
     }
 
     pub(super) fn spans(&self) -> &[Span] {
@@ -104,7 +122,7 @@ impl<'g, 'a> Gatherer<'g, 'a> {
     pub fn part(&'g self) -> Part<'g, 'a> {
         Part {
             gatherer: self,
-            reader: Reader::new(self.spec, &self.spans, self.scorer),
+            reader: Reader::new(self.spec, &self.spans, self.until, self.scorer),
             places: self.spec.keys.iter().map(|_| HashMap::default()).collect(),
             held: Held::default(),
         }
@@ -118,10 +136,13 @@ impl<'g, 'a> Gatherer<'g, 'a> {
     ///
     /// # Errors
     /// A key with too many values.
-    pub(super) fn finish(&self) -> Result<Gathered, TooManyValues> {
-        let shared = std::mem::take(&mut *self.shared());
-        if let Some(key) = shared.overflown {
-            return Err(TooManyValues(key));
+    pub(super) fn finish(&self) -> Result<Gathered, TooMuch> {
+        let mut guard = self.shared();
+        let shared = Shared { ageless: guard.ageless, ..Shared::default() };
+        let shared = std::mem::replace(&mut *guard, shared);
+        drop(guard);
+        if let Some(fault) = shared.overflown {
+            return Err(fault);
         }
         let ordered = |(key, names): (&KeyName, &Names)| ordered(self.spec, *key, &names.names);
         let (keys, moves): (Vec<Key>, Vec<Vec<u16>>) =
@@ -234,7 +255,7 @@ impl<'g, 'a: 'g> Part<'g, 'a> {
                 Some(place) => *place,
                 None if names.names.len() >= VALUES_MAX => {
                     let name = self.gatherer.spec.keys.get(key).copied();
-                    shared.overflown = shared.overflown.or(name);
+                    shared.overflown = shared.overflown.or(name.map(TooMuch::Values));
                     return None;
                 }
                 None => {
@@ -254,13 +275,22 @@ impl<'g, 'a: 'g> Part<'g, 'a> {
     /// Hands over what is held; to be called once more after the last person.
     pub fn hand_over(&mut self) {
         let held = std::mem::take(&mut self.held);
-        let mut shared = self.gatherer.shared();
+        let most = TALLIES_MAX / self.gatherer.spec.measures.len().max(1);
+        let mut guard = self.gatherer.shared();
+        let shared = &mut *guard;
+        shared.ageless += std::mem::take(&mut self.reader.ageless);
         for ((period, at), cell) in held.cells {
             let Some(cells) = shared.table.get_mut(period) else { continue };
+            if shared.cells >= most && !cells.contains_key(&at) {
+                shared.overflown = shared.overflown.or(Some(TooMuch::Tallies));
+                continue;
+            }
+            let before = cells.len();
             let all = cells.entry(at).or_default();
             all.people += cell.people;
             all.tallies.resize(cell.tallies.len(), Tally::default());
             all.tallies.iter_mut().zip(&cell.tallies).for_each(|(all, more)| all.join(more));
+            shared.cells += cells.len() - before;
         }
         for (key, people) in held.systems {
             let all = shared.systems.entry(key).or_default();

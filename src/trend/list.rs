@@ -27,6 +27,7 @@ pub struct Lister<'g, 'a> {
     measure: usize,
     period: usize,
     spans: &'g [Span],
+    until: Time,
     scorer: Scorer<'g>,
     /// The group's figure in the period: means and risks are listed from it on.
     figure: f64,
@@ -44,12 +45,12 @@ pub struct Listed {
 }
 
 /// The periods that a list needs, kept by whoever asks.
-pub struct Spans(Vec<Span>);
+pub struct Spans(Vec<Span>, Time);
 
 impl Spans {
     /// Those of `spec` that are over by `until`.
     pub fn new(spec: &Spec<'_>, until: Time) -> Spans {
-        Spans(spec.spans(until))
+        Spans(spec.spans(until), until)
     }
 }
 
@@ -76,7 +77,7 @@ impl<'g, 'a: 'g> Lister<'g, 'a> {
             ListError::NoStatement { id: id.to_owned(), known }
         })?;
         let name = release.periods.get(statement.last_period).map_or("", |period| &period.name);
-        let spans = &spans.0;
+        let (spans, until) = (&spans.0, spans.1);
         let period = spans.iter().position(|span| span.name == name);
         let period = period.ok_or_else(|| ListError::NoPeriod(name.to_owned()))?;
         let named = |of: &str| spec.measures.iter().position(|counted| counted.params.name == of);
@@ -88,12 +89,18 @@ impl<'g, 'a: 'g> Lister<'g, 'a> {
         let figure = series
             .and_then(|series| series.points.get(statement.last_period)?.figure)
             .map_or(statement.after, |figure| figure.estimate);
-        Ok(Lister { spec, release, statement, measure, period, spans, scorer, figure })
+        Ok(Lister { spec, release, statement, measure, period, spans, until, scorer, figure })
+    }
+
+    /// The task that the statement's measure rests on.
+    pub fn task(&self) -> Option<&'g str> {
+        let of_it = |measure: &&super::release::Measure| measure.name == self.statement.measure;
+        self.release.measures.iter().find(of_it)?.task.as_deref()
     }
 
     /// What reads people for it.
     pub fn reader(&self) -> ListReader<'g, 'a> {
-        ListReader(Reader::new(self.spec, self.spans, self.scorer))
+        ListReader(Reader::new(self.spec, self.spans, self.until, self.scorer))
     }
 
     /// Whether a person belongs on the list; `None` for somebody who is not in the group.

@@ -44,10 +44,11 @@ pub use account::{
     change_text, chart, chart_axis, figure_text, finding, key_title, measure_title, point_text,
     report, standard_title, suppressed_text, value_text,
 };
+pub use calendar::PERIODS_MAX;
 pub use carry::{CarryError, carry};
 pub use change::{direction, tell};
 pub use estimate::estimate;
-pub use gather::{Gatherer, Part, TooManyValues, VALUES_MAX};
+pub use gather::{Gatherer, Part, TALLIES_MAX, TooMuch, VALUES_MAX};
 pub use groups::{GroupPlace, GroupsError, Rolled, roll};
 pub use list::{ListError, ListReader, Listed, Lister, Spans};
 pub use params::{

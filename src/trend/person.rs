@@ -6,9 +6,10 @@ use super::release::{OTHER, UNKNOWN};
 use super::spec::{Rule, Spec};
 use crate::bundle::Bundle;
 use crate::record::{
-    ConceptId, Dated, EncounterClass, Histories, History, Record, RecordError, Sex, Time, View,
+    ConceptId, Dated, EncounterClass, Histories, History, Period, Record, RecordError, Sex, Time,
+    View,
 };
-use crate::task::{Label, Task, eligibility, index_times, label, may_have_index_times};
+use crate::task::{CoverageBy, Label, Task, eligibility, index_times, label, may_have_index_times};
 
 /// Gives the predicted probability at an index time; `None` where there is none.
 pub type Scorer<'a> = &'a (dyn Fn(&Bundle, &History, Time) -> Option<f64> + Sync);
@@ -38,10 +39,14 @@ pub(super) struct Presence {
 pub(super) struct Reader<'g, 'a> {
     spec: &'g Spec<'a>,
     spans: &'g [Span],
+    /// The end of the data: what comes later is not known.
+    until: Time,
     scorer: Scorer<'g>,
     histories: Histories<'g>,
     /// For each measure that rests on a task's index times its histories.
     of_tasks: Vec<Option<(&'a Task, Option<&'a Bundle>, Histories<'g>)>>,
+    /// People without a date of birth, where one is needed.
+    pub(super) ageless: u64,
 }
 
 /// One person, read.
@@ -54,7 +59,12 @@ struct Person<'h> {
 }
 
 impl<'g, 'a: 'g> Reader<'g, 'a> {
-    pub(super) fn new(spec: &'g Spec<'a>, spans: &'g [Span], scorer: Scorer<'g>) -> Reader<'g, 'a> {
+    pub(super) fn new(
+        spec: &'g Spec<'a>,
+        spans: &'g [Span],
+        until: Time,
+        scorer: Scorer<'g>,
+    ) -> Reader<'g, 'a> {
         let of_tasks = spec.measures.iter().map(|counted| match counted.rule {
             Rule::Outcome(task) => {
                 let by = Histories::by(spec.concepts, &task.params().known_after);
@@ -68,7 +78,7 @@ impl<'g, 'a: 'g> Reader<'g, 'a> {
             Rule::Share { .. } | Rule::Mean(_) | Rule::Contacts(_) => None,
         });
         let histories = Histories::by(spec.concepts, &spec.known_after);
-        Reader { spec, spans, scorer, histories, of_tasks: of_tasks.collect() }
+        Reader { spec, spans, until, scorer, histories, of_tasks: of_tasks.collect(), ageless: 0 }
     }
 
     /// The periods in which the person belongs to the population, in order.
@@ -77,6 +87,10 @@ impl<'g, 'a: 'g> Reader<'g, 'a> {
     /// When the record cannot become a history.
     pub(super) fn read(&mut self, record: &Record) -> Result<Vec<Presence>, RecordError> {
         let history = self.histories.build(record)?.history;
+        if record.birth_date.is_none() && self.spec.needs_age() {
+            self.ageless += 1;
+            return Ok(Vec::new());
+        }
         // Trends look back on what is over: all that is known of it counts.
         let view = history.view(Time::LATEST);
         let dated = view.dated();
@@ -214,7 +228,7 @@ impl<'g, 'a: 'g> Reader<'g, 'a> {
                 let to = times.partition_point(|time| *time < span.end);
                 let inside = times.get(from..to).unwrap_or_default();
                 let amount = match bundle {
-                    None => outcomes(&history, task, inside),
+                    None => outcomes(&history, task, inside, self.until),
                     Some(bundle) => {
                         let risk = |time: &Time| (self.scorer)(bundle, &history, *time);
                         inside.last().and_then(risk).map(|risk| (risk, 1.0))
@@ -242,20 +256,36 @@ pub fn region_shown(region: Option<&str>, digits_max: usize) -> String {
     if is_code { text.chars().take(digits_max).collect() } else { text }
 }
 
-/// Of the index times that came out one way or the other, those with the outcome.
-fn outcomes(history: &History, task: &Task, times: &[Time]) -> Option<(f64, f64)> {
+/// Of the index times that came out one way or the other, those with the outcome. Only those count of
+/// which the whole time at risk was followed, those with an outcome too: an outcome is known at once,
+/// and that there was none only at the end.
+fn outcomes(history: &History, task: &Task, times: &[Time], until: Time) -> Option<(f64, f64)> {
     let (mut with, mut all) = (0.0, 0.0);
+    let horizon_days = i64::from(task.params().time_at_risk.horizon_days);
     for time in times {
-        if eligibility(&history.view(*time), task).is_err() {
+        let end = time.plus_days(horizon_days);
+        if end > until || eligibility(&history.view(*time), task).is_err() {
             continue;
         }
         match label(history, task, *time).map(|outcome| outcome.label) {
-            Ok(Label::Positive) => (with, all) = (with + 1.0, all + 1.0),
+            Ok(Label::Positive) if is_followed(history, task, end) => {
+                (with, all) = (with + 1.0, all + 1.0);
+            }
             Ok(Label::Negative | Label::CompetingDeath) => all += 1.0,
-            Ok(Label::Censored) | Err(_) => {}
+            Ok(Label::Positive | Label::Censored) | Err(_) => {}
         }
     }
     (all > 0.0).then_some((with, all))
+}
+
+/// Whether a person was still followed at `time`, or had died.
+fn is_followed(history: &History, task: &Task, time: Time) -> bool {
+    let holds = |period: &Period| {
+        period.start.is_none_or(|start| start <= time) && period.end.is_none_or(|end| time <= end)
+    };
+    task.params().follow_up.coverage == CoverageBy::Assumed
+        || history.view(time).is_dead()
+        || history.coverage().iter().any(holds)
 }
 
 /// What a person adds to a measure in a period, of which `inside` are the events.
@@ -269,8 +299,8 @@ fn amount(
     match rule {
         Rule::Share { happening, measured_by, .. } => {
             let happened = happening.first(&person.view, &person.dated, inside).is_some();
-            let is_measured = measured_by.is_empty()
-                || happening.days_measured(inside, measured_by) >= happening.days_min();
+            let is_measured =
+                measured_by.is_empty() || happening.could_judge(&person.view, inside, measured_by);
             (happened || is_measured).then_some((f64::from(u8::from(happened)), 1.0))
         }
         Rule::Mean(values) => values.mean(inside).map(|mean| (mean, 1.0)),
@@ -307,7 +337,10 @@ impl<'h> Person<'h> {
 
     fn contacts(&self, classes: &[EncounterClass], span: &Span) -> usize {
         let contacts = self.view.contacts(classes).map(|contact| contact.encounter.start);
-        contacts.filter(|start| (span.start..span.end).contains(start)).count()
+        // As the years, only while the person was observed.
+        let observed =
+            |start: &Time| self.observed.iter().any(|(from, to)| from <= start && start <= to);
+        contacts.filter(|start| (span.start..span.end).contains(start)).filter(observed).count()
     }
 
     /// Where the latest contact before `until` was.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::carry::{CarryError, carry};
 use super::change::{direction, tell};
 use super::estimate::estimate;
-use super::gather::{Gathered, Gatherer, TooManyValues};
+use super::gather::{Gathered, Gatherer, TooMuch};
 use super::groups::{GroupPlace, GroupsError, Rolled, roll};
 use super::peers::peers;
 use super::release::{
@@ -33,7 +33,7 @@ pub struct ReleaseNote {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error(transparent)]
-    Values(#[from] TooManyValues),
+    Values(#[from] TooMuch),
     #[error(transparent)]
     Groups(#[from] GroupsError),
     #[error(transparent)]
@@ -57,8 +57,6 @@ pub fn publish(
     let gathered = coarsened(spec, gatherer.finish()?, previous);
     let frame = spec.frame(&gathered.keys);
     let rolled = roll(&gathered.table, &frame)?;
-    let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
-    let masks = suppress(&rolled, &kinds);
     let places: BTreeSet<&GroupPlace> = (0..rolled.period_count())
         .flat_map(|period| rolled.period(period).map(|(at, _)| at))
         .collect();
@@ -68,6 +66,8 @@ pub fn publish(
         points if points > POINTS_MAX => return Err(PublishError::Points { points }),
         _ => {}
     }
+    let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
+    let masks = suppress(&rolled, &kinds);
     let source = Source { spec, rolled: &rolled, masks: &masks, keys: &gathered.keys };
     let series = source.series(&frame, &places);
     let coding = coding_changes(&gathered);

@@ -143,6 +143,14 @@ impl<'a> Spec<'a> {
         &self.digest
     }
 
+    /// Whether people without a date of birth are in no group.
+    pub(super) fn needs_age(&self) -> bool {
+        let population = &self.params.population;
+        self.keys.contains(&KeyName::AgeBand)
+            || population.age_years_min.is_some()
+            || population.age_years_max.is_some()
+    }
+
     /// The periods that are over by `until`.
     pub(super) fn spans(&self, until: Time) -> Vec<Span> {
         calendar::spans(&self.params.period, self.first, until)

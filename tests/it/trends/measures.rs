@@ -49,6 +49,17 @@ struct Year {
     years: f64,
 }
 
+fn data_end() -> Time {
+    time("2019-01-01T00:00:00Z")
+}
+
+fn is_followed(history: &History, record: &Record, at: Time) -> bool {
+    let is_covered = history.coverage().iter().any(|period| {
+        period.start.is_none_or(|start| start <= at) && period.end.is_none_or(|end| at <= end)
+    });
+    is_covered || record.death_time.is_some_and(|death| death <= at)
+}
+
 fn count(record: &Record, bundle: &Bundle, years: &mut BTreeMap<i32, Year>) {
     let task = bundle.task();
     let of_task =
@@ -75,22 +86,25 @@ fn count(record: &Record, bundle: &Bundle, years: &mut BTreeMap<i32, Year>) {
         }
         sums.people += 1;
         sums.years += covered / 365.2425;
+        let is_covered = |at: Time| is_followed(&plain, record, at) && at <= until;
         let ambulatory = record.encounters.iter().filter(|one| {
-            one.class == EncounterClass::Ambulatory && one.start >= start && one.start < end
+            let inside = one.start >= start && one.start < end && is_covered(one.start);
+            one.class == EncounterClass::Ambulatory && inside
         });
         sums.visits += ambulatory.count() as u64;
         let inside: Vec<Time> =
             times.iter().copied().filter(|time| *time >= start && *time < end).collect();
         for index_time in &inside {
-            if eligibility(&of_task.view(*index_time), task).is_err() {
+            let end = index_time.plus_days(365);
+            if end > data_end() || eligibility(&of_task.view(*index_time), task).is_err() {
                 continue;
             }
             match label(&of_task, task, *index_time).map(|outcome| outcome.label) {
-                Ok(Label::Positive) => {
+                Ok(Label::Positive) if is_followed(&of_task, record, end) => {
                     (sums.positive, sums.labelled) = (sums.positive + 1, sums.labelled + 1)
                 }
                 Ok(Label::Negative | Label::CompetingDeath) => sums.labelled += 1,
-                Ok(Label::Censored) | Err(_) => {}
+                Ok(Label::Positive | Label::Censored) | Err(_) => {}
             }
         }
         let last = inside.last();
@@ -113,7 +127,7 @@ fn outcomes_risks_and_contacts_are_those_of_a_count_by_hand() {
     let spec = folder.path().join("spec.toml");
     let models = root().join("models");
     std::fs::write(&spec, SPEC.replace("MODELS", models.to_str().unwrap())).unwrap();
-    let until = Some(time("2019-01-01T00:00:00Z"));
+    let until = Some(data_end());
     let reading = Reading { data_until: until, ..Reading::default() };
     let out = folder.path().join("release.json");
     let request = TrendsRequest {
