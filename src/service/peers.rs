@@ -12,7 +12,7 @@ use crate::registry::{LoadedRelease, LoadedReleases};
 use crate::score::{Model, Score};
 use crate::task::Values;
 use crate::trend::{
-    Direction, Group, Key, KeyName, PeerScale, PeerScaleOf, Standing, region_shown, words,
+    Direction, Group, KeyName, PeerScale, PeerScaleOf, Standing, region_shown, words,
 };
 
 /// Older values say nothing of today.
@@ -162,7 +162,7 @@ impl<'a> Place<'a> {
         wide.0.insert(KeyName::AgeBand, band.name.clone());
         wide.0.insert(KeyName::Sex, sex.to_owned());
         let mut groups = Vec::new();
-        if let Some(region) = key(KeyName::Region).and_then(|key| region_of(key, region?)) {
+        if let Some(region) = region.and_then(|region| region_of(release, region)) {
             let mut narrow = wide.clone();
             narrow.0.insert(KeyName::Region, region);
             groups.push(narrow);
@@ -209,13 +209,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The value of the key that `region` belongs to, cut as those of the release are.
-fn region_of(key: &Key, region: &str) -> Option<String> {
-    let is_code = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
-    let names = key.values.iter().map(|value| value.name.as_str());
-    let digits_max = names.clone().filter(is_code).map(str::len).max().unwrap_or(usize::MAX);
-    let shown = region_shown(Some(region), digits_max);
-    names.into_iter().find(|name| *name == shown).map(str::to_owned)
+/// The value of the release's regions that `region` belongs to, cut as they are.
+fn region_of(release: &LoadedRelease, region: &str) -> Option<String> {
+    let release = release.release();
+    let regions = release.keys.iter().find(|key| key.name == KeyName::Region)?;
+    let shown = region_shown(Some(region), release.region_digits_max as usize);
+    regions.values.iter().any(|value| value.name == shown).then_some(shown)
 }
 
 /// Where the risk lies; nothing without a probability.

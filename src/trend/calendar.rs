@@ -35,7 +35,7 @@ fn day(time: Time) -> String {
 }
 
 impl PeriodUnit {
-    fn months(self) -> u32 {
+    pub(super) fn months(self) -> u32 {
         match self {
             PeriodUnit::Month => 1,
             PeriodUnit::Quarter => 3,

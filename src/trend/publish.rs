@@ -20,6 +20,10 @@ use crate::SMALL_CELL_PATIENTS;
 
 /// The most points of a release.
 const POINTS_MAX: usize = 2_000_000;
+/// A system has taken another's place when it finds this share of the people of both.
+const CODING_SHARE_MIN: f64 = 0.75;
+/// The most changes of coding that are told of a measure.
+const CODING_CHANGES_MAX: usize = 5;
 
 /// What is said of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +72,9 @@ pub fn publish(
     }
     let kinds: Vec<FigureKind> = spec.measures.iter().map(Counted::kind).collect();
     let masks = suppress(&rolled, &kinds);
-    let source = Source { spec, rolled: &rolled, masks: &masks, keys: &gathered.keys };
+    let designs = spec.survey.is_some().then(|| designs(&rolled)).unwrap_or_default();
+    let source =
+        Source { spec, rolled: &rolled, masks: &masks, keys: &gathered.keys, designs: &designs };
     let series = source.series(&frame, &places);
     let coding = coding_changes(&gathered);
     let params = spec.params;
@@ -83,6 +89,7 @@ pub fn publish(
         period_count: params.period.count,
         periods: gatherer.spans().iter().map(|span| span.shown()).collect(),
         keys: gathered.keys.clone(),
+        region_digits_max: params.region.digits_max,
         measures: spec
             .measures
             .iter()
@@ -159,6 +166,19 @@ struct Source<'x> {
     rolled: &'x Rolled,
     masks: &'x Masks,
     keys: &'x [Key],
+    /// Of a survey: for each period all its sampling units.
+    designs: &'x [BTreeSet<(i64, i64)>],
+}
+
+/// For each period the sampling units that anybody with any measure is from.
+fn designs(rolled: &Rolled) -> Vec<BTreeSet<(i64, i64)>> {
+    let of_period = |period: usize| {
+        // Everybody is in the group without a key.
+        let everybody = rolled.period(period).filter(|((_, at), _)| at.is_empty());
+        let tallies = everybody.flat_map(|(_, cell)| &cell.tallies);
+        tallies.flat_map(|tally| tally.design.keys().copied()).collect()
+    };
+    (0..rolled.period_count()).map(of_period).collect()
 }
 
 impl Source<'_> {
@@ -194,7 +214,7 @@ impl Source<'_> {
             measured: of_measure.measured.then_some(tally.measured),
             hits: of_measure.hits.then_some(tally.hits),
             figure: (of_measure.figure && enough)
-                .then(|| estimate(&tally, kind, self.spec.survey.is_some()))
+                .then(|| estimate(&tally, kind, self.designs.get(period)))
                 .flatten(),
             standardised: None,
             smoothed: None,
@@ -246,21 +266,65 @@ fn shown(spec: &Spec<'_>, counted: &Counted<'_>, coding_changes: Vec<CodingChang
     }
 }
 
-/// For each measure the periods from which on most people are found by codes of another system.
+/// For each measure the periods from which on most people are found by codes of another system, the
+/// latest ones alone. Two systems that are both in use are no change from one to the other.
 fn coding_changes(gathered: &Gathered) -> BTreeMap<usize, Vec<CodingChange>> {
     let mut changes: BTreeMap<usize, Vec<CodingChange>> = BTreeMap::new();
     let mut before: BTreeMap<usize, &String> = BTreeMap::new();
     for ((measure, period), systems) in &gathered.systems {
         let enough = systems.iter().filter(|(_, people)| **people >= SMALL_CELL_PATIENTS as u64);
         // Of equal ones the first by name, so that nothing depends on the order of people.
-        let Some((most, _)) = enough.max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0))) else { continue };
-        if let Some(from) = before.insert(*measure, most).filter(|from| *from != most) {
-            changes.entry(*measure).or_default().push(CodingChange {
-                period: *period,
-                from_system: from.clone(),
-                to_system: most.clone(),
-            });
+        let Some((most, people)) = enough.max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0))) else {
+            continue;
+        };
+        let Some(from) = before.get(measure).copied() else {
+            before.insert(*measure, most);
+            continue;
+        };
+        let both = people + systems.get(from).copied().unwrap_or(0);
+        if from == most || (*people as f64) < CODING_SHARE_MIN * both as f64 {
+            continue;
         }
+        before.insert(*measure, most);
+        let of_measure = changes.entry(*measure).or_default();
+        of_measure.push(CodingChange {
+            period: *period,
+            from_system: from.clone(),
+            to_system: most.clone(),
+        });
+        let earlier = of_measure.len().saturating_sub(CODING_CHANGES_MAX);
+        of_measure.drain(..earlier);
     }
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For each period the people found by ICD9CM and by ICD10CM.
+    fn changes(people: &[(u64, u64)]) -> Vec<CodingChange> {
+        let systems = people.iter().enumerate().map(|(period, (old, new))| {
+            ((0, period), [("ICD9CM".to_owned(), *old), ("ICD10CM".to_owned(), *new)].into())
+        });
+        let gathered = Gathered { systems: systems.collect(), ..Gathered::default() };
+        coding_changes(&gathered).remove(&0).unwrap_or_default()
+    }
+
+    #[test]
+    fn systems_side_by_side_are_no_change_of_coding() {
+        let even: Vec<(u64, u64)> =
+            (0..120).map(|period| (100 + period * 37 % 9, 100 + period * 53 % 9)).collect();
+        assert_eq!(changes(&even), []);
+        let found = changes(&[(90, 3), (80, 40), (40, 80), (30, 90), (2, 110), (0, 8), (0, 120)]);
+        let [change] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((change.period, change.to_system.as_str()), (3, "ICD10CM"));
+    }
+
+    #[test]
+    fn the_latest_changes_of_coding_are_kept() {
+        let found = changes(&[(100, 1), (1, 100)].repeat(60));
+        let periods: Vec<usize> = found.iter().map(|change| change.period).collect();
+        assert_eq!(periods, [115, 116, 117, 118, 119]);
+    }
 }

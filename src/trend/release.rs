@@ -29,6 +29,8 @@ pub struct Release {
     pub periods: Vec<Period>,
     /// In the order in which the specification first names them.
     pub keys: Vec<Key>,
+    /// How many digits of a region's code are told.
+    pub region_digits_max: u32,
     pub measures: Vec<Measure>,
     pub standard: Option<StandardName>,
     /// For each measure and each group one, ordered by measure (as in `measures`), then by group.

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use super::change::worth;
 use super::params::KeyName;
 use super::release::{Figure, FigureKind, Group, Point, Release};
-use super::standard::one_more;
 
 /// Fewer neighbours do not say how far areas differ.
 const AREAS_MIN: usize = 3;
@@ -76,15 +76,11 @@ fn areas(release: &mut Release, places: &[usize], period: usize, kind: FigureKin
     }
 }
 
-/// How many independent people, or units of person-time, the figure is worth.
+/// How many independent people, or units of person-time, a figure is worth. One that nobody, or
+/// everybody, is behind is worth its people.
 fn independent(figure: &Figure, point: &Point, kind: FigureKind) -> Option<f64> {
-    let variance = figure.standard_error.powi(2);
-    let worth = match kind {
-        FigureKind::Rate => 1.0 / one_more(figure),
-        _ if variance > 0.0 => figure.estimate * (1.0 - figure.estimate) / variance,
-        _ => point.measured? as f64,
-    };
-    (worth.is_finite() && worth > 0.0).then_some(worth)
+    let by_people = || point.measured.filter(|_| kind != FigureKind::Rate).map(|all| all as f64);
+    worth(figure, kind).or_else(by_people).filter(|worth| *worth > 0.0)
 }
 
 #[cfg(test)]

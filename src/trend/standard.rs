@@ -4,7 +4,7 @@
 //! It is found from released figures alone, and only where every stratum it needs is shown. Women and
 //! men count alike; people of another or unknown sex are in no stratum, because no standard population
 //! has a share of them. Where the specification's ages do not span all ages, the standard's weights
-//! are used of the bands there are. Surveys get none: their strata share sampling units, and how the
+//! are used of the bands there are; bands need not be its groups of five years. Surveys get none: their strata share sampling units, and how the
 //! figures of strata go together is not in the release.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ use super::release::{Figure, FigureKind, Group, Key, KeyValue, Point, Release};
 
 /// The width of a standard population's age groups.
 const GROUP_YEARS: u32 = 5;
+/// Up to here, without this year itself, the last group of a population is taken to reach.
+const OPEN_END_YEARS: u32 = 100;
 
 /// WHO World Standard 2000-2025, percent from 0-4 to 100 and over; Ahmad et al. 2001, Age
 /// standardization of rates: a new WHO standard, GPE Discussion Paper 31, table 4. As printed it adds
@@ -50,16 +52,8 @@ const SEXES: [&str; 2] = ["female", "male"];
 pub enum StandardError {
     #[error("standardisation needs the key `age_band` in a group, and `age_band_starts_years`")]
     NoBands,
-    #[error(
-        "age band `{band}` does not fit the standard population, which has groups of five years: let \
-         bands begin at multiples of 5"
-    )]
-    Uneven { band: String },
-    #[error(
-        "age band `{band}` does not fit the standard population, whose last group begins at \
-         {last_start_years} years: let the last band begin there or before"
-    )]
-    BeyondLast { band: String, last_start_years: u32 },
+    #[error("age band `{band}` has no ages that the standard population has")]
+    Ages { band: String },
 }
 
 fn groups(population: StandardName) -> &'static [f64] {
@@ -73,7 +67,7 @@ fn groups(population: StandardName) -> &'static [f64] {
 /// Whether the age bands, values of the key `age_band`, can be weighted by the population.
 ///
 /// # Errors
-/// The first band that does not begin and end with a group of the population, by name.
+/// No bands, or the first one, by name, whose ages are unknown or beyond those of the population.
 pub fn check_bands(population: StandardName, bands: &[KeyValue]) -> Result<(), StandardError> {
     if bands.is_empty() {
         return Err(StandardError::NoBands);
@@ -83,26 +77,27 @@ pub fn check_bands(population: StandardName, bands: &[KeyValue]) -> Result<(), S
 
 /// The people of the population in an age band, of as many as the population has; only to be compared
 /// with each other.
+///
+/// A band that begins or ends inside a group takes a part of it, split evenly by single years: 18-39
+/// takes two fifths of 15-19. The last, open group counts as evenly spread up to 99 years, or over
+/// five years where it begins at 100.
 fn weight(population: StandardName, band: &KeyValue) -> Result<f64, StandardError> {
+    let none = || StandardError::Ages { band: band.name.clone() };
+    if (band.age_years_min, band.age_years_max) == (None, None) {
+        return Err(none());
+    }
     let groups = groups(population);
-    let named = || band.name.clone();
     let start = band.age_years_min.unwrap_or(0);
-    let end = band.age_years_max.map(|oldest| oldest.saturating_add(1));
-    if !start.is_multiple_of(GROUP_YEARS)
-        || end.is_some_and(|end| !end.is_multiple_of(GROUP_YEARS) || end <= start)
-        || (band.age_years_min, band.age_years_max) == (None, None)
+    let end = band.age_years_max.map_or(u32::MAX, |oldest| oldest.saturating_add(1));
+    let mut people = 0.0;
+    for (from, (place, group)) in (0..).step_by(GROUP_YEARS as usize).zip(groups.iter().enumerate())
     {
-        return Err(StandardError::Uneven { band: named() });
+        let closed = from + GROUP_YEARS;
+        let until = if place + 1 == groups.len() { closed.max(OPEN_END_YEARS) } else { closed };
+        let years = end.min(until).saturating_sub(start.max(from));
+        people += group * f64::from(years) / f64::from(until - from);
     }
-    let place = |years: u32| (years / GROUP_YEARS) as usize;
-    let last = groups.len() - 1;
-    let last_start_years = GROUP_YEARS * last as u32;
-    // A band that ends inside the last, open group would take people of it that nobody has counted.
-    if start > last_start_years || end.is_some_and(|end| end > last_start_years) {
-        return Err(StandardError::BeyondLast { band: named(), last_start_years });
-    }
-    let inside = groups.get(place(start)..end.map_or(groups.len(), place));
-    Ok(inside.unwrap_or_default().iter().sum())
+    if people > 0.0 { Ok(people) } else { Err(none()) }
 }
 
 /// Gives every point of a series without the key `age_band` its standardised figure, where all strata

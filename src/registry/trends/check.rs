@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::SMALL_CELL_PATIENTS;
 use crate::record::PartialDate;
 use crate::trend::{
-    FORMAT_VERSION, Figure, FigureKind, Group, KeyName, Measure, PeerGroup, PeerScale, Period,
-    Point, Release, Series, Statement, peer_class,
+    FORMAT_VERSION, Figure, FigureKind, Group, KeyName, Measure, PERIODS_MAX, PeerGroup, PeerScale,
+    Period, Point, Release, Series, Statement, peer_class,
 };
 
 /// The longest name of a release, measure, key value, concept or task, in bytes.
@@ -16,8 +16,6 @@ const NAME_BYTES_MAX: usize = 128;
 const TEXT_BYTES_MAX: usize = 2_000;
 /// Characters of a day.
 const DAY_CHARS: usize = 10;
-/// A century of months.
-const PERIODS_MAX: usize = 1_200;
 const MEASURES_MAX: usize = 256;
 /// Values of all keys together.
 const VALUES_MAX: usize = 10_000;
@@ -125,7 +123,7 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     fn of(release: &'a Release) -> Result<Named<'a>, ReleaseFault> {
         let counts = (1..=PERIODS_MAX).contains(&release.periods.len());
-        ensure(counts, || "periods".into(), "needs 1 to 1,200")?;
+        ensure(counts, || "periods".into(), "needs 1 to 600")?;
         check_periods(&release.periods)?;
         let counts = (1..=MEASURES_MAX).contains(&release.measures.len());
         ensure(counts, || "measures".into(), "needs 1 to 256")?;

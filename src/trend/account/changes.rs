@@ -175,6 +175,7 @@ mod tests {
             period_unit: PeriodUnit::Year,
             period_count: 1,
             periods: Vec::new(),
+            region_digits_max: 3,
             keys: Vec::new(),
             measures: Vec::new(),
             standard: None,

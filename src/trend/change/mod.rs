@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 use self::dispersion::Moments;
 use self::finding::{Change, Finding, finding};
-pub(super) use self::series::parts_of_a_year;
 use self::series::{Observed, Scale, observed, seasons};
+pub(super) use self::series::{parts_of_a_year, worth};
 use super::chance::two_sided_quantile;
 use super::params::{ChangeParams, KeyName};
 use super::release::{Direction, FigureKind, Group, Measure, Release, Series, Statement};

@@ -2,7 +2,6 @@
 //! (or units of person-time) that it is worth.
 
 use crate::model::{logit, sigmoid};
-use crate::trend::params::PeriodUnit;
 use crate::trend::release::{Figure, FigureKind, Release, Series};
 use crate::trend::standard::one_more;
 
@@ -103,12 +102,7 @@ pub(super) fn seasons(release: &Release) -> usize {
 
 /// How many periods make a year; 1 where years are not so divided.
 pub(in crate::trend) fn parts_of_a_year(release: &Release) -> usize {
-    let months = match release.period_unit {
-        PeriodUnit::Month => 1,
-        PeriodUnit::Quarter => 3,
-        PeriodUnit::Year => 12,
-    };
-    let months = u64::from(release.period_count.max(1)) * months;
+    let months = u64::from(release.period_count.max(1)) * u64::from(release.period_unit.months());
     if months < 12 && 12 % months == 0 { 12 / months as usize } else { 1 }
 }
 
@@ -134,7 +128,7 @@ pub(super) fn observed(series: &Series, kind: FigureKind, seasons: usize) -> Opt
     let per_person = per_person(&shown, kind);
     let observation = |(period, figure, measured): &(usize, Figure, f64)| {
         let count = match by_design {
-            Some(_) => worth(figure, scale).unwrap_or(*measured),
+            Some(_) => worth(figure, kind).unwrap_or(*measured),
             None => measured / per_person?,
         };
         let (count, season) = (count.min(COUNT_MAX), period % seasons.max(1));
@@ -162,14 +156,14 @@ pub(super) fn observed(series: &Series, kind: FigureKind, seasons: usize) -> Opt
     })
 }
 
-/// How many independent people or units a figure is worth by its own standard error.
-fn worth(figure: &Figure, scale: Scale) -> Option<f64> {
-    let variance = figure.standard_error.powi(2);
-    match scale {
-        Scale::Log => Some(1.0 / one_more(figure)).filter(|worth| worth.is_finite()),
-        _ if variance > 0.0 => Some(scale.slope(figure.estimate) / variance),
-        _ => None,
-    }
+/// How many independent people, or units of person-time, a figure is worth by its own standard error;
+/// `None` where that says nothing.
+pub(in crate::trend) fn worth(figure: &Figure, kind: FigureKind) -> Option<f64> {
+    let variance = match Scale::of(kind) {
+        Scale::Log => return Some(1.0 / one_more(figure)).filter(|worth| worth.is_finite()),
+        Scale::LogOdds | Scale::Plain => figure.standard_error.powi(2),
+    };
+    (variance > 0.0).then(|| Scale::of(kind).slope(figure.estimate) / variance)
 }
 
 /// How many people make one independent one, over all periods of a series: a figure that is high by
@@ -178,15 +172,18 @@ fn per_person(shown: &[(usize, Figure, f64)], kind: FigureKind) -> Option<f64> {
     if kind == FigureKind::Share {
         return Some(1.0);
     }
-    let scale = Scale::of(kind);
     let (mut people, mut sum) = (0.0, 0.0);
     for (_, figure, measured) in shown {
-        if let Some(worth) = worth(figure, scale) {
+        if let Some(worth) = worth(figure, kind) {
             people += measured;
             sum += measured * measured / worth;
         }
     }
-    if people > 0.0 { Some(sum / people) } else { (scale == Scale::LogOdds).then_some(1.0) }
+    if people > 0.0 {
+        Some(sum / people)
+    } else {
+        (Scale::of(kind) == Scale::LogOdds).then_some(1.0)
+    }
 }
 
 /// The standard deviation between people, pooled over periods.

@@ -3,7 +3,7 @@
 use super::numbers::Numbers;
 use crate::trend::chance::two_sided_p;
 use crate::trend::change::parts_of_a_year;
-use crate::trend::release::{Measure, Point, Release, Series, Statement};
+use crate::trend::release::{CodingChange, Measure, Point, Release, Series, Statement};
 
 /// The share of people measured is named from so large a change on, in points (percent).
 const MEASURED_POINTS_MIN: f64 = 3.0;
@@ -11,8 +11,14 @@ const MEASURED_POINTS_MIN: f64 = 3.0;
 const MEASURED_P_MAX: f64 = 0.05;
 /// The number of people is named from this part of a change on.
 const PEOPLE_PART_MIN: f64 = 0.25;
+/// The most changes of coding that are named, the latest ones, and the characters of a system's name.
+const CODING_MAX: usize = 5;
+const SYSTEM_CHARS_MAX: usize = 60;
+/// The most periods without a figure that are named.
+const HIDDEN_MAX: usize = 12;
 
-/// The cautions of a statement on `series`, over the periods it spans.
+/// The cautions of a statement on `series`, over the periods it spans: one of each kind at most, and
+/// none longer than a release may hold.
 pub(in crate::trend) fn cautions(
     release: &Release,
     measure: &Measure,
@@ -27,14 +33,12 @@ pub(in crate::trend) fn cautions(
     }
     let name = |place: usize| release.periods.get(place).map_or("", |period| period.name.as_str());
     let inside = |period: usize| first < period && period <= last;
-    for change in measure.coding_changes.iter().filter(|change| inside(change.period)) {
-        cautions.push(format!(
-            "Codes came from {} until then and from {} from {} on: the change may be one of coding.",
-            change.from_system,
-            change.to_system,
-            name(change.period),
-        ));
-    }
+    let coded: Vec<&CodingChange> =
+        measure.coding_changes.iter().filter(|change| inside(change.period)).collect();
+    cautions.extend(coding(
+        coded.get(coded.len().saturating_sub(CODING_MAX)..).unwrap_or_default(),
+        &name,
+    ));
     cautions.extend(people(points));
     let hidden: Vec<&str> = points
         .iter()
@@ -42,9 +46,7 @@ pub(in crate::trend) fn cautions(
         .filter(|(_, point)| point.figure.is_none())
         .map(|(place, _)| name(first + place))
         .collect();
-    if !hidden.is_empty() {
-        cautions.push(format!("No figure is shown for {}.", hidden.join(", ")));
-    }
+    cautions.extend(unseen(&hidden));
     let parts = parts_of_a_year(release);
     if parts > 1 && release.periods.len() < 2 * parts {
         cautions.push(
@@ -53,6 +55,34 @@ pub(in crate::trend) fn cautions(
         );
     }
     cautions
+}
+
+/// The changes of coding, in one sentence.
+fn coding<'p>(changes: &[&CodingChange], name: &dyn Fn(usize) -> &'p str) -> Option<String> {
+    let first = changes.first()?;
+    let since = changes.iter().map(|change| {
+        let system: String = change.to_system.chars().take(SYSTEM_CHARS_MAX).collect();
+        format!("from {system} from {} on", name(change.period))
+    });
+    let from: String = first.from_system.chars().take(SYSTEM_CHARS_MAX).collect();
+    let since: Vec<String> = since.collect();
+    Some(format!(
+        "Codes came from {from} until then and {}: the change may be one of coding.",
+        since.join(", "),
+    ))
+}
+
+/// The periods without a figure; of many the last ones by name.
+fn unseen(hidden: &[&str]) -> Option<String> {
+    let earlier = hidden.len().saturating_sub(HIDDEN_MAX);
+    let names = hidden.get(earlier..)?.join(", ");
+    match (hidden.len(), earlier) {
+        (0, _) => None,
+        (_, 0) => Some(format!("No figure is shown for {names}.")),
+        (_, earlier) => {
+            Some(format!("No figure is shown for {names} and {earlier} periods before them."))
+        }
+    }
 }
 
 /// Whether another share of the people was measured at the end than at the beginning.

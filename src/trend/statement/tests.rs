@@ -41,6 +41,7 @@ fn release() -> Release {
         period_unit: PeriodUnit::Year,
         period_count: 1,
         periods: (2021..2025).map(period).collect(),
+        region_digits_max: 3,
         keys: vec![],
         measures: vec![],
         standard: None,
@@ -182,4 +183,31 @@ fn what_else_changed_is_named() {
     let quarters = Release { period_unit: PeriodUnit::Quarter, ..release() };
     let found = cautions(&quarters, &measure, &steady, &statement);
     assert!(found.len() == 1 && found[0].contains("season"), "{found:?}");
+}
+
+/// Ten years of months of which most show nothing, and codes that come and go: cautions stay few, and
+/// as short as a release holds them.
+#[test]
+fn cautions_are_few_and_short() {
+    let mut measure = measure("raised blood pressure", FigureKind::Share, None);
+    let change = |period: usize| CodingChange {
+        period,
+        from_system: format!("system-{period}-").repeat(20),
+        to_system: format!("system-{}-", period + 1).repeat(20),
+    };
+    measure.coding_changes = (1..120).map(change).collect();
+    let month = |place: usize| Period {
+        name: format!("{}-{:02}", 2015 + place / 12, place % 12 + 1),
+        first_day: String::new(),
+        last_day: String::new(),
+    };
+    let release = Release { periods: (0..120).map(month).collect(), ..release() };
+    let points = vec![Point::default(); 120];
+    let series = Series { measure: "m".into(), group: Group::default(), points };
+    let statement =
+        Statement { last_period: 119, ..statement(StatementKind::Trend, 0.31, 0.38, 0.03) };
+    let found = cautions(&release, &measure, &series, &statement);
+    let [coding, unseen] = found.as_slice() else { panic!("{found:?}") };
+    assert!(coding.len() < 700 && coding.contains("from 2024-12 on"), "{coding}");
+    assert!(unseen.ends_with("2024-12 and 108 periods before them."), "{unseen}");
 }

@@ -223,7 +223,7 @@ pub(crate) fn point(tally: &Tally, kind: FigureKind) -> Point {
         people: Some(tally.measured),
         measured: Some(tally.measured),
         hits: has_hits.then_some(tally.hits),
-        figure: estimate(tally, kind, false),
+        figure: estimate(tally, kind, None),
         ..Point::default()
     }
 }
@@ -253,6 +253,7 @@ pub(crate) fn empty(population: &Population) -> Release {
         period_unit: population.unit,
         period_count: 1,
         periods: (0..population.periods).map(period).collect(),
+        region_digits_max: 3,
         keys: vec![
             key(KeyName::AgeBand, 0, BANDS),
             key(KeyName::Sex, 1, SEXES.len()),

@@ -197,6 +197,7 @@ impl World {
             period_unit: PeriodUnit::Year,
             period_count: 1,
             periods: (0..periods).map(period).collect(),
+            region_digits_max: 3,
             keys: keys
                 .map(|(size, name)| Key { name, values: (0..*size).map(value).collect() })
                 .collect(),

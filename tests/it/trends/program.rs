@@ -300,7 +300,6 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         ("\"systolic_bp\", at_least", "\"systolic_pb\", at_least", "systolic_bp"),
         ("2019-01-01", "2019-02-01", "period.first"),
         ("[40, 60, 70]", "[40, 60, 60]", "age_band_starts_years"),
-        ("[40, 60, 70]", "[40, 62]", "standard"),
         ("\"region\"], [", "\"region\", \"region\"], [", "groups[0]"),
         ("name = \"treated\"", "name = \"raised_bp\"", "measure `raised_bp`"),
         ("\"raised blood pressure\"", "\"\"", "title"),

@@ -153,6 +153,7 @@ pub(crate) fn release() -> Release {
                 last_day: format!("{year}-12-31"),
             })
             .collect(),
+        region_digits_max: 3,
         keys: vec![
             key(KeyName::AgeBand, &["40-59", "60-69", "70+"]),
             key(KeyName::Sex, &["female", "male"]),

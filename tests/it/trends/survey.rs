@@ -1,7 +1,7 @@
 //! NHANES 2009-2012: shares of raised blood pressure by the survey's design, read straight from its
 //! table; none of the six changes is more than chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prodrome::trend::{
     ChangeParams, Direction, FigureKind, KeyName, Point, Release, Series, Tally, direction,
@@ -65,11 +65,17 @@ fn nhanes_shares_have_the_survey_s_standard_errors_and_no_change_is_told() {
     let table = std::fs::read_to_string(folder.join("nhanes_2009_2012.csv")).unwrap();
     let tallies = tallies(&table);
     assert_eq!(tallies.values().flatten().map(|tally| tally.measured).sum::<u64>(), 11_424);
+    let units = [0, 1].map(|cycle| -> BTreeSet<(i64, i64)> {
+        let of_cycle =
+            tallies.values().flat_map(|tallies: &[Tally; 2]| tallies[cycle].design.keys());
+        of_cycle.copied().collect()
+    });
     let mut release: Release = empty(&Population::shares(2));
     for (sex, band, cycles) in EXPECTED {
         let tallies = &tallies[&(sex.to_owned(), band)];
-        let points = tallies.iter().zip(cycles).map(|(tally, (share, standard_error))| {
-            let figure = estimate(tally, FigureKind::Share, true).unwrap();
+        let each = tallies.iter().zip(&units).zip(cycles);
+        let points = each.map(|((tally, units), (share, standard_error))| {
+            let figure = estimate(tally, FigureKind::Share, Some(units)).unwrap();
             assert!((100.0 * figure.estimate - share).abs() <= 0.1, "{sex} {band} {figure:?}");
             let found = 100.0 * figure.standard_error;
             assert!((found - standard_error).abs() <= 0.02, "{sex} {band} {figure:?}");
