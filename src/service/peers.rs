@@ -31,7 +31,7 @@ pub struct PeerStanding {
     pub time: Time,
     pub group: Group,
     pub group_text: String,
-    /// Rounded down to tens.
+    /// The least that they may be, by coarse classes.
     pub people: u64,
     pub standing: Standing,
     pub direction: Direction,

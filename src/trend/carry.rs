@@ -24,12 +24,12 @@ use super::release::{CodingChange, FORMAT_VERSION, Group, Key, KeyValue, Point, 
 pub enum CarryError {
     #[error(
         "the earlier release is of format {found}, this program reads {FORMAT_VERSION}: carry on with \
-         the program that wrote it, or write to another --out without --previous"
+         the program that wrote it: a period is shown once"
     )]
     Format { found: u32 },
     #[error(
         "the earlier release `{name}` is of another specification: name the release that was made by \
-         this one in --previous, or write to another --out"
+         this one in --previous; another specification is another matter and needs a name of its own"
     )]
     Specification { name: String },
     #[error(

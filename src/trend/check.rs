@@ -203,12 +203,15 @@ pub(super) fn check_survey(
 
 pub(super) fn peers(
     params: &TrendParams,
-    keys: &[KeyName],
     concepts: &ConceptSet,
 ) -> Result<Vec<(String, Values)>, SpecError> {
     let Some(peers) = &params.peers else { return Ok(Vec::new()) };
-    if !keys.contains(&KeyName::AgeBand) || !keys.contains(&KeyName::Sex) {
-        return Err(invalid("peers", "are of one age band and sex: name both keys in `groups`"));
+    // What may be shown of a group is decided for the groups that are named alone.
+    let by_age_and_sex = BTreeSet::from([KeyName::AgeBand, KeyName::Sex]);
+    let is_it = |group: &Vec<KeyName>| BTreeSet::from_iter(group.iter().copied()) == by_age_and_sex;
+    if !params.groups.iter().any(is_it) {
+        let reason = "are of one age band and sex: needs [\"age_band\", \"sex\"] among `groups`";
+        return Err(invalid("peers", reason));
     }
     if peers.measurements.len() > PEER_MEASUREMENTS_MAX {
         let reason = format!("at most {PEER_MEASUREMENTS_MAX}");

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::calendar::Span;
 use super::params::KeyName;
 use super::person::{Presence, Reader, Scorer};
-use super::release::{Key, KeyValue};
+use super::release::{Key, KeyValue, UNKNOWN};
 use super::spec::{Rule, Spec};
 use super::tally::{Amount, Cell, Coordinates, Table, Tally};
 use crate::record::{Record, RecordError, Time};
@@ -178,7 +178,7 @@ fn ordered(spec: &Spec<'_>, key: KeyName, met: &[String]) -> (Key, Vec<u16>) {
     };
     if key != KeyName::AgeBand {
         // What is not known stands last.
-        values.sort_by(|a, b| (a.name == "unknown", &a.name).cmp(&(b.name == "unknown", &b.name)));
+        values.sort_by(|a, b| (a.name == UNKNOWN, &a.name).cmp(&(b.name == UNKNOWN, &b.name)));
     }
     let place = |name: &String| values.iter().position(|value| value.name == *name).unwrap_or(0);
     let moves = met.iter().map(|name| u16::try_from(place(name)).unwrap_or(0)).collect();

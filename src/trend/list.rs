@@ -3,12 +3,9 @@
 use super::calendar::Span;
 use super::params::KeyName;
 use super::person::{Presence, Reader, Scorer};
-use super::release::{FigureKind, Release, Statement};
+use super::release::{FigureKind, OTHER, Release, Statement};
 use super::spec::Spec;
 use crate::record::{Record, RecordError, Time};
-
-/// The value that stands for all that are too small to be shown by themselves.
-const OTHER: &str = "other";
 
 /// A statement that cannot be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,8 +4,8 @@
 //! - `person`: one person, period by period; `gather`: all of them, from many threads; `list`: those of
 //!   one group; `calendar`: periods.
 //! - `tally`: what is counted of people, in whole numbers, so that any order gives the same sums.
-//! - `groups`, `regions`: the people of all groups that are shown, small regions together; `suppress`:
-//!   what may be shown of them; `carry`: a period is shown once.
+//! - `groups`, `small_values`: the people of all groups that are shown, small regions and other values
+//!   of few people together; `suppress`: what may be shown of them; `carry`: a period is shown once.
 //! - `estimate`: from counts to a figure with its interval; `chance`: the distributions behind it.
 //! - `account`: what is told of a release to people: the report, charts, words.
 //! - `rows`: the figures of a release as a flat table.
@@ -29,9 +29,9 @@ mod params;
 mod peers;
 mod person;
 mod publish;
-mod regions;
 mod release;
 mod rows;
+mod small_values;
 mod smooth;
 mod spec;
 mod standard;
@@ -56,15 +56,16 @@ pub use params::{
     PeersParams, PeriodParams, PeriodUnit, PopulationParams, RegionParams, StandardName,
     StandardParams, SurveyParams, TrendParams,
 };
+pub use peers::peer_class;
 pub use person::{Scorer, region_shown};
 pub use publish::{PublishError, ReleaseNote, publish};
-pub use regions::{OTHER, merge_small_regions};
 pub use release::{
     CodingChange, Direction, FORMAT_VERSION, Figure, FigureKind, Group, Key, KeyValue, Measure,
-    PeerGroup, PeerScale, PeerScaleOf, Period, Point, Privacy, Release, Series, Statement,
-    StatementKind,
+    OTHER, PeerGroup, PeerScale, PeerScaleOf, Period, Point, Privacy, Release, Series, Statement,
+    StatementKind, UNKNOWN,
 };
 pub use rows::{Column, Row, Value, columns, rows};
+pub use small_values::merge_small_values;
 pub use spec::{GROUPINGS_MAX, KEYS_MAX, MEASURES_MAX, Named, Spec, SpecError};
 pub use standard::{StandardError, check_bands};
 pub use standing::Standing;

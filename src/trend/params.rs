@@ -171,8 +171,8 @@ impl KeyName {
 pub struct RegionParams {
     /// Regions whose names are all digits (postal codes) are cut to so many.
     pub digits_max: u32,
-    /// Regions (and facilities) with fewer people in a period than this in every period are shown
-    /// together, as `other`.
+    /// Regions (and facilities, races, ethnicities, languages and insurances) with fewer people than
+    /// this in every period are shown together, as `other`.
     pub people_min: u64,
 }
 

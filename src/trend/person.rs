@@ -2,6 +2,7 @@
 
 use super::calendar::Span;
 use super::params::{KeyName, ObservedBy};
+use super::release::{OTHER, UNKNOWN};
 use super::spec::{Rule, Spec};
 use crate::bundle::Bundle;
 use crate::record::{
@@ -13,8 +14,6 @@ use crate::task::{CoverageBy, Label, Task, eligibility, index_times, label, may_
 /// Gives the predicted probability at an index time; `None` where there is none.
 pub type Scorer<'a> = &'a (dyn Fn(&Bundle, &History, Time) -> Option<f64> + Sync);
 
-/// What stands for a region, a facility or an attribute that a record does not hold.
-const UNKNOWN: &str = "unknown";
 /// Days of a mean Gregorian year.
 const YEAR_DAYS: f64 = 365.2425;
 
@@ -178,7 +177,7 @@ impl<'g, 'a: 'g> Reader<'g, 'a> {
                 KeyName::Sex => match record.sex {
                     Sex::Female => "female".to_owned(),
                     Sex::Male => "male".to_owned(),
-                    Sex::Other | Sex::Unknown => "other".to_owned(),
+                    Sex::Other | Sex::Unknown => OTHER.to_owned(),
                 },
                 KeyName::Region => self.region(record.region.as_deref()),
                 KeyName::Facility => named(person.facility(span.end)),

@@ -9,10 +9,10 @@ use super::estimate::estimate;
 use super::gather::{Gathered, Gatherer, TooMuch};
 use super::groups::{GroupPlace, GroupsError, Rolled, roll};
 use super::peers::peers;
-use super::regions::merge_small_regions;
 use super::release::{
     CodingChange, FORMAT_VERSION, FigureKind, Group, Key, Measure, Point, Release, Series,
 };
+use super::small_values::merge_small_values;
 use super::spec::{Counted, Rule, Spec};
 use super::suppress::{Masks, suppress};
 use super::tally::{Amount, Cell, Coordinates, Frame};
@@ -119,12 +119,12 @@ pub fn publish(
     Ok(release)
 }
 
-/// Small regions and facilities are shown together.
+/// Values of few people are shown together.
 fn coarsened(spec: &Spec<'_>, mut gathered: Gathered, previous: Option<&Release>) -> Gathered {
     for place in 0..gathered.keys.len() {
         let Some(key) = gathered.keys.get(place).cloned() else { continue };
         let (new, table) =
-            merge_small_regions(&key, place, &gathered.table, &spec.params.region, previous);
+            merge_small_values(&key, place, &gathered.table, &spec.params.region, previous);
         if new == key {
             continue;
         }

@@ -76,6 +76,12 @@ pub struct KeyValue {
     pub age_years_max: Option<u32>,
 }
 
+/// The value that stands for all that are too few, or too telling, to be shown by themselves; of a sex
+/// what is neither female nor male.
+pub const OTHER: &str = "other";
+/// The value that stands for what a record does not hold.
+pub const UNKNOWN: &str = "unknown";
+
 /// The values that make a group, by key; nothing stands for everybody.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -95,6 +101,16 @@ pub enum FigureKind {
     Outcome,
     /// A mean predicted probability.
     Risk,
+}
+
+impl FigureKind {
+    /// Whether people to whom it happened are counted (`Point::hits`).
+    pub fn counts_hits(self) -> bool {
+        match self {
+            FigureKind::Share | FigureKind::Rate | FigureKind::Outcome => true,
+            FigureKind::Mean | FigureKind::Risk => false,
+        }
+    }
 }
 
 /// What is counted or measured.
@@ -237,7 +253,7 @@ pub struct Statement {
 }
 
 /// What a patient can be compared with: people of one age band and sex, and of one region where there
-/// are enough, in the last period.
+/// are enough, in the last period. Only groups of which the release shows how many people they have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerGroup {
@@ -251,10 +267,11 @@ pub struct PeerGroup {
 #[serde(deny_unknown_fields)]
 pub struct PeerScale {
     pub of: PeerScaleOf,
-    /// People with a value, rounded down to tens.
+    /// The least that people with a value may be, by coarse classes (`peer_class`): 50, 100, 200, 500,
+    /// 1,000, 2,000, 5,000 and so on.
     pub people: u64,
-    /// Equally spaced quantiles without both ends: with n of them the share between two neighbours is
-    /// 1 / (n + 1), and no fewer than 11 people.
+    /// Equally spaced quantiles without both ends, as many as go with the class: with n of them the
+    /// share between two neighbours is 1 / (n + 1), and no fewer than 11 people.
     pub quantiles: Vec<f64>,
     /// Where the group goes.
     pub direction: Direction,

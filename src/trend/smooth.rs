@@ -22,10 +22,7 @@ pub(super) fn smooth(release: &mut Release) {
     let mut neighbours: BTreeMap<(String, Vec<KeyName>, Group), Vec<usize>> = BTreeMap::new();
     for (place, series) in release.series.iter_mut().enumerate() {
         series.points.iter_mut().for_each(|point| point.smoothed = None);
-        let is_counted = matches!(
-            kinds.get(&series.measure),
-            Some(FigureKind::Share | FigureKind::Outcome | FigureKind::Rate)
-        );
+        let is_counted = kinds.get(&series.measure).is_some_and(|kind| kind.counts_hits());
         let mut rest = series.group.clone();
         rest.0.retain(|key, _| !is_area(*key));
         if is_counted && rest.0.len() < series.group.0.len() {

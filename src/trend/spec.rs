@@ -127,7 +127,7 @@ impl<'a> Spec<'a> {
             first,
             known_after: KnownAfter::default(),
             population: concepts_named("population", &params.population.concepts, concepts)?,
-            peers: peers(params, &keys, concepts)?,
+            peers: peers(params, concepts)?,
             keys,
             groupings,
             age_bands,

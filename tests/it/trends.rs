@@ -6,6 +6,7 @@ mod bounds;
 mod change;
 mod division;
 mod figures;
+mod hidden;
 mod measures;
 mod nhanes;
 mod peers;

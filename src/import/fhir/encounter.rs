@@ -166,11 +166,16 @@ struct CoverageClass<'a> {
 
 impl CoverageResource<'_> {
     /// The kind of insurance in words, for figures by subgroup: what its type is called, else the name
-    /// of its class, else of its payor.
+    /// of its class, else of the organisation that pays. A payor may be the patient or a relative, whose
+    /// name is no kind of insurance.
     fn insurance(&self) -> Option<&str> {
         let kind = self.r#type.as_ref().and_then(Concept::words);
         let class = || self.class.0.iter().find_map(|class| text(&class.name));
-        let payor = || self.payor.0.iter().find_map(|payor| text(&payor.display));
+        let is_organisation = |payor: &&Reference<'_>| {
+            payor.target().is_some_and(|target| target.kind == Some("Organization"))
+        };
+        let organisations = || self.payor.0.iter().filter(is_organisation);
+        let payor = || organisations().find_map(|payor| text(&payor.display));
         kind.or_else(class).or_else(payor).filter(|words| words.len() <= INSURANCE_BYTES_MAX)
     }
 }

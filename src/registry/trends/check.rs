@@ -7,7 +7,7 @@ use crate::SMALL_CELL_PATIENTS;
 use crate::record::PartialDate;
 use crate::trend::{
     FORMAT_VERSION, Figure, FigureKind, Group, KeyName, Measure, PERIODS_MAX, PeerGroup, PeerScale,
-    Period, Point, Release, Statement,
+    Period, Point, Release, Series, Statement, peer_class,
 };
 
 /// The longest name of a release, measure, key value, concept or task, in bytes.
@@ -22,7 +22,6 @@ const VALUES_MAX: usize = 10_000;
 const STATEMENTS_MAX: usize = 100_000;
 const CAUTIONS_MAX: usize = 20;
 const SCALES_MAX: usize = 100;
-const QUANTILES_MAX: usize = 999;
 
 const SMALL: &str = "this file shows a count below 11";
 const NO_NUMBER: &str = "not a finite number";
@@ -96,13 +95,23 @@ pub(super) fn check(release: &Release) -> Checked {
         check_statement(statement, release, &named, &|| format!("statements[{at}]"))?;
     }
     let mut groups = BTreeSet::new();
+    let people_shown = people_shown(release);
     for (at, peers) in release.peers.iter().enumerate() {
         let place = || format!("peers[{at}]");
         named.group(&peers.group, place)?;
         ensure(groups.insert(&peers.group), place, "the same group a second time")?;
         check_peers(peers, &place)?;
+        let is_shown = people_shown.contains(&peers.group);
+        ensure(is_shown, place, "peers of whom the last period does not show how many they are")?;
     }
     Ok(())
+}
+
+/// The groups of which the last period shows how many people they have.
+fn people_shown(release: &Release) -> BTreeSet<&Group> {
+    let is_shown =
+        |series: &&Series| series.points.last().is_some_and(|point| point.people.is_some());
+    release.series.iter().filter(is_shown).map(|series| &series.group).collect()
 }
 
 /// What a release names, to be looked up.
@@ -196,8 +205,7 @@ fn check_point(point: &Point, kind: FigureKind, place: &dyn Fn() -> String) -> C
         let rest = rest.ok_or_else(|| fault(place(), "more of the people than there are"))?;
         ensure(may_show(rest), place, SMALL)?;
     }
-    let counts_hits = matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate);
-    let rests_on = if counts_hits { hits } else { measured };
+    let rests_on = if kind.counts_hits() { hits } else { measured };
     let is_told = point.figure.is_none() || rests_on.is_some();
     ensure(is_told, place, "a figure of a count that is suppressed")?;
     let figures = point.figure.iter().chain(&point.standardised);
@@ -251,9 +259,8 @@ fn check_peers(peers: &PeerGroup, place: &dyn Fn() -> String) -> Checked {
 
 fn check_scale(scale: &PeerScale, place: &dyn Fn() -> String) -> Checked {
     let quantiles = &scale.quantiles;
-    ensure((1..=QUANTILES_MAX).contains(&quantiles.len()), place, "needs 1 to 999 quantiles")?;
     ensure(quantiles.iter().all(|value| value.is_finite()), place, NO_NUMBER)?;
     ensure(quantiles.is_sorted(), place, "quantiles that are not in order")?;
-    let wanted = (quantiles.len() as u64 + 1) * SMALL_CELL_PATIENTS as u64;
-    ensure(scale.people >= wanted, place, "fewer than 11 people between two quantiles")
+    let is_class = peer_class(scale.people) == Some((scale.people, quantiles.len()));
+    ensure(is_class, place, "people who are no class (50, 100, 200, 500 ...), or not its quantiles")
 }

@@ -80,9 +80,8 @@ impl Point {
     /// Whether something of it, of a measure of this kind, is kept back. Without a figure it may be
     /// that nobody was measured: then there is nothing to keep back.
     pub fn is_suppressed(&self, kind: FigureKind) -> bool {
-        let counts_hits =
-            matches!(kind, FigureKind::Share | FigureKind::Outcome | FigureKind::Rate);
-        self.people.is_none() || self.measured.is_none() || (counts_hits && self.hits.is_none())
+        let hits_are_missing = kind.counts_hits() && self.hits.is_none();
+        self.people.is_none() || self.measured.is_none() || hits_are_missing
     }
 }
 

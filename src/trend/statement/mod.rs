@@ -7,8 +7,9 @@ pub(super) use self::cautions::cautions;
 use self::numbers::Numbers;
 pub(super) use self::numbers::{is_percent, plain_unit};
 use super::params::KeyName;
-use super::regions::OTHER;
-use super::release::{Direction, FigureKind, Group, Measure, Release, Statement, StatementKind};
+use super::release::{
+    Direction, FigureKind, Group, Measure, OTHER, Release, Statement, StatementKind, UNKNOWN,
+};
 
 /// Women and men are called so from this age on.
 const ADULT_YEARS: u32 = 18;
@@ -50,7 +51,7 @@ fn people(sex: Option<&str>, age: Option<&str>) -> Option<String> {
         ("female", false) => "women".to_owned(),
         ("female", true) => "females".to_owned(),
         (OTHER, _) => "people of other sex".to_owned(),
-        ("unknown", _) => "people of unknown sex".to_owned(),
+        (UNKNOWN, _) => "people of unknown sex".to_owned(),
         (sex, _) => format!("sex {sex}"),
     });
     let age = age.map(|age| match age.strip_suffix('+') {

@@ -111,7 +111,7 @@ impl Masks {
         };
         let nobody = |kind: &FigureKind| ShownMeasure {
             measured: true,
-            hits: has_hits(*kind),
+            hits: kind.counts_hits(),
             figure: true,
             is_small: false,
         };
@@ -128,21 +128,13 @@ impl Masks {
         for shown in self.periods.iter().skip(first_period).flat_map(BTreeMap::values) {
             for (measure, kind) in shown.measures.iter().zip(&self.kinds) {
                 let is_whole = shown.people && measure.measured && measure.figure;
-                let is_shown = is_whole && (measure.hits || !has_hits(*kind));
+                let is_shown = is_whole && (measure.hits || !kind.counts_hits());
                 privacy.points += 1;
                 privacy.suppressed_small += u64::from(measure.is_small);
                 privacy.suppressed_beside += u64::from(!measure.is_small && !is_shown);
             }
         }
         privacy
-    }
-}
-
-/// Whether k is counted of such a measure.
-fn has_hits(kind: FigureKind) -> bool {
-    match kind {
-        FigureKind::Share | FigureKind::Rate | FigureKind::Outcome => true,
-        FigureKind::Mean | FigureKind::Risk => false,
     }
 }
 
@@ -179,7 +171,7 @@ fn decide_period(
             settle(cells, layer)
         };
         let measured = below(&people, measured);
-        let hits = has_hits(*kind).then(|| below(&measured, hits));
+        let hits = kind.counts_hits().then(|| below(&measured, hits));
         for (at, group) in shown.iter_mut().enumerate() {
             let is_measured_shown = !measured.suppressed[at];
             let is_hits_shown = hits.as_ref().map(|hits| !hits.suppressed[at]);

@@ -92,13 +92,21 @@ fn insurance_is_the_type_of_a_coverage_or_its_class_or_its_payor_in_words() {
         read(&[coverage], Reading::default()).audit_attributes.insurance
     };
     let kind = json!({ "coding": [{ "code": "PUBLICPOL", "display": "public healthcare" }] });
-    let payor = json!([{ "reference": "Organization/1" }, { "display": "Medicare" }]);
+    let payor = json!([
+        { "reference": "Patient/p", "display": "Ann Example" },
+        { "display": "Bob Example" },
+        { "reference": "urn:uuid:q", "display": "Cy Example" },
+        { "reference": "Organization/1" },
+        { "reference": "Organization/2", "display": "Medicare" }
+    ]);
     let class = json!([{ "type": { "text": "plan" }, "value": "1", "name": "Gold" }]);
     let named = |words: &str| Some(words.to_owned());
     let all = json!({ "type": kind, "payor": payor, "class": class });
     assert_eq!(insurance(all), named("public healthcare"));
     assert_eq!(insurance(json!({ "payor": payor, "class": class })), named("Gold"));
     assert_eq!(insurance(json!({ "payor": payor })), named("Medicare"));
+    let people = json!([payor[0], payor[1], payor[2]]);
+    assert_eq!(insurance(json!({ "payor": people })), None, "a person's name is no insurance");
     assert_eq!(insurance(json!({ "type": { "text": "HMO" } })), named("HMO"));
     assert_eq!(insurance(json!({ "type": { "text": "x".repeat(101) } })), None);
     assert_eq!(insurance(json!({})), None);

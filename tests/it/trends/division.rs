@@ -1,10 +1,10 @@
-//! How regions are divided, and how a release follows another.
+//! How the values of keys are divided, and how a release follows another.
 
 use std::collections::BTreeMap;
 
 use prodrome::trend::{
     CarryError, Cell, CodingChange, Group, Key, KeyName, KeyValue, OTHER, PeriodUnit, Point,
-    RegionParams, Release, Table, carry, merge_small_regions,
+    RegionParams, Release, Table, carry, merge_small_values,
 };
 
 use super::population::World;
@@ -59,21 +59,21 @@ fn before(regions: &[&str]) -> Release {
 fn small_regions_are_told_together() {
     let regions = key(KeyName::Region, &["021", "022", "023", "024", "025"]);
     let counts = table(&[&[500, 20, 99, 300, 0], &[500, 110, 80, 300, 3]]);
-    let (merged, told) = merge_small_regions(&regions, 1, &counts, &PARAMS, None);
+    let (merged, told) = merge_small_values(&regions, 1, &counts, &PARAMS, None);
     // 022 reaches 100 once; 023 and 025 never do, and would be 99 together: the smallest joins them.
     assert_eq!(names(&merged), ["021", "024", OTHER]);
     assert_eq!(people(&told, 0), BTreeMap::from([(0, 500), (1, 300), (2, 119)]));
     assert_eq!(people(&told, 1), BTreeMap::from([(0, 500), (1, 300), (2, 193)]));
     let enough = table(&[&[500, 120, 70, 300, 40]]);
-    let (merged, told) = merge_small_regions(&regions, 1, &enough, &PARAMS, None);
+    let (merged, told) = merge_small_values(&regions, 1, &enough, &PARAMS, None);
     assert_eq!(names(&merged), ["021", "022", "024", OTHER]);
     assert_eq!(people(&told, 0)[&3], 110);
     // Nothing small: nothing is merged. All small: all is.
     let large = table(&[&[500, 120, 170, 300, 140]]);
-    let (merged, told) = merge_small_regions(&regions, 1, &large, &PARAMS, None);
+    let (merged, told) = merge_small_values(&regions, 1, &large, &PARAMS, None);
     assert_eq!((names(&merged), told), (names(&regions), large));
     let small = table(&[&[5, 1, 7, 3, 4]]);
-    let (merged, told) = merge_small_regions(&regions, 1, &small, &PARAMS, None);
+    let (merged, told) = merge_small_values(&regions, 1, &small, &PARAMS, None);
     assert_eq!(names(&merged), [OTHER]);
     assert_eq!(people(&told, 0), BTreeMap::from([(0, 20)]));
 }
@@ -82,7 +82,7 @@ fn small_regions_are_told_together() {
 fn small_areas_of_the_safe_harbor_rule_are_never_told() {
     let names_of = |name, values: &[&str]| {
         let counts = table(&[&[40_000, 30_000, 50_000]]);
-        let (merged, told) = merge_small_regions(&key(name, values), 1, &counts, &PARAMS, None);
+        let (merged, told) = merge_small_values(&key(name, values), 1, &counts, &PARAMS, None);
         let all: u64 = people(&told, 0).values().sum();
         assert_eq!(all, 120_000, "nobody is lost");
         names(&merged).join(" ")
@@ -91,6 +91,50 @@ fn small_areas_of_the_safe_harbor_rule_are_never_told() {
     assert_eq!(names_of(KeyName::Region, &["021", "037", "other"]), "021 037 other");
     assert_eq!(names_of(KeyName::Facility, &["021", "036", "893"]), "021 036 893");
     assert_eq!(names_of(KeyName::Sex, &["021", "036", "other"]), "021 036 other", "no region");
+    // Whole codes of such an area, and more of the code than three digits.
+    for within in ["03601", "036 01", "03601-1234", "036011234", "8930"] {
+        assert_eq!(names_of(KeyName::Region, &["02139", within, "0213"]), "02139 0213 other");
+        assert_eq!(
+            names_of(KeyName::Insurance, &["A", within, "B"]),
+            format!("A {within} B"),
+            "no region"
+        );
+    }
+    for outside in ["03", "03701", "0360112345", "36036", "036X"] {
+        let all = names_of(KeyName::Region, &["021", outside, "022"]);
+        assert_eq!(all, format!("021 {outside} 022"));
+    }
+}
+
+/// A payor's name may be one person's, and any attribute may hold what nobody meant to write there.
+#[test]
+fn values_of_few_people_are_told_together_whatever_they_are_of() {
+    let long = "x".repeat(65);
+    let values = ["HMO", "Ann Example", "Guild", &*long, "a\tb", "unknown"];
+    let counts = table(&[&[500, 1, 110, 900, 900, 30], &[500, 1, 90, 900, 900, 20]]);
+    for name in [
+        KeyName::Region,
+        KeyName::Facility,
+        KeyName::Race,
+        KeyName::Ethnicity,
+        KeyName::Language,
+        KeyName::Insurance,
+    ] {
+        let (merged, told) = merge_small_values(&key(name, &values), 1, &counts, &PARAMS, None);
+        assert_eq!(names(&merged), ["HMO", "Guild", OTHER], "{name:?}");
+        assert_eq!(people(&told, 0), BTreeMap::from([(0, 500), (1, 110), (2, 1_831)]));
+        // What the release before showed by name stays so, and nothing else gets a name.
+        let mut earlier = sample::release();
+        earlier.keys = vec![key(name, &["Guild", &*long, OTHER])];
+        let (merged, told) =
+            merge_small_values(&key(name, &values), 1, &counts, &PARAMS, Some(&earlier));
+        assert_eq!(names(&merged), ["Guild", OTHER], "{name:?}");
+        assert_eq!(people(&told, 1), BTreeMap::from([(0, 90), (1, 2_321)]));
+    }
+    for name in [KeyName::AgeBand, KeyName::Sex] {
+        let few = key(name, &values);
+        assert_eq!(merge_small_values(&few, 1, &counts, &PARAMS, None), (few, counts.clone()));
+    }
 }
 
 #[test]
@@ -99,13 +143,13 @@ fn the_division_stays_as_an_earlier_release_has_it() {
     // 021 has become small, 023 large, 024 is new.
     let counts = table(&[&[30, 200, 900, 250]]);
     let earlier = before(&["021", "022", OTHER]);
-    let (merged, told) = merge_small_regions(&regions, 1, &counts, &PARAMS, Some(&earlier));
+    let (merged, told) = merge_small_values(&regions, 1, &counts, &PARAMS, Some(&earlier));
     assert_eq!(names(&merged), ["021", "022", OTHER]);
     assert_eq!(people(&told, 0), BTreeMap::from([(0, 30), (1, 200), (2, 1150)]));
     // An `other` that appears for the first time must be large enough.
     let earlier = before(&["021", "022", "023"]);
     let counts = table(&[&[300, 200, 900, 25]]);
-    let (merged, told) = merge_small_regions(&regions, 1, &counts, &PARAMS, Some(&earlier));
+    let (merged, told) = merge_small_values(&regions, 1, &counts, &PARAMS, Some(&earlier));
     assert_eq!(names(&merged), ["021", "023", OTHER]);
     assert_eq!(people(&told, 0)[&2], 225);
 }
@@ -223,7 +267,10 @@ fn releases_that_do_not_belong_together_are_refused() {
     let other = refused(&|release| release.spec_digest = "00".repeat(32));
     assert_eq!(other, CarryError::Specification { name: "blood_pressure".to_owned() });
     assert!(other.to_string().contains("--previous"));
-    assert_eq!(refused(&|release| release.format_version = 9), CarryError::Format { found: 9 });
+    let format = refused(&|release| release.format_version = 9);
+    assert_eq!(format, CarryError::Format { found: 9 });
+    // Nothing that they advise shows a period a second time.
+    assert!(!format!("{other} {format}").contains("--out"));
     for change in [
         &|release: &mut Release| release.period_unit = PeriodUnit::Month,
         &|release: &mut Release| release.period_count = 2,

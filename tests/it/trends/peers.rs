@@ -62,16 +62,22 @@ fn scored(service: &Service, record: &Record, peers: bool) -> (f64, Option<Peer>
     (score.probability.unwrap(), assessment.peer.as_deref().cloned())
 }
 
+/// The class of so many people, and into how many parts the quantiles cut them.
+fn class(people: usize) -> Option<(usize, usize)> {
+    let classes = [(500, 20), (200, 18), (100, 9), (50, 4)];
+    classes.into_iter().find(|(class, _)| *class <= people)
+}
+
 /// A scale as sorting gives it; `None` for too few people.
 fn scale(of: PeerScaleOf, values: &[f64]) -> Option<PeerScale> {
-    let people = values.len() / 10 * 10;
-    let count = (people / 11).saturating_sub(1).min(19);
+    let (people, parts) = class(values.len())?;
+    let count = parts - 1;
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |place: usize| sorted[(place * sorted.len()).div_ceil(count + 1) - 1];
     let quantiles = (1..=count).map(at).collect();
     let direction = Direction::Rising;
-    (count >= 3).then_some(PeerScale { of, people: people as u64, quantiles, direction })
+    Some(PeerScale { of, people: people as u64, quantiles, direction })
 }
 
 fn systolic() -> PeerScaleOf {
@@ -158,7 +164,8 @@ fn agrees(standing: &PeerStanding, population: &[Someone], of: fn(&Someone) -> f
     let region = standing.group.0.get(&KeyName::Region);
     let inside = |p: &&Someone| region.is_none_or(|region| p.region.starts_with(region.as_str()));
     let values: Vec<f64> = population.iter().filter(inside).map(of).collect();
-    assert_eq!(standing.people as usize, values.len() / 10 * 10);
+    let (people, parts) = class(values.len()).unwrap();
+    assert_eq!(standing.people as usize, people);
     let percent = |count: usize| 100.0 * count as f64 / values.len() as f64;
     let below = percent(values.iter().filter(|value| **value < standing.value - 1e-12).count());
     let up_to = percent(values.iter().filter(|value| **value <= standing.value + 1e-12).count());
@@ -166,8 +173,7 @@ fn agrees(standing: &PeerStanding, population: &[Someone], of: fn(&Someone) -> f
     let (low, high) = (f64::from(found.low), f64::from(found.high));
     assert!(low <= up_to + 1e-9 && high >= below - 1e-9, "{found:?} {below} {up_to}");
     // As near as the quantiles tell: half a percent for the rounding.
-    let people = values.len() / 10 * 10;
-    let resolution = 100.0 / (people / 11).min(20) as f64 + 0.5;
+    let resolution = 100.0 / parts as f64 + 0.5;
     let percentile = f64::from(found.percentile);
     assert!(
         (below - resolution..=up_to + resolution).contains(&percentile),

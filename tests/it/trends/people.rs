@@ -97,7 +97,7 @@ pub(crate) fn people() -> Vec<Somebody> {
 }
 
 /// Writes the tables into `folder`.
-pub(crate) fn write(folder: &Path, people: &[Somebody]) {
+pub(crate) fn write<'p>(folder: &Path, people: impl IntoIterator<Item = &'p Somebody>) {
     let mut persons = "id,birth,sex,region,from,to\n".to_owned();
     let mut pressures = "id,day,systolic\n".to_owned();
     let mut drugs = "id,day,code\n".to_owned();

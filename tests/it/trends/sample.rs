@@ -113,7 +113,7 @@ fn peers(region: Option<&str>) -> PeerGroup {
         title: "systolic blood pressure".to_owned(),
         unit: Some("mm[Hg]".to_owned()),
     };
-    let scales = vec![PeerScale { of, people: 400, quantiles, direction: Direction::Rising }];
+    let scales = vec![PeerScale { of, people: 500, quantiles, direction: Direction::Rising }];
     PeerGroup { group: group(&values), scales }
 }
 

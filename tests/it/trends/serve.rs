@@ -254,7 +254,7 @@ async fn a_server_without_releases_says_what_it_lacks() {
 type Damage = fn(&mut Value);
 
 /// What may be wrong with a file, and what is then said.
-const DAMAGES: [(Damage, &str); 29] = [
+const DAMAGES: [(Damage, &str); 31] = [
     (|r| r["format_version"] = json!(2), "format_version 2, and this program reads 1"),
     (|r| r["more"] = json!(1), "no release of trends"),
     (|r| r["name"] = json!(""), "name: needs 1 to 128 bytes"),
@@ -295,8 +295,16 @@ const DAMAGES: [(Damage, &str); 29] = [
     (|r| r["statements"][0]["group"]["sex"] = json!("men"), "statements[0].group: with a value"),
     (|r| r["peers"][0]["group"] = json!({"sex": "male"}), "peers[0]: peers are of an age band and"),
     (|r| r["peers"][1]["group"] = r["peers"][0]["group"].clone(), "peers[1]: the same group"),
-    (|r| r["peers"][0]["scales"][0]["people"] = json!(219), "fewer than 11 people between two"),
-    (|r| r["peers"][0]["scales"][0]["quantiles"] = json!([]), "needs 1 to 999 quantiles"),
+    (
+        |r| {
+            let peers = r["peers"][0]["group"].clone();
+            r["series"].as_array_mut().unwrap().retain(|series| series["group"] != peers);
+        },
+        "peers[0]: peers of whom the last period does not show",
+    ),
+    (|r| r["peers"][0]["scales"][0]["people"] = json!(510), "scales[0]: people who are no class"),
+    (|r| r["peers"][0]["scales"][0]["people"] = json!(200), "scales[0]: people who are no class"),
+    (|r| r["peers"][0]["scales"][0]["quantiles"] = json!([]), "people who are no class"),
     (|r| r["peers"][0]["scales"][0]["quantiles"] = json!([2.0, 1.0]), "not in order"),
     (|r| r["measures"][0]["concepts"] = json!(["x".repeat(129)]), "measures[0]: needs 1 to 128"),
 ];

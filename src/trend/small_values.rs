@@ -1,7 +1,11 @@
-//! How finely regions and facilities are told: small ones are shown together, as `other`.
+//! How finely the values of a key are told: those of few people are shown together, as `other`. Age
+//! bands and sexes are few by themselves; regions, facilities, races, ethnicities, languages and
+//! insurances are as records write them, and one of them may be one person's.
 //!
 //! Without an earlier release a value stays its own that has `people_min` people in at least one
 //! period. Where `other` would stay below `people_min` itself, the smallest of the others joins it.
+//! What is no name (too long, or with control characters) and areas of few inhabitants are in `other`
+//! always.
 //!
 //! With an earlier release of the same specification the division stays as it was: what it shows by
 //! name stays its own, whatever it has come to, and every other name is in `other`. So a name means
@@ -9,16 +13,16 @@
 //! was moved between two of their groups, and no change of `other` is a change of what it is made of.
 //! That a region has few people now is no matter of names, but of its counts, which `suppress` sees
 //! to. Only an `other` that appears for the first time, because of names that no earlier release saw,
-//! is held to `people_min` as at the start. To tell regions more finely, make another specification.
+//! is held to `people_min` as at the start. To tell values more finely, make another specification.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::params::{KeyName, RegionParams};
-use super::release::{Key, KeyValue, Release};
+use super::release::{Key, KeyValue, OTHER, Release};
 use super::tally::{Cell, Coordinates, Table};
 
-/// The name under which small regions and facilities are shown together.
-pub const OTHER: &str = "other";
+/// The longest value that is told by name, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 /// The areas of three-digit ZIP codes with 20,000 people or fewer by the census of 2000, which must
 /// not be told: 45 CFR 164.514(b)(2)(i)(B), with the list in the guidance of the US Department of
@@ -28,19 +32,19 @@ const SMALL_ZIP_AREAS: [&str; 17] = [
     "879", "884", "890", "893",
 ];
 
-/// Shows the small values of `key`, which is at `key_place` of the coordinates of `table`, together;
-/// `previous` is the release of the same specification that went before.
+/// Shows the values of `key` with few people, which is at `key_place` of the coordinates of `table`,
+/// together; `previous` is the release of the same specification that went before.
 ///
 /// Gives the key with the values that are left, in their order, `OTHER` last, and the table by these.
-/// A key of anything but regions and facilities comes back as it was.
-pub fn merge_small_regions(
+/// Age bands and sexes come back as they were.
+pub fn merge_small_values(
     key: &Key,
     key_place: usize,
     table: &Table,
     params: &RegionParams,
     previous: Option<&Release>,
 ) -> (Key, Table) {
-    if !matches!(key.name, KeyName::Region | KeyName::Facility) {
+    if matches!(key.name, KeyName::AgeBand | KeyName::Sex) {
         return (key.clone(), table.clone());
     }
     let people = people_by_value(key, key_place, table);
@@ -51,15 +55,25 @@ pub fn merge_small_regions(
             .filter(|place| people.of(&[*place]) >= params.people_min)
             .collect(),
     };
-    own.retain(|place| {
-        let name = key.values.get(*place).map_or(OTHER, |value| value.name.as_str());
-        name != OTHER && !(key.name == KeyName::Region && SMALL_ZIP_AREAS.contains(&name))
-    });
+    own.retain(|place| key.values.get(*place).is_some_and(|value| may_name(key.name, &value.name)));
     let is_other_new = shown.is_none_or(|key| key.values.iter().all(|value| value.name != OTHER));
     if is_other_new {
         fill_other(&mut own, &people, key.values.len(), params.people_min);
     }
     rename(key, key_place, table, &own)
+}
+
+/// Whether a value of a key may be told by name, if it has enough people.
+fn may_name(key: KeyName, name: &str) -> bool {
+    let is_fit = name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
+    is_fit && name != OTHER && !(key == KeyName::Region && is_in_small_zip_area(name))
+}
+
+/// Whether a region is a ZIP code, whole or the beginning of one, of an area of few inhabitants.
+fn is_in_small_zip_area(region: &str) -> bool {
+    let code: String = region.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
+    let is_zip = (3..=9).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
+    is_zip && code.get(..3).is_some_and(|area| SMALL_ZIP_AREAS.contains(&area))
 }
 
 /// Takes the smallest values from `own`, of so many values in all, until the others together have
