@@ -49,7 +49,7 @@ fn kind(rng: &mut fastrand::Rng, region: &'static str, band: (&str, i32), is_mal
             is_male,
             region,
             pressures: is_measured.then_some((2023, pressure)).into_iter().collect(),
-            treated_from: (number % 3 == 0).then_some(2020),
+            treated_from: number.is_multiple_of(3).then_some(2020),
             left: None,
         }
     };
