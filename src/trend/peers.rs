@@ -216,6 +216,9 @@ fn risk_scale(spec: &Spec<'_>, place: usize) -> Option<Scale> {
 /// So many equally spaced quantiles.
 fn quantiles(values: &Values, count: usize, is_risk: bool) -> Option<Vec<f64>> {
     let all: u64 = values.values().sum();
+    if all == 0 {
+        return None;
+    }
     let mut quantiles = Vec::with_capacity(count);
     let (mut each, mut below) = (values.iter(), 0_u64);
     let mut current = 0.0;
