@@ -213,7 +213,7 @@ fn risk_scale(spec: &Spec<'_>, place: usize) -> Option<Scale> {
     Some(Scale { of, moves_with: vec![measure.clone()], counted_with: vec![measure] })
 }
 
-/// So many equally spaced quantiles.
+/// So many equally spaced quantiles; `None` of nobody.
 fn quantiles(values: &Values, count: usize, is_risk: bool) -> Option<Vec<f64>> {
     let all: u64 = values.values().sum();
     if all == 0 {
