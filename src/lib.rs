@@ -24,10 +24,11 @@
 //!    happens in a population, by group and period, fit to be shown
 //! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did;
 //!    `flag_store`: the flags that last
-//! 10. `service` and `command`: the use cases of the server and of the trainer
-//! 11. `rpc`, `http` and `telemetry`: gRPC, probes, the work list and the trends page, logs, thin; `demonstration`: a
+//! 10. `fhir`: what is said of a patient, as resources of FHIR R4
+//! 11. `service` and `command`: the use cases of the server and of the trainer
+//! 12. `rpc`, `http` and `telemetry`: gRPC, probes, the work list and the trends page, logs, thin; `demonstration`: a
 //!     simulated ward to show them with
-//! 12. `config`: the settings of all rooms above, from file, environment and flags
+//! 13. `config`: the settings of all rooms above, from file, environment and flags
 //!
 //! Words and tools that stand on nothing: `access` (who calls, what for, how it ended), `meters` (what
 //! is counted), `trace`, `signing`, `private_file` (files for their owner alone), `strict_toml`.
@@ -50,6 +51,7 @@ pub mod command;
 pub mod config;
 pub mod demonstration;
 pub mod feature;
+pub mod fhir;
 pub mod flag;
 pub mod flag_store;
 pub mod http;

@@ -30,13 +30,14 @@ const RANKS: [(&str, u32); 30] = [
     ("identity", 8),
     ("audit", 8),
     ("flag_store", 8),
-    ("service", 9),
-    ("command", 9),
-    ("rpc", 10),
-    ("http", 10),
-    ("telemetry", 10),
-    ("demonstration", 10),
-    ("config", 11),
+    ("fhir", 9),
+    ("service", 10),
+    ("command", 10),
+    ("rpc", 11),
+    ("http", 11),
+    ("telemetry", 11),
+    ("demonstration", 11),
+    ("config", 12),
 ];
 
 /// A longer file asks to be two.
