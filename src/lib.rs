@@ -23,7 +23,7 @@
 //!    which the risks are known. `flag`: when a score raises a flag, and what people make of it. `trend`: what
 //!    happens in a population, by group and period, fit to be shown
 //! 9. `import` and `registry`: the rooms with files; `identity` and `audit`: who may, and who did;
-//!    `flag_store`: the flags that last
+//!    `flag_store`: the flags that last; `fhir_client`: what an EHR's own server is asked for
 //! 10. `fhir`: what is said of a patient, as resources of FHIR R4
 //! 11. `service` and `command`: the use cases of the server and of the trainer
 //! 12. `rpc`, `http` and `telemetry`: gRPC, probes, the work list and the trends page, logs, thin; `demonstration`: a
@@ -52,6 +52,7 @@ pub mod config;
 pub mod demonstration;
 pub mod feature;
 pub mod fhir;
+pub mod fhir_client;
 pub mod flag;
 pub mod flag_store;
 pub mod http;

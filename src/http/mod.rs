@@ -4,6 +4,7 @@
 //! The former listen on an address of their own, so that probes and scrapers need no way to the records, and
 //! stay open while the gRPC side drains, so that `/readyz` can say so.
 
+mod ehr;
 mod listener;
 mod readiness;
 mod server;

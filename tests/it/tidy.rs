@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The rooms and their ranks; a room may import rooms of lower rank only.
-const RANKS: [(&str, u32); 30] = [
+const RANKS: [(&str, u32); 32] = [
     ("page", 0),
     ("private_file", 0),
     ("signing", 0),
@@ -30,6 +30,7 @@ const RANKS: [(&str, u32); 30] = [
     ("identity", 8),
     ("audit", 8),
     ("flag_store", 8),
+    ("fhir_client", 8),
     ("fhir", 9),
     ("service", 10),
     ("command", 10),
@@ -52,9 +53,9 @@ const RESERVED: [(&str, &[&str]); 28] = [
     ("hyper_", &["rpc", "http"]),
     ("axum", &["http"]),
     ("jsonwebtoken", &["identity"]),
-    ("rustls", &["identity", "rpc", "http"]),
+    ("rustls", &["identity", "fhir_client", "rpc", "http"]),
     ("x509_parser", &["identity"]),
-    ("ureq", &["identity"]),
+    ("ureq", &["identity", "fhir_client"]),
     ("sqlx", &["flag_store"]),
     ("statrs", &["trend"]),
     ("figment", &["config"]),
@@ -86,10 +87,10 @@ const RESERVED: [(&str, &[&str]); 28] = [
         ],
     ),
     ("std::env", &["config"]),
-    ("std::net", &["rpc", "http", "config"]),
+    ("std::net", &["fhir_client", "rpc", "http", "config"]),
     ("SystemTime", &["rpc", "http", "telemetry"]),
     // The access log tells no time by it: it spaces its tries to write, its flushes, its checkpoints.
-    ("Instant::now", &["rpc", "http", "telemetry", "command", "audit"]),
+    ("Instant::now", &["fhir_client", "rpc", "http", "telemetry", "command", "audit"]),
     ("anyhow", &[]),
 ];
 
