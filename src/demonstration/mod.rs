@@ -82,6 +82,7 @@ async fn score(service: &Service, record: Record, at: Time) -> Result<usize, Dem
     let team = if is_from_bed { "discharge team" } else { "prevention team" };
     let request = ScoreRequest {
         record,
+        issues: Vec::new(),
         tasks: Vec::new(),
         prediction_time: Some(at),
         options: ScoreOptions { reasons_max: REASONS, ..ScoreOptions::default() },

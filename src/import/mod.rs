@@ -3,7 +3,7 @@
 //! `Export::read` looks what an export is: a folder of FHIR R4 Bulk Data (`*.ndjson`), a MEDS one
 //! (`data/**/*.parquet`), or tables with one row per hospital stay, which a mapping file explains
 //! (`Mapping`). One FHIR Bundle is read by
-//! `read_bundle`, by the same road as the lines of an export. A bad
+//! `read_bundle`, several and single resources by `read_parts`, by the same road as the lines of an export. A bad
 //! row never ends a run and is never lost without a word: `Counts` says of every row whether it was
 //! used, skipped or quarantined, and a quarantined row is named by file, line and reason, never by
 //! a value. Nothing here prints.
@@ -39,7 +39,7 @@ mod wanted;
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
 pub use export::Export;
-pub use fhir::{BundleRecord, FhirSummary, FhirWriter, read_bundle};
+pub use fhir::{BundleRecord, EntryPlace, FhirSummary, FhirWriter, Part, read_bundle, read_parts};
 pub use ids::subject_id;
 pub use label_file::Labels;
 pub use mapping::{Mapping, MappingError, TableSource};

@@ -64,13 +64,13 @@ impl RegionFrom {
     }
 }
 
-/// The zone of times that come without one.
+/// The zone of times that come without one; `None` where each must have one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Timezone(TimeZone);
+pub struct Timezone(Option<TimeZone>);
 
 impl Default for Timezone {
     fn default() -> Timezone {
-        Timezone(TimeZone::UTC)
+        Timezone(Some(TimeZone::UTC))
     }
 }
 
@@ -78,18 +78,28 @@ impl Timezone {
     /// Reads an IANA name such as `Europe/Berlin`. The rules come with the program, so that the same
     /// export gives the same instants on every machine.
     pub fn parse(name: &str) -> Option<Timezone> {
-        TimeZone::get(name).ok().map(Timezone)
+        TimeZone::get(name).ok().map(|zone| Timezone(Some(zone)))
+    }
+
+    /// None: a time without a zone is no time.
+    pub fn required() -> Timezone {
+        Timezone(None)
+    }
+
+    /// Whether a time must have a zone of its own.
+    pub fn is_required(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Its IANA name.
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
+        self.0.as_ref().and_then(TimeZone::iana_name).unwrap_or("UTC")
     }
 
     /// The instant of a wall clock's time; of an hour that occurs twice the first, and of one that a
     /// change of the clock left out the same time after it.
     pub fn instant(&self, civil: DateTime) -> Option<Time> {
-        let instant = self.0.to_ambiguous_timestamp(civil).compatible().ok()?;
+        let instant = self.0.as_ref()?.to_ambiguous_timestamp(civil).compatible().ok()?;
         Some(Time::from_micros(instant.as_microsecond()))
     }
 }

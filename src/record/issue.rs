@@ -42,6 +42,8 @@ pub enum IssueKind {
     SwappedPressure,
     /// Counted by whoever knows the prediction time; a history itself has none.
     AfterPredictionTime,
+    /// Found by whoever reads a Bundle.
+    PartialBundle,
 }
 
 impl IssueKind {
@@ -62,6 +64,9 @@ impl IssueKind {
                 "systolic pressure below diastolic: the two seem swapped; both count as missing"
             }
             IssueKind::AfterPredictionTime => "after the prediction time: not used",
+            IssueKind::PartialBundle => {
+                "a page of a search that goes on: what the next pages hold is not used; send all pages"
+            }
         }
     }
 
@@ -78,6 +83,7 @@ impl IssueKind {
             IssueKind::ImplausibleValue => "IMPLAUSIBLE_VALUE",
             IssueKind::SwappedPressure => "SWAPPED_PRESSURE",
             IssueKind::AfterPredictionTime => "AFTER_PREDICTION_TIME",
+            IssueKind::PartialBundle => "PARTIAL_BUNDLE",
         }
     }
 }

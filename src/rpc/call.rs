@@ -1,12 +1,9 @@
 //! Around every call: a place, a deadline, a name for every fault, and one log line.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -20,15 +17,13 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 use tracing::Instrument;
 
-use super::admission::Admission;
-use super::limits::Limits;
 use super::request_body::RequestBody;
 use super::traffic::{Answer, Traffic};
-use super::{clock, deadline, status, visitor};
+use super::{clock, deadline, status};
 use crate::access::{Method, Outcome};
 use crate::identity::Tls;
 use crate::meters;
-use crate::service::{Recorded, Service, Visit};
+use crate::service::{self, Brought, CallId, Gate, Incident, Limits, Recorded, Service, Visit};
 use crate::trace::{self, Traceparent};
 
 const REQUEST_ID: &str = "x-request-id";
@@ -45,16 +40,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// # Errors
 /// Those of `work`, and INTERNAL when it panicked.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Status>) -> Result<T, Status> {
-    // Nothing that `work` borrows is changed by it, so a panic leaves nothing half done behind.
-    // The payload is dropped unread: its text may hold a value of the record.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_payload| Err(panicked()))
-}
-
-fn panicked() -> Status {
-    let incident = format!("{:016x}", RandomState::new().hash_one(Instant::now()));
-    tracing::error!(incident, "a call panicked");
-    meters::process().panicked();
-    status::internal(&incident)
+    service::guarded(work).unwrap_or_else(|incident| Err(status::fault(&incident)))
 }
 
 /// Who is at the other end of a connection.
@@ -63,16 +49,6 @@ pub(super) struct Peer {
     /// The name in the client's certificate.
     pub(super) name: Option<String>,
     pub(super) traffic: Arc<Traffic>,
-}
-
-/// The name of a call, for the log, the audit and the caller's questions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CallId(pub(super) u64);
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
 }
 
 /// What a handler may want to know of its call.
@@ -99,41 +75,24 @@ pub(super) fn of<T>(request: &tonic::Request<T>) -> Result<&Call, Status> {
 pub(super) struct Desk {
     routes: Routes,
     service: Arc<Service>,
-    limits: Limits,
-    admission: Arc<Admission>,
-    ids: Arc<CallIds>,
+    gate: Arc<Gate>,
     /// Calls that were refused, and whose requests are still read.
     refused: Arc<Semaphore>,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-/// Gives ids to calls: from a number that no other process begins with, and up.
-#[derive(Debug)]
-pub(super) struct CallIds(AtomicU64);
-
-impl CallIds {
-    pub(super) fn new() -> CallIds {
-        CallIds(AtomicU64::new(RandomState::new().hash_one(Instant::now())))
-    }
-
-    pub(super) fn next(&self) -> CallId {
-        CallId(self.0.fetch_add(1, Relaxed))
-    }
-}
-
 impl Desk {
     pub(super) fn new(
         routes: Routes,
-        (service, limits, admission): (Arc<Service>, Limits, Arc<Admission>),
-        ids: Arc<CallIds>,
+        (service, gate): (Arc<Service>, Arc<Gate>),
         tls: Option<Arc<Tls>>,
     ) -> Desk {
-        let refused = Arc::new(Semaphore::new(limits.calls_at_once_max));
-        Desk { routes, service, limits, admission, ids, refused, tls }
+        let refused = Arc::new(Semaphore::new(gate.limits().calls_at_once_max));
+        Desk { routes, service, gate, refused, tls }
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+        self.gate.limits()
     }
 
     /// Answers one HTTP request, whatever it is: counted, recorded where it is about a patient, and
@@ -144,7 +103,7 @@ impl Desk {
         peer: Arc<Peer>,
     ) -> Result<Response<Answer<Body>>, Infallible> {
         let began = Instant::now();
-        let id = self.ids.next();
+        let id = self.gate.next_id();
         let path = request.uri().path();
         let method = Method::of_path(path);
         let name = Name { label: meters::method_label(path), is_quiet: is_unlimited(path) };
@@ -160,9 +119,9 @@ impl Desk {
         let trace_id = place.map(Traceparent::trace_id);
         let recorded =
             method.and_then(|method| self.service.record(id.0, method, trace_id, clock::now));
-        let wait = if is_stream { self.limits.idle_max } else { self.limits.body_max };
+        let wait = if is_stream { self.limits().idle_max } else { self.limits().body_max };
         let request = request.map(|body| {
-            let admission = Arc::clone(&self.admission);
+            let admission = Arc::clone(self.gate.admission());
             RequestBody::new(body, Arc::clone(&open), wait, is_stream, admission)
         });
         let begun = Begun { method, end_by, recorded: recorded.clone(), trace_id };
@@ -192,7 +151,7 @@ impl Desk {
     /// The time that a call has, by what its caller says and what the server allows.
     fn limit(&self, headers: &HeaderMap, is_endless: bool) -> Option<Duration> {
         let given = deadline::of(headers);
-        let call_max = self.limits.call_max;
+        let call_max = self.limits().call_max;
         if is_endless { given } else { Some(given.map_or(call_max, |given| given.min(call_max))) }
     }
 
@@ -208,7 +167,7 @@ impl Desk {
         if is_unlimited {
             return self.within(request, limit).await;
         }
-        let _place = match self.admission.enter() {
+        let _place = match self.gate.admission().enter() {
             Ok(place) => place,
             Err(shed) => {
                 self.read_on(request);
@@ -218,10 +177,12 @@ impl Desk {
         // A path that is no method of ours is for the routes to refuse.
         if let Some(method) = begun.method {
             let recorded = begun.recorded.as_deref();
-            match visitor::of(&self.service, request.headers(), peer, recorded) {
-                Err(status) => {
+            let headers = request.headers();
+            let brought = Brought { headers, peer: peer.name.as_deref(), audience: None };
+            match self.service.receive(brought, recorded, clock::now_seconds()) {
+                Err(error) => {
                     self.read_on(request);
-                    return status.into_http();
+                    return status::of(&error).into_http();
                 }
                 Ok(visit) => {
                     let Begun { end_by, recorded, trace_id, .. } = begun;
@@ -241,7 +202,7 @@ impl Desk {
             return;
         }
         let Ok(turn) = Arc::clone(&self.refused).try_acquire_owned() else { return };
-        let bytes_max = self.limits.message_bytes_max;
+        let bytes_max = self.limits().message_bytes_max;
         tokio::spawn(async move {
             let _turn = turn;
             request.into_body().read_on(bytes_max).await;
@@ -260,7 +221,7 @@ impl Desk {
             let polled = catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(context)));
             match polled {
                 Ok(polled) => polled,
-                Err(_payload) => Poll::Ready(Ok(panicked().into_http())),
+                Err(_payload) => Poll::Ready(Ok(status::fault(&Incident::of_panic()).into_http())),
             }
         });
         let answered = match limit {

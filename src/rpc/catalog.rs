@@ -7,12 +7,11 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status};
 
-use super::admission::Shed;
 use super::serving::model_catalog_server::ModelCatalog;
 use super::{call, from_wire, given, proto, status, to_wire};
 use crate::identity::Permit;
 use crate::meters;
-use crate::service::Service;
+use crate::service::{Service, Shed};
 
 /// How many calls wait for the disk at once.
 const AT_ONCE: usize = 2;

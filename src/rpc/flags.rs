@@ -7,16 +7,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 
-use super::admission::Shed;
 use super::answers::{self, Answers, Bounds, Taken};
 use super::call::Call;
-use super::limits::Limits;
 use super::serving::risk_flags_server::RiskFlags;
 use super::{call, clock, flag_message, proto, status};
 use crate::access::Outcome;
 use crate::flag::{Changes, Flag};
 use crate::meters;
-use crate::service::Service;
+use crate::service::{Limits, Service, Shed};
 
 /// Changes that are read from the store at a time.
 const CHANGES_AT_ONCE: u32 = 100;

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use prost_types::Timestamp;
 
-use super::origin::Origin;
 use super::request::Entries;
 use super::wire::{Field, Fields, Unreadable};
 use super::{given, proto, request};
 use crate::access::Classes;
+use crate::import::Part;
 use crate::record::{
-    AuditAttributes, Code, Comparator, ENCOUNTERS_MAX, EVENTS_MAX, Encounter, EncounterClass,
-    Event, EventKind, EventStatus, PartialDate, Period, Record, Sex, Time, TimePrecision, Value,
-    Violation,
+    AuditAttributes, Code, Comparator, DataIssue, ENCOUNTERS_MAX, EVENTS_MAX, Encounter,
+    EncounterClass, Event, EventKind, EventStatus, PartialDate, Period, Record, Sex, Time,
+    TimePrecision, Value, Violation,
 };
-use crate::service::ScoreRequest;
+use crate::service::{Origin, ScoreRequest};
 
 pub(super) use asked::task_ref;
 
@@ -98,15 +98,15 @@ pub(super) fn score_request(
     let prediction_time = faults.time(prediction_time, || "prediction_time".into());
     faults.name(team, || "team".into());
     let options = asked::score_options(&options, &mut faults);
-    let (origin, record) = match record {
-        Some(Source::History(given)) => (Origin::History, given.record(&mut faults)),
+    let (origin, record, issues) = match record {
+        Some(Source::History(given)) => (Origin::History, given.record(&mut faults), Vec::new()),
         Some(Source::Bundle(json)) => {
-            let read = Origin::of_bundle(json).map_err(|found| faults.0.extend(found));
+            let read = of_bundle(json).map_err(|found| faults.0.extend(found));
             read.unwrap_or_default()
         }
         None => {
             faults.at(|| "history".into(), MISSING);
-            <(Origin, Record)>::default()
+            Default::default()
         }
     };
     if !faults.0.is_empty() {
@@ -114,7 +114,16 @@ pub(super) fn score_request(
     }
     let request_id = request_id.to_owned();
     let team = Some(team.to_owned()).filter(|team| !team.is_empty());
-    Ok((request_id, origin, ScoreRequest { record, tasks, prediction_time, options, team }))
+    let request = ScoreRequest { record, issues, tasks, prediction_time, options, team };
+    Ok((request_id, origin, request))
+}
+
+/// The record of a Bundle.
+fn of_bundle(json: &[u8]) -> Result<(Origin, Record, Vec<DataIssue>), Vec<Violation>> {
+    let path = "fhir_bundle_json";
+    let fault = || vec![Violation { path: path.to_owned(), reason: "not UTF-8" }];
+    let json = std::str::from_utf8(json).map_err(|_| fault())?;
+    Origin::of_parts(&[Part { path, json, must_be_bundle: true }], None)
 }
 
 /// A request as it is given, but for the entries of its history, which are taken in as they come.

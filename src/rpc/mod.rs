@@ -1,11 +1,10 @@
 //! gRPC (`prodrome.v1`): thin. Each call is converted, handed to `service`, and converted back.
 //!
 //! `server` opens `connection`s, whose `traffic` is watched; `call` stands around every call, with
-//! `admission`, `visitor`, `deadline` and `request_body`; `scoring`, `stream`, `flags`, `trends` and `catalog` are the handlers, `answers` those of streams, and
+//! `deadline` and `request_body`; `scoring`, `stream`, `flags`, `trends` and `catalog` are the handlers, `answers` those of streams, and
 //! `health` says what they can do; `from_wire` and `to_wire` convert; `status` names errors; `codec`
-//! reads messages, once `entries` has counted what they would unfold to. `limits` holds for all.
+//! reads messages, once `entries` has counted what they would unfold to.
 
-mod admission;
 mod answers;
 mod bare;
 mod call;
@@ -20,8 +19,6 @@ mod flags;
 mod from_wire;
 mod given;
 mod health;
-mod limits;
-mod origin;
 mod request;
 mod request_body;
 mod scoring;
@@ -32,15 +29,15 @@ mod to_wire;
 mod traffic;
 mod trend_message;
 mod trends;
-mod visitor;
 mod wire;
 
 #[doc(hidden)]
 pub use bare::{read_record, score_message};
 pub use clock::{now, now_seconds};
 pub use health::health_name;
-pub use limits::Limits;
-pub use server::{ServeError, serve, serve_encrypted};
+pub use server::{ServeError, serve, serve_encrypted, serve_through};
+
+pub use crate::service::Limits;
 
 /// The generated servers of `prodrome.v1`.
 mod serving {

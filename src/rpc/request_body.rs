@@ -11,9 +11,9 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
-use super::admission::{Admission, Awaited};
 use super::status;
 use super::traffic::OpenCall;
+use crate::service::{Admission, Awaited};
 
 /// What a client may send of a body before it is read: hyper's window of a stream.
 const WINDOW_BYTES: usize = 1 << 20;

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::admission::{Admission, Shed};
-use super::call::{Call, CallIds};
-use super::limits::Limits;
-use super::origin::Origin;
+use super::call::Call;
 use super::request::{ScoreRequest, ScoreStreamRequest};
 use super::serving::risk_scoring_server::RiskScoring;
 use super::{call, clock, from_wire, proto, status, stream, to_wire};
@@ -18,31 +15,16 @@ use crate::access::Method;
 use crate::meters;
 use crate::record::Violation;
 use crate::registry::Registry;
-use crate::service::{ScoreResponse, Service, Sightings};
+use crate::service::{Gate, Origin, ScoreResponse, Service, Shed, Sightings};
 
-/// Larger records are scored beside the threads that serve connections, which they would hold up.
-const INLINE_ENTRIES_MAX: usize = 2_000;
-/// Beside its events a history may have a tenth as many encounters.
-const ENCOUNTERS_SHARE: usize = 10;
-/// How many large records are scored at once.
-const LARGE_AT_ONCE: usize = 2;
-/// How many large records wait for their turn; their requests are held meanwhile.
-const LARGE_WAITING_MAX: usize = 14;
-/// What is left of a call's time for sending its answer.
-const SENDING: Duration = Duration::from_millis(20);
-/// What the caller of a large record that finds no place is told to wait.
-const LARGE_RETRY: Duration = Duration::from_millis(200);
+/// What the caller of a stream that finds no place is told to wait.
+const STREAM_RETRY: Duration = Duration::from_millis(200);
 
 /// The handlers of `RiskScoring`.
 #[derive(Clone)]
 pub(super) struct Scoring {
     pub(super) service: Arc<Service>,
-    pub(super) limits: Limits,
-    admission: Arc<Admission>,
-    pub(super) ids: Arc<CallIds>,
-    large: Arc<Semaphore>,
-    /// Places of large records in work and in waiting.
-    large_places: Arc<Semaphore>,
+    pub(super) gate: Arc<Gate>,
     /// Requests of streams in work.
     pub(super) items: Arc<Semaphore>,
     /// Streams.
@@ -61,7 +43,7 @@ impl Asker {
     /// The same caller with one request of a stream, which has a record of its own.
     pub(super) fn of_item(&self, scoring: &Scoring) -> Asker {
         let Asker { call, registry } = self;
-        let id = scoring.ids.next().0;
+        let id = scoring.gate.next_id().0;
         let recorded = scoring.service.record(id, call.method, call.trace_id, clock::now);
         if let Some(recorded) = &recorded {
             recorded.caller(&call.visit);
@@ -72,21 +54,13 @@ impl Asker {
 
 impl Scoring {
     pub(super) fn new(
-        (service, limits, admission): (Arc<Service>, Limits, Arc<Admission>),
+        service: Arc<Service>,
+        gate: Arc<Gate>,
         draining: watch::Receiver<bool>,
-        ids: Arc<CallIds>,
     ) -> Scoring {
-        Scoring {
-            service,
-            limits,
-            admission,
-            ids,
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
-            large_places: Arc::new(Semaphore::new(LARGE_AT_ONCE + LARGE_WAITING_MAX)),
-            items: Arc::new(Semaphore::new(limits.stream_items_at_once)),
-            streams: Arc::new(Semaphore::new(limits.score_streams_max)),
-            draining,
-        }
+        let items = Arc::new(Semaphore::new(gate.limits().stream_items_at_once));
+        let streams = Arc::new(Semaphore::new(gate.limits().score_streams_max));
+        Scoring { service, gate, items, streams, draining }
     }
 
     fn asker<T>(&self, request: &Request<T>) -> Result<Asker, Status> {
@@ -101,7 +75,7 @@ impl Scoring {
     ) -> Result<proto::ScoreResponse, Status> {
         let scored = self.scored(asker, request).await?;
         // Who waits for a disk keeps no processor busy.
-        let _awaited = self.admission.awaits();
+        let _awaited = self.gate.admission().awaits();
         self.flagged(asker, scored).await
     }
 
@@ -116,30 +90,13 @@ impl Scoring {
             recorded.patient(id);
         }
         let entries = request.entries();
-        // What exactly is too much of which, `History::build` says; this keeps the work bounded.
-        if entries > self.limits.events_max + self.limits.events_max / ENCOUNTERS_SHARE {
+        if self.gate.is_too_many(entries) {
             return Err(too_many_entries(&request));
         }
-        if entries > INLINE_ENTRIES_MAX {
-            return self.score_large(asker, request).await;
-        }
-        let began = Instant::now();
-        let scored = score(&self.service, asker, request);
-        self.admission.took(began.elapsed());
-        scored
-    }
-
-    /// Scores a large record in its turn.
-    async fn score_large(&self, asker: &Asker, request: ScoreRequest) -> Result<Scored, Status> {
-        let _place = place(&self.large_places, meters::Shed::LargeRecords)?;
-        // Who waits here and is given up, by a deadline or the caller, is never scored.
-        let turn = Arc::clone(&self.large).acquire_owned().await;
         let (service, asker) = (Arc::clone(&self.service), asker.clone());
-        let scored = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            score(&service, &asker, request)
-        });
-        scored.await.unwrap_or_else(|_| Err(status::internal("ended")))
+        let work = move || score(&service, &asker, request);
+        let done = self.gate.work(entries, work).await.map_err(status::shed)?;
+        done.unwrap_or_else(|incident| Err(status::fault(&incident)))
     }
 
     /// The answer, once the flags that follow from it are on disk.
@@ -152,8 +109,7 @@ impl Scoring {
         let call = &asker.call;
         let end_by = call.end_by.filter(|_| call.method == Method::Score);
         let left = end_by.map(|end_by| end_by.saturating_duration_since(Instant::now()));
-        // The score is to reach the caller in time, also where a flag does not reach the disk.
-        let wait = left.map_or(self.limits.call_max, |left| left.saturating_sub(SENDING));
+        let wait = self.gate.flag_wait(left);
         let visit = &call.visit;
         let sighted = self.service.sight(visit, sightings, &mut response, (clock::now(), wait));
         let sighted = sighted.await;
@@ -168,12 +124,6 @@ pub(super) struct Scored {
     origin: Origin,
     response: ScoreResponse,
     sightings: Sightings,
-}
-
-/// A place that is free now.
-fn place(places: &Arc<Semaphore>, what: meters::Shed) -> Result<OwnedSemaphorePermit, Status> {
-    let shed = Shed { what, retry_after: LARGE_RETRY };
-    Arc::clone(places).try_acquire_owned().map_err(|_full| status::shed(shed))
 }
 
 #[tonic::async_trait]
@@ -192,7 +142,9 @@ impl RiskScoring for Scoring {
         &self,
         request: Request<Streaming<ScoreStreamRequest>>,
     ) -> Result<Response<Self::ScoreStreamStream>, Status> {
-        let place = place(&self.streams, meters::Shed::Streams)?;
+        let shed = Shed { what: meters::Shed::Streams, retry_after: STREAM_RETRY };
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        let place = place.map_err(|_full| status::shed(shed))?;
         let asker = self.asker(&request)?;
         let answers = stream::answers(self.clone(), asker, request.into_inner(), place);
         Ok(Response::new(answers))
@@ -204,21 +156,19 @@ fn score(
     Asker { call, registry }: &Asker,
     request: ScoreRequest,
 ) -> Result<Scored, Status> {
-    call::guarded(|| {
-        let is_bundle = request.is_bundle();
-        let (request_id, origin, request) = from_wire::score_request(&request)
-            .map_err(|violations| status::invalid(&violations))?;
-        if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
-            recorded.patient(&request.record.patient_id);
-        }
-        let (visit, now) = (&call.visit, clock::now());
-        let scored = service.score_for(registry, visit, call.method, &request, now);
-        let (response, sightings) = scored.map_err(|error| status::of(&origin.error(error)))?;
-        if let Some(recorded) = &call.recorded {
-            recorded.answered(&response);
-        }
-        Ok(Scored { request_id, origin, response, sightings })
-    })
+    let is_bundle = request.is_bundle();
+    let (request_id, origin, request) =
+        from_wire::score_request(&request).map_err(|violations| status::invalid(&violations))?;
+    if let Some(recorded) = call.recorded.as_ref().filter(|_| is_bundle) {
+        recorded.patient(&request.record.patient_id);
+    }
+    let (visit, now) = (&call.visit, clock::now());
+    let scored = service.score_for(registry, visit, call.method, &request, now);
+    let (response, sightings) = scored.map_err(|error| status::of(&origin.error(error)))?;
+    if let Some(recorded) = &call.recorded {
+        recorded.answered(&response);
+    }
+    Ok(Scored { request_id, origin, response, sightings })
 }
 
 fn too_many_entries(request: &ScoreRequest) -> Status {

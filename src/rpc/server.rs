@@ -14,12 +14,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tonic::service::Routes;
 
-use super::admission::Admission;
-use super::call::{CallIds, Desk};
+use super::call::Desk;
 use super::catalog::Catalog;
 use super::flags::Flags;
 use super::health::Health;
-use super::limits::Limits;
 use super::scoring::Scoring;
 use super::serving::model_catalog_server::ModelCatalogServer;
 use super::serving::population_trends_server::PopulationTrendsServer;
@@ -29,7 +27,7 @@ use super::trends::Trends;
 use super::{FILE_DESCRIPTOR_SET, connection};
 use crate::identity::Tls;
 use crate::meters::{self, Shed};
-use crate::service::Service;
+use crate::service::{Gate, Limits, Service};
 
 /// The longest message to health and reflection, which ask nobody who they are.
 const NAME_BYTES_MAX: usize = 4 << 10;
@@ -54,7 +52,7 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    serve_with(listener, None, service, limits, shutdown).await
+    serve_through(listener, None, service, Gate::new(limits), shutdown).await
 }
 
 /// The same, encrypted.
@@ -68,28 +66,28 @@ pub async fn serve_encrypted(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    serve_with(listener, Some(tls), service, limits, shutdown).await
+    serve_through(listener, Some(tls), service, Gate::new(limits), shutdown).await
 }
 
-async fn serve_with(
+/// The same through a gate that calls by HTTP come through as well; encrypted where there is a `tls`.
+///
+/// # Errors
+/// As of `serve`.
+pub async fn serve_through(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     service: Arc<Service>,
-    limits: Limits,
+    gate: Arc<Gate>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (mut models, mut trends) = (service.models().subscribe(), service.releases().subscribe());
     let mut health = Health::new(&service).await;
     let (drain, draining) = watch::channel(false);
-    let ids = Arc::new(CallIds::new());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let admission = Admission::new(&limits, processors);
-    let of_all = (Arc::clone(&service), limits, Arc::clone(&admission));
-    let scoring = Scoring::new(of_all, draining.clone(), Arc::clone(&ids));
+    let limits = *gate.limits();
+    let scoring = Scoring::new(Arc::clone(&service), Arc::clone(&gate), draining.clone());
     let flags = Flags::new(Arc::clone(&service), limits, draining.clone());
     let routes = routes(scoring, flags, Arc::clone(&service), &health, &limits)?;
-    let of_all = (Arc::clone(&service), limits, admission);
-    let desk = Arc::new(Desk::new(routes, of_all, ids, tls));
+    let desk = Arc::new(Desk::new(routes, (Arc::clone(&service), gate), tls));
     let mut door = Door { desk, draining, connections: JoinSet::new(), silent: VecDeque::new() };
     {
         let mut shutdown = pin!(shutdown);

@@ -6,13 +6,12 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use super::admission::Shed;
 use super::proto;
 use crate::flag::InvalidUpdate;
 use crate::identity::AuthKind;
 use crate::meters;
 use crate::record::Violation;
-use crate::service::{ServiceError, TrendName};
+use crate::service::{Incident, ServiceError, Shed, TrendName};
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "prodrome";
@@ -43,6 +42,11 @@ pub(super) fn invalid(violations: &[Violation]) -> Status {
         }
     };
     Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// INTERNAL for a fault of the server itself.
+pub(super) fn fault(incident: &Incident) -> Status {
+    internal(&incident.to_string())
 }
 
 /// INTERNAL for a panic: the caller can quote the incident, and the log has it too.

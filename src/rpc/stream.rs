@@ -16,7 +16,7 @@ pub(super) fn answers(
     requests: Streaming<ScoreStreamRequest>,
     place: OwnedSemaphorePermit,
 ) -> Taken<proto::ScoreStreamResponse> {
-    let (end_by, idle_max) = (asker.call.end_by, scoring.limits.idle_max);
+    let (end_by, idle_max) = (asker.call.end_by, scoring.gate.limits().idle_max);
     answers::begin(Bounds { end_by, idle_max, place }, |answers| {
         answer_all(scoring, asker, requests, answers)
     })

@@ -2,14 +2,16 @@
 
 use prost_types::Timestamp;
 
-use super::{flag_message, origin::Origin, proto, trend_message};
+use super::{flag_message, proto, trend_message};
 use crate::published::PublishedScore;
 use crate::record::{DataIssue, Evidence, Time};
 use crate::registry::{self, ReloadReport};
 use crate::score::{
     Change, ChangeKind, ChangeReason, Comparison, Difference, Reason, Score, Sufficiency,
 };
-use crate::service::{Answer, Assessment, ModelCard, ModelInfo, NotEligible, ScoreResponse};
+use crate::service::{
+    Answer, Assessment, ModelCard, ModelInfo, NotEligible, Origin, ScoreResponse,
+};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
@@ -295,12 +297,13 @@ fn event_ref(evidence: Evidence, origin: &Origin) -> proto::EventRef {
 }
 
 fn data_issue(issue: DataIssue, origin: &Origin) -> proto::DataIssue {
-    let DataIssue { kind, count, first_path } = issue;
+    let first_path = origin.issue_path(&issue);
+    let DataIssue { kind, count, .. } = issue;
     proto::DataIssue {
         kind: kind.name().to_owned(),
         text: kind.text().to_owned(),
         count,
-        first_path: origin.path(&format!("history.{first_path}")),
+        first_path,
     }
 }
 

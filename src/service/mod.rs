@@ -1,8 +1,13 @@
-//! The use cases of the server, free of gRPC and HTTP.
+//! The use cases of the server, free of gRPC and HTTP: both come through one `gate`, and say who calls by
+//! the same `metadata`.
 
 mod catalog;
 mod compare;
+mod error;
 mod flags;
+mod gate;
+mod metadata;
+mod origin;
 mod peers;
 mod recorded;
 mod reload;
@@ -12,10 +17,13 @@ mod visit;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
-use std::time::Duration;
 
 pub use catalog::{ModelCard, ModelInfo};
+pub use error::ServiceError;
 pub use flags::{AssessmentFlag, Sightings};
+pub use gate::{Admission, Awaited, CallId, Gate, Incident, Limits, Place, Shed, guarded};
+pub use metadata::Brought;
+pub use origin::Origin;
 pub use peers::{Peer, PeerStanding};
 pub use recorded::Recorded;
 pub use trends::{
@@ -26,11 +34,10 @@ pub use visit::Visit;
 use peers::Compared;
 
 use crate::access::Classes;
-use crate::audit::{AuditError, AuditLog};
+use crate::audit::AuditLog;
 use crate::bundle::Bundle;
-use crate::flag::InvalidUpdate;
-use crate::flag_store::{FlagStore, OnFailure, StoreError};
-use crate::identity::{AuthError, Denied, Identity, Rates};
+use crate::flag_store::{FlagStore, OnFailure};
+use crate::identity::{Identity, Rates};
 use crate::meters::{self, Meters};
 use crate::record::{DataIssue, History, IssueKind, Record, Time, Violation};
 use crate::registry::{Models, Registry, Releases, TrendSettings};
@@ -67,6 +74,8 @@ pub struct ScoreOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRequest {
     pub record: Record,
+    /// What is known of the record's faults before it is looked at.
+    pub issues: Vec<DataIssue>,
     /// Empty for all tasks in service.
     pub tasks: Vec<TaskRef>,
     /// Nothing after this is used; `None` for now.
@@ -113,66 +122,6 @@ pub struct Assessment {
 pub struct ScoreResponse {
     pub assessments: Vec<Assessment>,
     pub data_issues: Vec<DataIssue>,
-}
-
-/// Why a call got no answer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ServiceError {
-    /// Paths are relative to the request, such as `history.events[3].value`.
-    #[error("the request cannot be used")]
-    Invalid(Vec<Violation>),
-    #[error("no task `{task}` in service{}", hint(.nearest))]
-    UnknownTask { task: String, nearest: Option<String> },
-    #[error("task `{task}` has no version `{version}` in service")]
-    UnknownVersion { task: String, version: String },
-    #[error("no model is in service")]
-    NothingServed,
-    /// Nobody who is known, by what the call brings.
-    #[error("{0}")]
-    NotRecognised(AuthError),
-    /// What the caller's rights lack.
-    #[error("{0}")]
-    Denied(Denied),
-    #[error("the caller's roles allow none of the tasks in service")]
-    NoTaskAllowed,
-    #[error("the caller's share of calls is used up for now; please try again a little later")]
-    TooOften { wait: Duration },
-    /// An answer that is not recorded must not leave.
-    #[error("the access log cannot be written, so nothing about patients is answered")]
-    NotRecorded(Arc<AuditError>),
-    /// The version is in service, and its card cannot be read from disk any more.
-    #[error("the card of task `{task}` version `{version}` cannot be read now")]
-    CardUnreadable { task: String, version: String },
-    #[error("this server keeps no flags: set `flags.store`")]
-    NoFlags,
-    /// Also of one that the caller may not see.
-    #[error("no such flag")]
-    UnknownFlag,
-    #[error("the flag has changed since: it is at version {version} now; look again")]
-    FlagChanged { version: u64 },
-    #[error("{0}")]
-    InvalidFlagUpdate(InvalidUpdate),
-    /// A page or a watch that cannot go on from its token.
-    #[error("{0}")]
-    FlagToken(String),
-    #[error("the flags cannot be read or written now")]
-    Flags(Arc<StoreError>),
-    #[error("this server shows no trends: set `trends.files`")]
-    NoTrends,
-    #[error("none of the releases of trends can be used now")]
-    TrendsUnavailable,
-    /// What the releases do not have, or not for this caller.
-    #[error("there is no {what} `{name}` in the releases that are loaded{}", hint(.nearest))]
-    UnknownTrend { what: TrendName, name: String, nearest: Option<String> },
-    #[error(
-        "the page token is not one of this query, or the releases have changed since: begin again \
-         without one"
-    )]
-    TrendToken,
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// The use cases over the models in service.
@@ -269,8 +218,8 @@ impl Service {
         check_times(request, prediction_time)?;
         compare::check(options, prediction_time)?;
         let mut assessments = Vec::new();
-        let mut data_issues: Vec<DataIssue> =
-            after_prediction_time(&request.record, prediction_time).into_iter().collect();
+        let mut data_issues = request.issues.clone();
+        data_issues.extend(after_prediction_time(&request.record, prediction_time));
         let bundles = asked_for(registry, tasks)?;
         // One for the whole answer, and none where nobody asks.
         let releases = options.peers.then(|| self.trends());

@@ -311,6 +311,7 @@ fn a_new_emergency_visit_and_a_new_stay_are_told_in_words() {
 fn asked(options: ScoreOptions, version: Option<&str>) -> ScoreRequest {
     ScoreRequest {
         record: patient(),
+        issues: Vec::new(),
         tasks: vec![TaskRef {
             task: "readmit30_diabetes".into(),
             version: version.map(str::to_owned),
@@ -377,6 +378,7 @@ fn versions_in_service_are_compared_by_name() {
         .unwrap();
     let request = |compare: &str| ScoreRequest {
         record: record.clone(),
+        issues: Vec::new(),
         tasks: vec![TaskRef { task: "htn_incident".into(), version: Some("2".into()) }],
         prediction_time: Some(at),
         options: ScoreOptions {

@@ -35,6 +35,7 @@ fn promote(models: &Path, stage: Stage) -> Result<Promoted, CommandError> {
 fn request(record: Record, task: &str, at: Time) -> ScoreRequest {
     ScoreRequest {
         record,
+        issues: Vec::new(),
         tasks: vec![TaskRef { task: task.to_owned(), version: None }],
         prediction_time: Some(at),
         options: ScoreOptions { reasons_max: 5, ..Default::default() },

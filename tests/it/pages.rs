@@ -207,6 +207,7 @@ fn answer_made_up_patients(service: &Service, count: u32) {
         record.events.extend([text, blood]);
         let request = ScoreRequest {
             record,
+            issues: Vec::new(),
             tasks: Vec::new(),
             prediction_time: Some(discharge()),
             options: ScoreOptions::default(),

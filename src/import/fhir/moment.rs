@@ -7,6 +7,7 @@ use crate::import::moment::{Moment, OUTSIDE};
 use crate::record::{PartialDate, Time, TimePrecision};
 
 pub(super) const NOT_A_TIME: &str = "not a FHIR date or dateTime";
+const NO_ZONE: &str = "a time without its zone: add Z or an offset such as +01:00";
 
 /// Reads a date or dateTime. `timezone` is that of a dateTime without one. A date has none in FHIR:
 /// it is the day as the people there wrote it down, and stands as that day of the UTC calendar,
@@ -24,7 +25,10 @@ pub(super) fn read(text: &str, timezone: &Timezone) -> Result<Moment, &'static s
         let instant = plain_instant(text).or_else(|| Time::parse(text));
         let instant = instant.or_else(|| local_instant(text, timezone));
         // The ends of the calendar are no instants in every zone, but dates all the same.
-        let Some(time) = instant else { return Err(date_fault(text)) };
+        let Some(time) = instant else {
+            let lacks_zone = timezone.is_required() && Time::parse(&format!("{text}Z")).is_some();
+            return Err(if lacks_zone { NO_ZONE } else { date_fault(text) });
+        };
         Moment { time, precision: TimePrecision::Instant }
     };
     if moment.time.is_believable() { Ok(moment) } else { Err(OUTSIDE) }

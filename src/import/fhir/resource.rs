@@ -124,7 +124,7 @@ struct Typed<'a> {
 }
 
 /// The type, where it is the first thing said, as nearly every exporter has it.
-fn leading_type(json: &str) -> Option<&str> {
+pub(super) fn leading_type(json: &str) -> Option<&str> {
     let rest = json.trim_start().strip_prefix("{\"resourceType\":\"")?;
     let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     rest.get(letters..)?.starts_with('"').then(|| rest.get(..letters)).flatten()

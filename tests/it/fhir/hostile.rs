@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::Write;
 
-use prodrome::import::{Counts, Received, Subject, read_bundle};
+use prodrome::import::{Counts, Part, Received, Subject, read_bundle, read_parts};
+use prodrome::record::IssueKind;
 use serde_json::json;
 
 use super::{bundle, read_all, read_violations, resources};
@@ -171,7 +172,9 @@ fn a_bundle_that_cannot_be_used_is_refused_with_its_paths() {
     assert_eq!(whole(br#"{"resourceType":"Patient"}"#).1, "must be Bundle");
     assert_eq!(whole(&bundle([])).1, "no patient");
     let patient = |id: &str| json!({ "resourceType": "Patient", "id": id });
-    assert_eq!(whole(&bundle([patient("a"), patient("b")])).1, "more than one patient");
+    let (path, reason) = whole(&bundle([patient("a"), patient("b")]));
+    assert_eq!(path, "entry[1].resource");
+    assert!(reason.starts_with("about another patient"), "{reason}");
     assert!(read_bundle(&bundle([patient("a"), patient("a")])).is_ok());
 }
 
@@ -215,4 +218,103 @@ fn a_condition_that_two_encounters_list_has_its_rank_in_each() {
     let read = read_bundle(&bundle([encounter("a", 2), encounter("b", 1), condition])).unwrap();
     let [event] = read.record.events.as_slice() else { panic!("one event") };
     assert_eq!((event.encounter_id.as_deref(), event.rank), (Some("b"), Some(1)));
+}
+
+#[test]
+fn pages_batches_and_single_resources_are_read_and_what_is_missing_is_named() {
+    let search = |all: Vec<serde_json::Value>, link: serde_json::Value| {
+        let entry: Vec<_> =
+            all.into_iter().map(|resource| json!({ "resource": resource })).collect();
+        json!({ "resourceType": "Bundle", "type": "searchset", "link": link, "entry": entry })
+    };
+    let whole = read_bundle(&bundle(resources())).unwrap();
+    let none = json!([{ "relation": "self", "url": "https://ehr.example/Encounter" }]);
+    let next = json!([{ "relation": "next", "url": "https://ehr.example/Encounter?page=2" }]);
+    let (people, others): (Vec<_>, Vec<_>) =
+        resources().into_iter().partition(|r| r["resourceType"] == "Patient");
+    let batch = |link: &serde_json::Value| {
+        bundle([people[0].clone(), search(others.clone(), link.clone())])
+    };
+    let read = read_bundle(&batch(&none)).unwrap();
+    assert_eq!((&read.record, read.issues.len()), (&whole.record, 0));
+    assert_eq!(read.encounters[0].path().split('[').next(), Some("entry"));
+    assert!(read.encounters[0].path().starts_with("entry[1].resource.entry["));
+    let read = read_bundle(&batch(&next)).unwrap();
+    assert_eq!(read.issues[0].kind, IssueKind::PartialBundle);
+    assert_eq!(read.issues[0].first_path, "entry[1].resource");
+
+    let (person, rest) = (people[0].to_string(), search(others, next).to_string());
+    let part = |path, json| Part { path, json, must_be_bundle: false };
+    let parts = [part("prefetch.patient", &person), part("prefetch.all", &rest)];
+    let read = read_parts(&parts, Some("p")).unwrap();
+    assert_eq!((&read.record, &*read.issues[0].first_path), (&whole.record, "prefetch.all"));
+    let found = read_parts(&parts, Some("q")).unwrap_err();
+    assert_eq!(found[0].path, "prefetch.patient");
+    assert!(found[1].path.starts_with("prefetch.all.entry["), "{}", found[1].path);
+    let broken =
+        r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Bundle","entry":7}}]}"#;
+    let found = read_parts(&[part("prefetch.all", broken)], None).unwrap_err();
+    assert_eq!(found[0].path, "prefetch.all.entry[0].resource");
+}
+
+#[test]
+fn a_time_without_its_zone_is_refused_in_a_request() {
+    let mut all = resources();
+    let place = all.iter().position(|r| r["id"] == "stay").unwrap();
+    all[place]["period"]["start"] = json!("2024-03-01T09:00:00");
+    let found = read_violations(&bundle(all));
+    assert_eq!(found[0].0, format!("entry[{place}].resource.period.start"));
+    assert!(found[0].1.contains("zone"), "{}", found[0].1);
+}
+
+#[test]
+fn a_bundle_that_was_made_to_hurt_is_refused_or_read_and_never_more() {
+    let patient = json!({ "resourceType": "Patient", "id": "p" });
+    let about = |id: String, more: serde_json::Value| {
+        let mut resource = json!({ "resourceType": "Condition", "id": id,
+            "subject": { "reference": "Patient/p" }, "onsetDateTime": "2020-01-01",
+            "code": { "coding": [{ "system": "http://snomed.info/sct", "code": "38341003" }] } });
+        resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        resource
+    };
+    // Resources that refer to each other and to themselves.
+    let circle = [
+        patient.clone(),
+        json!({ "resourceType": "Encounter", "id": "a", "status": "finished",
+            "class": { "code": "IMP" }, "subject": { "reference": "Patient/p" },
+            "period": { "start": "2024-01-01", "end": "2024-01-02" },
+            "partOf": { "reference": "Encounter/a" },
+            "diagnosis": [{ "condition": { "reference": "Condition/x" } }] }),
+        about(
+            "x".into(),
+            json!({ "encounter": { "reference": "Encounter/a" },
+            "stage": [{ "assessment": [{ "reference": "Condition/x" }] }],
+            "contained": [{ "resourceType": "Patient", "id": "p2" }] }),
+        ),
+    ];
+    assert_eq!(read_bundle(&bundle(circle)).unwrap().record.encounters.len(), 1);
+    // A patient that is contained is nobody who can be followed.
+    let contained = about(
+        "x".into(),
+        json!({ "subject": { "reference": "#p2" },
+        "contained": [{ "resourceType": "Patient", "id": "p2" }] }),
+    );
+    let found = read_violations(&bundle([patient.clone(), contained]));
+    assert_eq!(found[0].0, "entry[1].resource.subject");
+    // A hundred thousand entries.
+    let many = (0..100_000).map(|number| about(number.to_string(), json!({})));
+    let read = read_bundle(&bundle(std::iter::once(patient.clone()).chain(many))).unwrap();
+    assert_eq!(read.record.events.len(), 100_000);
+    // Numbers beyond all measure, and a thousand levels.
+    let huge = br#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation",
+        "id":"o","subject":{"reference":"Patient/p"},"status":"final","effectiveDateTime":"2024-01-01",
+        "code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},
+        "valueQuantity":{"value":1e999,"unit":"mmHg"}}}]}"#;
+    assert!(!read_violations(huge).is_empty());
+    let deep = format!(
+        r#"{{"resourceType":"Bundle","entry":{}{}}}"#,
+        "[".repeat(1_000),
+        "]".repeat(1_000)
+    );
+    assert!(!read_violations(deep.as_bytes()).is_empty());
 }

@@ -122,6 +122,7 @@ pub(super) fn asked(
         |version: &Option<&str>| TaskRef { task: TASK.into(), version: version.map(str::to_owned) };
     let request = ScoreRequest {
         record: patient(),
+        issues: Vec::new(),
         tasks: versions.iter().map(task_ref).collect(),
         prediction_time: Some(discharge()),
         options: ScoreOptions::default(),

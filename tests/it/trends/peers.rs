@@ -47,6 +47,7 @@ fn pressure(value: f64, time: prodrome::record::Time) -> Event {
 fn ask(record: Record, peers: bool) -> ScoreRequest {
     ScoreRequest {
         record,
+        issues: Vec::new(),
         tasks: Vec::new(),
         prediction_time: Some(discharge().plus_hours(1)),
         options: ScoreOptions { peers, ..ScoreOptions::default() },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::limits::Limits;
+use super::Limits;
 use crate::meters;
 
 /// So few calls in work are never too many: the processors must not stand still.
@@ -17,7 +17,7 @@ const MEMORY_SHIFT: u32 = 4;
 
 /// The count of calls in work, and what a call takes.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub struct Admission {
     in_work: AtomicUsize,
     /// Of those, calls whose request is still to come in: they take a place and no processor.
     awaited: AtomicUsize,
@@ -30,18 +30,18 @@ pub(super) struct Admission {
 
 /// Why a call was refused, and when to come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shed {
-    pub(super) what: meters::Shed,
-    pub(super) retry_after: Duration,
+pub struct Shed {
+    pub what: meters::Shed,
+    pub retry_after: Duration,
 }
 
 /// A call's place; it is free again when dropped.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Admission>);
+pub struct Place(Arc<Admission>);
 
 /// A call in work whose request is awaited, until dropped.
 #[derive(Debug)]
-pub(super) struct Awaited(Arc<Admission>);
+pub struct Awaited(Arc<Admission>);
 
 impl Drop for Awaited {
     fn drop(&mut self) {
@@ -57,7 +57,7 @@ impl Drop for Place {
 
 impl Admission {
     /// Admission to so many processors.
-    pub(super) fn new(limits: &Limits, processors: usize) -> Arc<Admission> {
+    pub fn new(limits: &Limits, processors: usize) -> Arc<Admission> {
         Arc::new(Admission {
             in_work: AtomicUsize::new(0),
             awaited: AtomicUsize::new(0),
@@ -72,7 +72,7 @@ impl Admission {
     ///
     /// # Errors
     /// When all are taken, or those before would take too long.
-    pub(super) fn enter(self: &Arc<Admission>) -> Result<Place, Shed> {
+    pub fn enter(self: &Arc<Admission>) -> Result<Place, Shed> {
         let before = self.in_work.fetch_add(1, Relaxed);
         // From here on the place is given back, whatever happens.
         let place = Place(Arc::clone(self));
@@ -89,7 +89,7 @@ impl Admission {
     }
 
     /// Notes that a call in work waits for its request.
-    pub(super) fn awaits(self: &Arc<Admission>) -> Awaited {
+    pub fn awaits(self: &Arc<Admission>) -> Awaited {
         self.awaited.fetch_add(1, Relaxed);
         Awaited(Arc::clone(self))
     }
@@ -101,7 +101,7 @@ impl Admission {
     }
 
     /// Notes what a score took. Two at once may note one; the mean bears it.
-    pub(super) fn took(&self, cost: Duration) {
+    pub fn took(&self, cost: Duration) {
         let cost_ns = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
         let mean = self.cost_ns.load(Relaxed);
         let next = mean - (mean >> MEMORY_SHIFT) + (cost_ns >> MEMORY_SHIFT);
