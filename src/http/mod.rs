@@ -8,6 +8,7 @@ mod ehr;
 mod listener;
 mod readiness;
 mod server;
+mod surroundings;
 mod worklist;
 
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use readiness::{NotReady, Readiness};
 pub use server::{Pages, serve};
-pub use worklist::{Surroundings, Worklist, WorklistError, WorklistPlan, WorklistSettings};
+pub use surroundings::Surroundings;
+pub use worklist::{Worklist, WorklistError, WorklistPlan, WorklistSettings};
 
 use crate::strict_toml::SettingFault;
 

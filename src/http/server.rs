@@ -21,6 +21,8 @@ const ALLOWANCE: Allowance = Allowance {
     age_max: Duration::from_secs(5),
     last_max: Duration::ZERO,
     keep_alive: false,
+    head_bytes_max: listener::HEAD_BYTES_MAX,
+    drain_max: Duration::ZERO,
 };
 /// Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

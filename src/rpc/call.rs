@@ -1,10 +1,7 @@
 //! Around every call: a place, a deadline, a name for every fault, and one log line.
 
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
@@ -23,7 +20,7 @@ use super::{clock, deadline, status};
 use crate::access::{Method, Outcome};
 use crate::identity::Tls;
 use crate::meters;
-use crate::service::{self, Brought, CallId, Gate, Incident, Limits, Recorded, Service, Visit};
+use crate::service::{self, Brought, CallId, Gate, Limits, Recorded, Service, Visit};
 use crate::trace::{self, Traceparent};
 
 const REQUEST_ID: &str = "x-request-id";
@@ -216,21 +213,15 @@ impl Desk {
         limit: Option<Duration>,
     ) -> Response<Body> {
         let mut routes = self.routes.clone();
-        let mut answered = pin!(routes.call(request));
-        let guarded = std::future::poll_fn(|context| {
-            let polled = catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(context)));
-            match polled {
-                Ok(polled) => polled,
-                Err(_payload) => Poll::Ready(Ok(status::fault(&Incident::of_panic()).into_http())),
-            }
-        });
+        let answered = service::guarded_future(routes.call(request));
         let answered = match limit {
-            None => Ok(guarded.await),
-            Some(limit) => tokio::time::timeout(limit, guarded).await,
+            None => Ok(answered.await),
+            Some(limit) => tokio::time::timeout(limit, answered).await,
         };
         match answered {
-            Ok(Ok(response)) => named_fault(response),
-            Ok(Err(never)) => match never {},
+            Ok(Ok(Ok(response))) => named_fault(response),
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(incident)) => status::fault(&incident).into_http(),
             Err(_) => status::deadline_exceeded().into_http(),
         }
     }

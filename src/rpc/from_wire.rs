@@ -19,12 +19,10 @@ use crate::record::{
     EncounterClass, Event, EventKind, EventStatus, PartialDate, Period, Record, Sex, Time,
     TimePrecision, Value, Violation,
 };
-use crate::service::{Origin, ScoreRequest};
+use crate::service::{Origin, ScoreRequest, TaskRef};
 
 pub(super) use asked::task_ref;
 
-/// The longest name or id of a request, in bytes: names return in errors, whose room is short.
-const NAME_BYTES_MAX: usize = 128;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
 const NANOS_PER_SECOND: i32 = 1_000_000_000;
@@ -72,11 +70,8 @@ impl Faults {
     }
 
     pub(super) fn name(&mut self, name: &str, path: impl Fn() -> String) {
-        if name.len() > NAME_BYTES_MAX {
-            self.at(&path, "longer than 128 bytes");
-        }
-        if name.chars().any(char::is_control) {
-            self.at(path, "holds a control character");
+        if let Some(reason) = TaskRef::fault_of_name(name) {
+            self.at(path, reason);
         }
     }
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize};
 pub use catalog::{ModelCard, ModelInfo};
 pub use error::ServiceError;
 pub use flags::{AssessmentFlag, Sightings};
-pub use gate::{Admission, Awaited, CallId, Gate, Incident, Limits, Place, Shed, guarded};
+pub use gate::{Admission, Awaited, CallId, Gate, Incident, Limits, Place, Shed, guarded, guarded_future};
 pub use metadata::Brought;
 pub use origin::Origin;
 pub use peers::{Peer, PeerStanding};
@@ -55,6 +55,19 @@ pub struct TaskRef {
     pub version: Option<String>,
 }
 
+impl TaskRef {
+    /// The longest name or id of a request, in bytes: names return in errors, whose room is short.
+    pub const NAME_BYTES_MAX: usize = 128;
+
+    /// What is wrong with a name or id of a request, if it is.
+    pub fn fault_of_name(name: &str) -> Option<&'static str> {
+        if name.len() > TaskRef::NAME_BYTES_MAX {
+            return Some("longer than 128 bytes");
+        }
+        name.chars().any(char::is_control).then_some("holds a control character")
+    }
+}
+
 /// What the caller wants to see of a score.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
@@ -70,6 +83,13 @@ pub struct ScoreOptions {
     pub compare_to_version: Option<String>,
 }
 
+impl ScoreOptions {
+    /// How many reasons a caller gets who does not say.
+    pub const REASONS_DEFAULT: usize = 5;
+    /// How many a caller can get.
+    pub const REASONS_MAX: usize = 50;
+}
+
 /// A call of `Service::score`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRequest {
@@ -83,6 +103,11 @@ pub struct ScoreRequest {
     pub options: ScoreOptions,
     /// The team that follows the patient up.
     pub team: Option<String>,
+}
+
+impl ScoreRequest {
+    /// How many tasks one request may name.
+    pub const TASKS_MAX: usize = 64;
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -34,6 +34,8 @@ pub struct PeerStanding {
     /// The least that they may be, by coarse classes.
     pub people: u64,
     pub standing: Standing,
+    /// What half of them lie below.
+    pub median: Option<f64>,
     pub direction: Direction,
     /// The direction in one sentence.
     pub text: String,
@@ -201,6 +203,7 @@ impl<'a> Place<'a> {
             group_text: words(group),
             people: scale.people,
             standing: scale.standing(value)?,
+            median: scale.median(),
             direction: scale.direction,
             release: self.release.release().name.clone(),
             period: self.release.release().periods.last()?.name.clone(),

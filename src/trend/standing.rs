@@ -15,6 +15,13 @@ pub struct Standing {
 }
 
 impl PeerScale {
+    /// The number that half of the people lie below; `None` without quantiles.
+    pub fn median(&self) -> Option<f64> {
+        let upper = self.quantiles.get(self.quantiles.len() / 2)?;
+        let lower = self.quantiles.get(self.quantiles.len().saturating_sub(1) / 2)?;
+        Some(f64::midpoint(*lower, *upper))
+    }
+
     /// Where `value` lies; `None` for what is no number, and without quantiles.
     pub fn standing(&self, value: f64) -> Option<Standing> {
         let quantiles = &self.quantiles;

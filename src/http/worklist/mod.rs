@@ -45,7 +45,7 @@ use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-pub use settings::{Surroundings, WorklistPlan, WorklistSettings};
+pub use settings::{WorklistPlan, WorklistSettings};
 
 use crate::access::{Method, Outcome};
 use crate::http::listener::{self, Allowance};
@@ -75,6 +75,8 @@ const ALLOWANCE: Allowance = Allowance {
     age_max: Duration::from_secs(120),
     last_max: Duration::from_secs(15),
     keep_alive: true,
+    head_bytes_max: listener::HEAD_BYTES_MAX,
+    drain_max: Duration::ZERO,
 };
 
 /// Why a work list could not begin.

@@ -6,12 +6,20 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::http::surroundings::{Door, Surroundings};
 use crate::strict_toml::SettingFault;
 
 /// The longest time without use, in seconds: four hours.
 const IDLE_SECONDS_MAX: u64 = 4 * 3_600;
 /// The longest session, in hours: a long shift.
 const SESSION_HOURS_MAX: u64 = 24;
+
+/// What stands open where the work list does.
+const DOOR: Door = Door {
+    to_everybody: "read patients' flags and change them",
+    in_the_clear: "passwords and patients' flags",
+    proxy: "behind a proxy that does TLS (and set `behind_tls`)",
+};
 
 /// The section `[worklist]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,19 +49,6 @@ impl Default for WorklistSettings {
             behind_tls: false,
         }
     }
-}
-
-/// What of the other settings bears on the work list.
-#[derive(Debug, Clone, Copy)]
-pub struct Surroundings {
-    /// Whether TLS is on.
-    pub is_encrypted: bool,
-    /// Whether whoever runs the server said that the network itself is protected.
-    pub plaintext_on_network: bool,
-    /// Whether nobody has to say who calls.
-    pub is_anonymous: bool,
-    /// Whether simulated patients are shown, which begins a work list where the settings have none.
-    pub is_demonstration: bool,
 }
 
 /// The settings of a work list, checked.
@@ -95,7 +90,7 @@ impl WorklistSettings {
                 address
             }
         };
-        if let Some(reason) = address.and_then(|address| open_door(address, around)) {
+        if let Some(reason) = address.and_then(|address| around.refuse(address, DOOR)) {
             found("listen", reason);
         }
         if !(1..=IDLE_SECONDS_MAX).contains(&self.idle_seconds) {
@@ -121,28 +116,6 @@ impl WorklistSettings {
             _ => Err(faults),
         }
     }
-}
-
-/// Why patients must not be shown at `address`.
-fn open_door(address: SocketAddr, around: Surroundings) -> Option<String> {
-    if address.ip().is_loopback() {
-        return None;
-    }
-    if around.is_anonymous {
-        return Some(format!(
-            "{address} can be reached from other machines, and anyone there could read patients' flags and \
-             change them: set `identity.policy_file`, or listen on 127.0.0.1"
-        ));
-    }
-    if !around.is_encrypted && !around.plaintext_on_network {
-        return Some(format!(
-            "{address} can be reached from other machines, and this server does not encrypt: passwords and \
-             patients' flags would cross the network in the clear. Set `[tls]`, listen on 127.0.0.1 \
-             behind a proxy that does TLS (and set `behind_tls`), or pass --plaintext-on-network if the network itself is \
-             protected."
-        ));
-    }
-    None
 }
 
 #[cfg(test)]

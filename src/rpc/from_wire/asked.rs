@@ -3,16 +3,11 @@
 use super::{Faults, MISSING, filled};
 use crate::record::Violation;
 use crate::rpc::given;
-use crate::service::{ScoreOptions, TaskRef};
-
-/// How many reasons a caller gets who does not say.
-const REASONS_DEFAULT: u32 = 5;
-const REASONS_MAX: u32 = 50;
-const TASKS_MAX: usize = 64;
+use crate::service::{ScoreOptions, ScoreRequest, TaskRef};
 
 /// The tasks that a request names.
 pub(super) fn task_refs(given: &[given::TaskRef<'_>], faults: &mut Faults) -> Vec<TaskRef> {
-    if given.len() > TASKS_MAX {
+    if given.len() > ScoreRequest::TASKS_MAX {
         faults.at(|| "tasks".into(), "more than 64 tasks");
         return Vec::new();
     }
@@ -55,17 +50,17 @@ pub(super) fn score_options(given: &given::ScoreOptions<'_>, faults: &mut Faults
         compare_to_time,
         compare_to_version,
     } = *given;
-    if max_reasons > REASONS_MAX {
+    let max_reasons = max_reasons as usize;
+    if max_reasons > ScoreOptions::REASONS_MAX {
         faults.at(|| "options.max_reasons".into(), "more than 50");
     }
     let reasons_max = match (no_reasons, max_reasons) {
         (true, _) => 0,
-        (false, 0) => REASONS_DEFAULT,
+        (false, 0) => ScoreOptions::REASONS_DEFAULT,
         (false, some) => some,
     };
     faults.name(compare_to_version, || "options.compare_to_version".into());
     let compare_to_time = faults.time(compare_to_time, || "options.compare_to_time".into());
     let compare_to_version = filled(compare_to_version);
-    let reasons_max = reasons_max as usize;
     ScoreOptions { reasons_max, no_flag, peers, compare_to_time, compare_to_version }
 }

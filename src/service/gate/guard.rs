@@ -1,8 +1,11 @@
 //! A panic ends its call alone: with a number that the caller can quote and the log has too.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use crate::meters;
 
@@ -39,6 +42,22 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Incident> {
     // Nothing that `work` borrows is changed by it, so a panic leaves nothing half done behind.
     // The payload is dropped unread: its text may hold a value of the record.
     catch_unwind(AssertUnwindSafe(work)).map_err(|_payload| Incident::of_panic())
+}
+
+/// The same for work that waits in between.
+///
+/// # Errors
+/// When it panicked.
+pub async fn guarded_future<F: Future>(work: F) -> Result<F::Output, Incident> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Ok),
+            Err(_payload) => Poll::Ready(Err(Incident::of_panic())),
+        }
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use admission::{Admission, Awaited, Place, Shed};
-pub use guard::{Incident, guarded};
+pub use guard::{Incident, guarded, guarded_future};
 pub use limits::Limits;
 
 use large::Large;

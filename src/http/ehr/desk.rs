@@ -1,0 +1,188 @@
+//! Around every call of the door: a place, a deadline, who calls, one record, one log line; the same
+//! as around a call of gRPC.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use super::Ehr;
+use super::cds::Hook;
+use super::refusal::Refusal;
+use crate::access::{Method, Outcome};
+use crate::http::listener::Peer;
+use crate::meters;
+use crate::service::{Brought, Recorded, Visit, guarded_future};
+use crate::trace::{self, Traceparent};
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// What can be called about patients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// `RiskAssessment/$score`.
+    Score,
+    /// `Flag`, one or many.
+    Flags,
+    Hook(Hook),
+    Feedback(Hook),
+}
+
+impl Endpoint {
+    /// Its name in logs and metrics.
+    fn label(self) -> &'static str {
+        match self {
+            Endpoint::Score => "fhir.score",
+            Endpoint::Flags => "fhir.flags",
+            Endpoint::Hook(Hook::PatientView) => "cds.patient_view",
+            Endpoint::Hook(Hook::EncounterDischarge) => "cds.encounter_discharge",
+            Endpoint::Feedback(_) => "cds.feedback",
+        }
+    }
+
+    /// The method of the contract that it is, for the policy and the access log.
+    fn method(self) -> Method {
+        match self {
+            Endpoint::Score | Endpoint::Hook(_) => Method::Score,
+            Endpoint::Flags => Method::ListFlags,
+            Endpoint::Feedback(_) => Method::RecordFeedback,
+        }
+    }
+
+    /// What a token of CDS Hooks names as its audience, below the door's address.
+    fn audience(self) -> Option<String> {
+        match self {
+            Endpoint::Score | Endpoint::Flags => None,
+            Endpoint::Hook(hook) => Some(format!("/cds-services/{}", hook.id())),
+            Endpoint::Feedback(hook) => Some(format!("/cds-services/{}/feedback", hook.id())),
+        }
+    }
+}
+
+/// A call of somebody who is known.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) visit: Arc<Visit>,
+    /// The record that the access log will have of it.
+    pub(super) recorded: Option<Arc<Recorded>>,
+    /// When the answer must be there.
+    pub(super) end_by: Instant,
+}
+
+impl Call {
+    /// Notes whose record it is about, as early as it is known.
+    pub(super) fn patient(&self, patient_id: &str) {
+        if let Some(recorded) = &self.recorded {
+            recorded.patient(patient_id);
+        }
+    }
+}
+
+impl Ehr {
+    /// Answers a call of `endpoint` by `work`, which gets the body.
+    pub(super) async fn answer(
+        &self,
+        endpoint: Endpoint,
+        peer: &Peer,
+        request: Request,
+        work: impl AsyncFnOnce(Call, Bytes) -> Result<Response, Refusal>,
+    ) -> Response {
+        let began = Instant::now();
+        let (id, label, method) = (self.gate.next_id(), endpoint.label(), endpoint.method());
+        let place = traceparent(request.headers());
+        let trace_id = place.map(Traceparent::trace_id);
+        let recorded = self.service.record(id.0, method, trace_id, self.clock);
+        let counted = meters::process().call(label);
+        let span = trace::call_span(label, place);
+        let call_max = self.gate.limits().call_max;
+        let end_by = began + call_max;
+        let begun = Begun { endpoint, end_by, recorded: recorded.clone() };
+        let worked = guarded_future(self.admitted(begun, peer, request, work));
+        let worked = timeout(call_max, worked).instrument(span.clone()).await;
+        let worked = match worked {
+            Ok(Ok(worked)) => worked,
+            Ok(Err(incident)) => Err(incident.into()),
+            Err(_) => Err(Refusal::deadline()),
+        };
+        let (mut outcome, mut response) = match worked {
+            Ok(response) => (Outcome::Ok, response),
+            Err(refusal) => (refusal.outcome, refusal.into_response()),
+        };
+        if let Some(recorded) = recorded
+            && let Err(error) = recorded.end(outcome).await
+        {
+            let refusal = Refusal::from(error);
+            (outcome, response) = (refusal.outcome, refusal.into_response());
+        }
+        if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let took = began.elapsed();
+        counted.answered(outcome, took);
+        trace::call_ended(&span, outcome.code());
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if outcome == Outcome::Ok {
+            tracing::debug!(%id, method = label, %outcome, duration_us, "call");
+        } else {
+            tracing::info!(%id, method = label, %outcome, duration_us, "call");
+        }
+        response
+    }
+
+    /// Answers a call that finds a place, and whose caller is known.
+    async fn admitted(
+        &self,
+        begun: Begun,
+        peer: &Peer,
+        request: Request,
+        work: impl AsyncFnOnce(Call, Bytes) -> Result<Response, Refusal>,
+    ) -> Result<Response, Refusal> {
+        let _place = self.gate.admission().enter()?;
+        let (Parts { headers, .. }, body) = request.into_parts();
+        let Begun { endpoint, end_by, recorded } = begun;
+        let audience = endpoint.audience().map(|path| format!("{}{path}", self.base_url));
+        let brought = Brought {
+            headers: &headers,
+            peer: peer.name.as_deref(),
+            audience: audience.as_deref(),
+        };
+        let now_seconds = (self.clock)().micros().div_euclid(1_000_000);
+        let visit = self.service.receive(brought, recorded.as_deref(), now_seconds)?;
+        let body = self.body(body).await?;
+        let call = Call { method: endpoint.method(), visit: Arc::new(visit), recorded, end_by };
+        work(call, body).await
+    }
+
+    /// The whole body, within the time and the length that are allowed.
+    async fn body(&self, body: axum::body::Body) -> Result<Bytes, Refusal> {
+        let limits = self.gate.limits();
+        // Who sends slowly keeps no processor busy.
+        let _awaited = self.gate.admission().awaits();
+        let whole = Limited::new(body, limits.message_bytes_max).collect();
+        let whole = timeout(limits.body_max, whole).await.map_err(|_| Refusal::too_slow())?;
+        let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Refusal::too_long(),
+            false => Refusal::at("", "the body breaks off"),
+        })?;
+        Ok(whole.to_bytes())
+    }
+}
+
+/// A call before anybody is recognised.
+struct Begun {
+    endpoint: Endpoint,
+    end_by: Instant,
+    recorded: Option<Arc<Recorded>>,
+}
+
+fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    headers.get("traceparent").and_then(|text| text.to_str().ok()).and_then(Traceparent::parse)
+}

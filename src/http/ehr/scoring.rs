@@ -1,0 +1,110 @@
+//! One patient's scores from resources of FHIR, by the same use case as over gRPC.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+
+use super::Ehr;
+use super::desk::Call;
+use super::refusal::Refusal;
+use crate::import::Part;
+use crate::record::{Record, Time, Violation};
+use crate::registry::Registry;
+use crate::service::{Origin, ScoreOptions, ScoreRequest, ScoreResponse, Sightings, TaskRef};
+
+/// About the least that an entry of a Bundle takes.
+const ENTRY_BYTES: usize = 256;
+
+/// One of the things that are sent together.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    /// What paths to it begin with.
+    pub(super) path: String,
+    pub(super) json: Bytes,
+    /// Whether a resource by itself will not do.
+    pub(super) must_be_bundle: bool,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) tasks: Vec<TaskRef>,
+    pub(super) prediction_time: Option<Time>,
+    pub(super) options: ScoreOptions,
+    pub(super) team: Option<String>,
+    /// The id of the patient whom all that is sent must be about, where it is known.
+    pub(super) patient_id: Option<String>,
+}
+
+/// A patient who was scored.
+pub(super) struct Scored {
+    pub(super) response: ScoreResponse,
+    pub(super) origin: Origin,
+    pub(super) record: Record,
+    /// The models that answered.
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Ehr {
+    /// Scores the patient of what was sent, and raises the flags that follow.
+    pub(super) async fn score(
+        &self,
+        call: &Call,
+        sent: Vec<Sent>,
+        asked: Asked,
+    ) -> Result<Scored, Refusal> {
+        let entries = sent.iter().map(|each| each.json.len()).sum::<usize>() / ENTRY_BYTES;
+        if self.gate.is_too_many(entries) {
+            return Err(Refusal::too_long());
+        }
+        let (service, call_of, clock) = (Arc::clone(&self.service), call.clone(), self.clock);
+        let registry = service.models().current();
+        let work = move || {
+            let (request, origin) = read(&sent, asked)?;
+            call_of.patient(&request.record.patient_id);
+            let (visit, method) = (&call_of.visit, call_of.method);
+            let scored = service.score_for(&registry, visit, method, &request, clock());
+            let (response, sightings) = scored.map_err(|error| origin.error(error))?;
+            if let Some(recorded) = &call_of.recorded {
+                recorded.answered(&response);
+            }
+            let scored = Scored { response, origin, record: request.record, registry };
+            Ok::<_, Refusal>((scored, sightings))
+        };
+        let (mut scored, sightings) = self.gate.work(entries, work).await???;
+        self.sight(call, sightings, &mut scored.response).await?;
+        Ok(scored)
+    }
+
+    /// Raises, keeps and clears the flags that follow from `response`.
+    async fn sight(
+        &self,
+        call: &Call,
+        sightings: Sightings,
+        response: &mut ScoreResponse,
+    ) -> Result<(), Refusal> {
+        // Who waits for a disk keeps no processor busy.
+        let _awaited = self.gate.admission().awaits();
+        let left = call.end_by.saturating_duration_since(Instant::now());
+        let wait = (( self.clock)(), self.gate.flag_wait(Some(left)));
+        Ok(self.service.sight(&call.visit, sightings, response, wait).await?)
+    }
+}
+
+/// The request of the use case, and where its record came from.
+fn read(sent: &[Sent], asked: Asked) -> Result<(ScoreRequest, Origin), Refusal> {
+    let mut parts = Vec::with_capacity(sent.len());
+    for Sent { path, json, must_be_bundle } in sent {
+        let json = std::str::from_utf8(json).map_err(|_| Refusal::at(path, "not UTF-8"))?;
+        parts.push(Part { path, json, must_be_bundle: *must_be_bundle });
+    }
+    let Asked { tasks, prediction_time, options, team, patient_id } = asked;
+    let read = Origin::of_parts(&parts, patient_id.as_deref());
+    let (origin, record, issues) = read.map_err(Refusal::invalid)?;
+    if patient_id.is_some_and(|known| known != record.patient_id) {
+        let reason = "about another patient than the one that the call is about";
+        return Err(Refusal::invalid(vec![Violation { path: "context.patientId".into(), reason }]));
+    }
+    Ok((ScoreRequest { record, issues, tasks, prediction_time, options, team }, origin))
+}
