@@ -167,19 +167,53 @@ mod tests {
     #[test]
     fn names_lead_to_no_address_of_this_machine_or_of_a_cloud() {
         for text in [
-            "127.0.0.1", "127.8.9.1", "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1",
-            "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "192.0.2.7",
-            "198.51.100.7", "203.0.113.7", "192.0.0.192", "100.100.100.200", "::", "::1",
-            "fe80::1", "febf::1", "fec0::1", "ff02::1", "2001:db8::1", "2001::1",
-            "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "::ffff:0:127.0.0.1",
-            "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1",
-            "fd00:ec2::254", "::ffff:0.0.0.0",
+            "127.0.0.1",
+            "127.8.9.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.169.254",
+            "169.254.0.1",
+            "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
+            "255.255.255.255",
+            "192.0.2.7",
+            "198.51.100.7",
+            "203.0.113.7",
+            "192.0.0.192",
+            "100.100.100.200",
+            "::",
+            "::1",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+            "2002:a9fe:a9fe::1",
+            "fd00:ec2::254",
+            "::ffff:0.0.0.0",
         ] {
             assert!(is_refused(text.parse().unwrap()), "{text}");
         }
         for text in [
-            "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8", "fd12:3456::1",
-            "2606:4700::1", "::ffff:10.1.2.3", "64:ff9b::a01:203", "2002:a01:203::1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "8.8.8.8",
+            "fd12:3456::1",
+            "2606:4700::1",
+            "::ffff:10.1.2.3",
+            "64:ff9b::a01:203",
+            "2002:a01:203::1",
         ] {
             assert!(!is_refused(text.parse().unwrap()), "{text}");
         }
@@ -194,7 +228,8 @@ mod tests {
             ..NextTimeout::default()
         };
         let config = ureq::Agent::config_builder().build();
-        let found = CheckedResolver::new(lookup).resolve(&url.parse().unwrap(), &config, timeout)?;
+        let found =
+            CheckedResolver::new(lookup).resolve(&url.parse().unwrap(), &config, timeout)?;
         Ok(found.iter().map(ToString::to_string).collect())
     }
 
@@ -204,7 +239,8 @@ mod tests {
         assert_eq!(found, ["10.0.0.5:443", "10.0.0.6:443"]);
         let found = resolve("https://ehr.example:8443/fhir", &["fd12::5"]).unwrap();
         assert_eq!(found, ["[fd12::5]:8443"]);
-        for answer in [&["127.0.0.1"][..], &["10.0.0.5", "169.254.169.254"], &["::ffff:127.0.0.1"]] {
+        for answer in [&["127.0.0.1"][..], &["10.0.0.5", "169.254.169.254"], &["::ffff:127.0.0.1"]]
+        {
             let error = resolve("https://ehr.example/fhir", answer).unwrap_err();
             assert!(matches!(&error, ureq::Error::Other(why) if why.is::<AddressRefused>()));
         }

@@ -268,7 +268,10 @@ mod tests {
         let base = Base::parse("https://ehr.example/fhir/r4").unwrap();
         for (link, whole) in [
             ("Patient/1", "https://ehr.example/fhir/r4/Patient/1"),
-            ("Observation?code=http://loinc.org%7C8480-6", "https://ehr.example/fhir/r4/Observation?code=http://loinc.org%7C8480-6"),
+            (
+                "Observation?code=http://loinc.org%7C8480-6",
+                "https://ehr.example/fhir/r4/Observation?code=http://loinc.org%7C8480-6",
+            ),
             ("?_getpages=1", "https://ehr.example/fhir/r4?_getpages=1"),
             ("https://EHR.example:443/fhir/r4/?page=2", "https://ehr.example/fhir/r4?page=2"),
             ("https://ehr.example/fhir/r4/next/abc", "https://ehr.example/fhir/r4/next/abc"),

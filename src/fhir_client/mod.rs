@@ -21,4 +21,4 @@ mod tests;
 pub use budget::Budget;
 pub use error::{FetchError, Refused};
 pub use server::{AllowedServer, FhirServers};
-pub use settings::{FhirServersSettings, FetchLimits};
+pub use settings::{FetchLimits, FhirServersSettings};
