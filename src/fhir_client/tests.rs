@@ -1,0 +1,1 @@
+//! The client against servers that mean it no good.
