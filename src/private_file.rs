@@ -3,10 +3,12 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest file of secrets, in bytes: keys are far smaller.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
+/// How many temporary names are tried for a file that comes in.
+const TEMPORARY_NAMES_MAX: u32 = 100;
 
 /// Reads a file of secrets.
 ///
@@ -163,6 +165,61 @@ fn write_by(mut options: OpenOptions, path: &Path, bytes: &[u8]) -> io::Result<(
     path.parent().map_or(Ok(()), sync_folder)
 }
 
+/// A file that is written bit by bit, for its owner alone: it gets its name once it is whole, and is
+/// removed on drop where that did not come.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    path: PathBuf,
+    temporary: PathBuf,
+    is_kept: bool,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Nothing can be done about a failure here; the file is 0600 and named as temporary.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+impl Incoming {
+    /// A new file beside `path`, which stays as it is until `keep`.
+    ///
+    /// # Errors
+    /// A path without a name, or a folder that takes no file.
+    pub(crate) fn create(path: &Path) -> io::Result<(Incoming, File)> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        let mut options = for_writing();
+        options.create_new(true);
+        let process = std::process::id();
+        for attempt in 0..TEMPORARY_NAMES_MAX {
+            let temporary = path.with_file_name(format!(".{name}.{process}.{attempt}.tmp"));
+            match options.open(&temporary) {
+                Ok(file) => {
+                    let path = path.to_owned();
+                    return Ok((Incoming { path, temporary, is_kept: false }, file));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Brings the file, to which all is written, to disk under its name.
+    ///
+    /// # Errors
+    /// A disk that does not take it.
+    pub(crate) fn keep(mut self, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        fs::rename(&self.temporary, &self.path)?;
+        self.is_kept = true;
+        // The new name must outlive a power cut too.
+        self.path.parent().map_or(Ok(()), sync_folder)
+    }
+}
+
 /// Brings the names in a folder to disk.
 ///
 /// # Errors
@@ -193,6 +250,25 @@ mod tests {
             assert!(is_taken || said.contains("chmod 600"), "{said}");
         }
         assert!(read_secret(folder.path()).is_err(), "a folder");
+    }
+
+    #[test]
+    fn a_file_that_comes_in_replaces_the_old_one_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, b"old").unwrap();
+        let (incoming, mut file) = Incoming::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(incoming);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+        let (incoming, mut file) = Incoming::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        incoming.keep(&file).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(Incoming::create(Path::new("/")).is_err());
     }
 
     #[test]

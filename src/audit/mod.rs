@@ -20,6 +20,7 @@
 //! was changed, removed or moved to whoever has the record after it; the seal shows forged records to
 //! whoever has the secret; checkpoints, signed and kept elsewhere, show a missing end to everybody.
 
+mod calls;
 mod checkpoint;
 mod disk;
 mod entry;
@@ -27,6 +28,7 @@ mod flusher;
 mod folder;
 mod key;
 mod line;
+mod lines;
 mod log;
 mod queue;
 mod rotation;
@@ -39,6 +41,7 @@ mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use calls::{AuditedCall, CallsRead, calls};
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, ModelUsed, REASON_BYTES_MAX};
 pub use key::PatientKey;
@@ -88,6 +91,12 @@ pub enum AuditError {
          records are missing. Keep the folder as it is, and begin a new log in another"
     )]
     Shortened { folder: PathBuf, last: u64, known: u64 },
+    #[error("{file}, line {line}: {kind}; `prodrome-train audit-verify` says more")]
+    BadRecord { file: PathBuf, line: u64, kind: FaultKind },
+    #[error(
+        "{folder}: more than {max} answers of this access log were withheld; read it in parts, file by file"
+    )]
+    TooManyWithheld { folder: PathBuf, max: usize },
     #[error("{folder}: no access log is here (audit-000001.jsonl ...)")]
     NoLog { folder: PathBuf },
     #[error("the call could not be recorded within {milliseconds} ms")]

@@ -1,7 +1,5 @@
 //! The check of a log from outside: the first record that is not what was written there.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +8,8 @@ use super::AuditError;
 use super::checkpoint::{self, Checkpoint};
 use super::folder;
 use super::key::Keys;
-use super::line::{FileHead, Head, Kind, LINE_BYTES_MAX, Tip, is_sealed};
+use super::line::{FileHead, Head, Kind, Tip, is_sealed};
+use super::lines::{Line, Lines};
 use crate::signing::PublicKey;
 
 /// What a log is checked against, beside its own chain.
@@ -170,25 +169,22 @@ impl Reader {
         is_last: bool,
     ) -> Result<Option<Fault>, AuditError> {
         self.verdict.files += 1;
-        let file = File::open(path).map_err(AuditError::io(path))?;
-        let mut reader = BufReader::with_capacity(1 << 20, file);
-        let mut bytes = Vec::new();
+        let mut lines = Lines::open(path)?;
         let mut spot = Spot { file: path.to_owned(), line: 0, seq: 0 };
         loop {
-            bytes.clear();
-            let mut limited = (&mut reader).take(LINE_BYTES_MAX as u64);
-            let read = limited.read_until(b'\n', &mut bytes).map_err(AuditError::io(path))?;
-            if read == 0 {
-                break;
-            }
-            spot.line += 1;
+            let before = lines.number();
+            let Some(line) = lines.read()? else { break };
+            spot.line = before + 1;
             let expected = self.tip.as_ref().map(|tip| tip.seq.saturating_add(1));
-            let Some(line) = bytes.strip_suffix(b"\n") else {
-                if is_last && read < LINE_BYTES_MAX && folder::is_locked(folder) {
+            let line = match line {
+                Line::Whole(line) => line,
+                Line::Rest if is_last && folder::is_locked(folder) => {
                     self.verdict.is_being_written = true;
                     return Ok(None);
                 }
-                return Ok(Some(spot.fault(expected, FaultKind::Torn)));
+                Line::Rest | Line::TooLong => {
+                    return Ok(Some(spot.fault(expected, FaultKind::Torn)));
+                }
             };
             let fault = self.line(line, &mut spot, number);
             if fault.is_some() {
@@ -343,7 +339,8 @@ struct RemovedLine {
     through_file: u64,
 }
 
+/// How many calls a record of kind `unrecorded` counts.
 #[derive(Debug, Deserialize)]
-struct UnrecordedLine {
-    calls: u64,
+pub(super) struct UnrecordedLine {
+    pub(super) calls: u64,
 }

@@ -1,6 +1,7 @@
 //! The trainer's use cases: each reads files, calls the pure rooms, and writes files.
 
 mod api_key;
+mod audit_export;
 mod audit_verify;
 mod check;
 mod cohort;
@@ -10,6 +11,7 @@ mod evaluate;
 mod fit;
 mod flags_rekey;
 mod leaks;
+mod ndjson;
 mod predictions;
 mod promote;
 mod published;
@@ -27,6 +29,7 @@ mod trends_list;
 use std::path::PathBuf;
 
 pub use api_key::{ApiKeyMade, ApiKeyRequest, api_key};
+pub use audit_export::{AuditExportRequest, AuditExported, audit_export};
 pub use audit_verify::{AuditVerified, AuditVerifyRequest, audit_verify};
 pub use check::{CheckRequest, Checked, Issue, QuarantineGroup, check};
 pub use cohort::{CohortRequest, Enrolled, cohort};
@@ -40,7 +43,7 @@ pub use promote::{PromoteRequest, Promoted, promote};
 pub use published::{PublishedRequest, PublishedVersion, published};
 pub use recalibrate::{RecalibrateRequest, RecalibratedOutcome, recalibrate};
 pub use records::Source;
-pub use score::{ScoreRequest, Scored, score};
+pub use score::{ScoreFormat, ScoreRequest, Scored, score};
 pub use sign::{SignRequest, Signed, Verified, VerifyRequest, sign, verify};
 pub use simulate::{ExportFormat, SimulateRequest, SimulatedExport, TaskTruth, simulate};
 pub use task_source::TaskSource;

@@ -3,7 +3,7 @@
 //! A file is written under a temporary name in its own folder, readable by its owner alone, and
 //! takes its name only when it is complete on disk.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,11 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 
-use crate::private_file;
+use crate::private_file::Incoming;
 use crate::record::Time;
 
 /// The most rows in one row group, which bounds what a writer holds in memory.
 const ROW_GROUP_ROWS_MAX: usize = 65_536;
-/// How many leftover temporary files of one name are stepped over.
-const TEMPORARY_NAMES_MAX: u32 = 100;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,22 +78,7 @@ pub struct ParquetWriter {
     path: PathBuf,
     columns: Vec<ColumnType>,
     writer: SerializedFileWriter<File>,
-    temporary: Temporary,
-}
-
-/// The temporary file, removed on drop unless it has got its final name.
-struct Temporary {
-    path: PathBuf,
-    kept: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Nothing can be done about a failure here; the file is 0600 and named as temporary.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+    incoming: Incoming,
 }
 
 impl ParquetWriter {
@@ -113,12 +96,12 @@ impl ParquetWriter {
         let schema = Type::group_type_builder("schema").with_fields(fields).build();
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let schema = Arc::new(schema.map_err(encode)?);
-        let (temporary, file) = create_temporary(path)
+        let (incoming, file) = Incoming::create(path)
             .map_err(|source| WriteError::Io { path: path.to_owned(), source })?;
         let writer =
             SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(encode)?;
         let columns = columns.iter().map(|(_, kind)| *kind).collect();
-        Ok(ParquetWriter { path: path.to_owned(), columns, writer, temporary })
+        Ok(ParquetWriter { path: path.to_owned(), columns, writer, incoming })
     }
 
     /// Adds rows: one slice for each column, all of one length. Every batch becomes at least one
@@ -164,16 +147,11 @@ impl ParquetWriter {
     /// # Errors
     /// When the disk does not take it.
     pub fn finish(self) -> Result<(), WriteError> {
-        let ParquetWriter { path, columns: _, writer, mut temporary } = self;
+        let ParquetWriter { path, columns: _, writer, incoming } = self;
         let file = writer
             .into_inner()
             .map_err(|source| WriteError::Encode { path: path.clone(), source })?;
-        let io = |source| WriteError::Io { path: path.clone(), source };
-        file.sync_all().map_err(io)?;
-        fs::rename(&temporary.path, &path).map_err(io)?;
-        temporary.kept = true;
-        // The new name must outlive a power cut too.
-        File::open(folder_of(&path)).and_then(|folder| folder.sync_all()).map_err(io)
+        incoming.keep(&file).map_err(|source| WriteError::Io { path, source })
     }
 }
 
@@ -286,28 +264,4 @@ fn write_nullable<D: DataType, V: Copy>(
     let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
     let present: Vec<D::T> = values.iter().flatten().map(|value| encode(*value)).collect();
     writer.typed::<D>().write_batch(&present, Some(&levels), None).map(|_| ())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// A new file beside `path` that only its owner can read.
-fn create_temporary(path: &Path) -> io::Result<(Temporary, File)> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let mut options = private_file::for_writing();
-    options.create_new(true);
-    let process = std::process::id();
-    for attempt in 0..TEMPORARY_NAMES_MAX {
-        let path = folder_of(path).join(format!(".{name}.{process}.{attempt}.tmp"));
-        match options.open(&path) {
-            Ok(file) => return Ok((Temporary { path, kept: false }, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
 }

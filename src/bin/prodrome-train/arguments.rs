@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use prodrome::command::{ExportFormat, Source, TaskSource};
+use prodrome::command::{ExportFormat, ScoreFormat, Source, TaskSource};
 use prodrome::import::{Reading, RegionFrom, Timezone};
 use prodrome::model::Family;
 use prodrome::record::{PartialDate, Time};
@@ -19,7 +19,7 @@ pub(crate) use trends::{TrendsArguments, TrendsCall};
 pub(crate) use versions::{PromoteArguments, SignArguments, VerifyArguments};
 
 use crate::api_key::ApiKeyArguments;
-use crate::audit_arguments::AuditVerifyArguments;
+use crate::audit_arguments::{AuditExportArguments, AuditVerifyArguments};
 use crate::flags_arguments::FlagsRekeyArguments;
 
 /// Fits, judges and applies clinical risk models.
@@ -108,7 +108,11 @@ pub(crate) enum Command {
         bundle: PathBuf,
         #[command(flatten)]
         records: Records,
-        /// The Parquet file to write.
+        /// What to write: meds (labels and predictions, as Parquet) or fhir (R4 RiskAssessment
+        /// resources with their reasons, one a line).
+        #[arg(long, default_value = "meds", value_parser = score_format)]
+        format: ScoreFormat,
+        /// The file to write.
         #[arg(long)]
         out: PathBuf,
     },
@@ -143,6 +147,8 @@ pub(crate) enum Command {
     /// Find the first record of a server's access log that is not what was written there: exit code 1
     /// when there is one.
     AuditVerify(AuditVerifyArguments),
+    /// Write the calls of a server's access log as FHIR AuditEvent resources, one a line.
+    AuditExport(AuditExportArguments),
     /// Find where a tier is to begin by what your team can follow up, and see what that finds and
     /// misses; exit code 1 when what you ask for does not hold on patients it was not found on.
     Thresholds(Box<ThresholdsArguments>),
@@ -317,6 +323,10 @@ impl PopulationArguments {
         let drift_after_years = drift;
         Settings { patients, years, seed, drift_after_years, wrong_units, missing, censoring }
     }
+}
+
+fn score_format(text: &str) -> Result<ScoreFormat, String> {
+    ScoreFormat::parse(text).ok_or_else(|| "must be meds or fhir".to_owned())
 }
 
 fn export_format(text: &str) -> Result<ExportFormat, String> {

@@ -14,6 +14,7 @@ use arguments::{
     Arguments, Command, CompareArguments, EvaluateArguments, FitArguments, PromoteArguments,
     ThresholdsArguments, TrendsArguments, TrendsCall, VerifyArguments,
 };
+use audit_arguments::{AuditExportArguments, AuditVerifyArguments};
 use clap::Parser;
 use flags_arguments::FlagsRekeyArguments;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -158,9 +159,9 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let converted = command::convert(&request, meter)?;
             answer(&converted, converted.summary(), converted.lines.warnings())
         }
-        Command::Score { bundle, records, out } => {
+        Command::Score { bundle, records, format, out } => {
             let (source, concepts) = records.parts();
-            let request = ScoreRequest { bundle, source, concepts, out };
+            let request = ScoreRequest { bundle, source, concepts, out, format };
             let scored = command::score(&request, meter)?;
             answer(&scored, scored.summary(), scored.lines.warnings())
         }
@@ -179,11 +180,8 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
             let made = command::api_key(arguments.request())?;
             answer(&made, made.summary(), Vec::new())
         }
-        Command::AuditVerify(arguments) => {
-            let checked = command::audit_verify(&arguments.request())?;
-            let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
-            Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
-        }
+        Command::AuditVerify(arguments) => audit_verify(arguments),
+        Command::AuditExport(arguments) => audit_export(arguments),
         Command::Thresholds(arguments) => thresholds(*arguments, meter),
         Command::Trends(arguments) => trends(*arguments, meter),
         Command::FlagsRekey(arguments) => flags_rekey(arguments),
@@ -194,6 +192,17 @@ fn run(command: Command, bar: &ProgressBar, meter: &Meter) -> Result<Answer, Com
         }
         Command::Verify(arguments) => verify(arguments),
     }
+}
+
+fn audit_verify(arguments: AuditVerifyArguments) -> Result<Answer, CommandError> {
+    let checked = command::audit_verify(&arguments.request())?;
+    let (exit_code, warnings) = (checked.exit_code(), checked.warnings());
+    Ok(Answer { exit_code, ..answer(&checked, checked.summary(), warnings)? })
+}
+
+fn audit_export(arguments: AuditExportArguments) -> Result<Answer, CommandError> {
+    let exported = command::audit_export(&arguments.request())?;
+    answer(&exported, exported.summary(), exported.warnings())
 }
 
 fn trends(arguments: TrendsArguments, meter: &Meter) -> Result<Answer, CommandError> {

@@ -1,0 +1,1 @@
+//! What a risk assessment says, and what it does not.
