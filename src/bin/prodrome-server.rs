@@ -12,15 +12,16 @@ use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
 use prodrome::demonstration::{self, DemonstrationError, Played, Stage, Ward};
 use prodrome::flag_store::{FlagStore, OnFailure};
-use prodrome::http::{self, Pages, Readiness, Worklist};
+use prodrome::http::{self, Ehr, Pages, Readiness, Worklist};
 use prodrome::identity::{Identity, Rates, Tls};
 use prodrome::registry::{Models, Releases};
 use prodrome::rpc::{self, now, now_seconds};
-use prodrome::service::Service;
+use prodrome::service::{Gate, Service};
 use prodrome::{meters, telemetry};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -162,14 +163,20 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(Arc::clone(&service).tend_flags(FLAGS_EVERY, now));
     tokio::spawn(follow_guards(Arc::clone(&service), tls.clone()));
     let list = show_worklist(&settings, &service, tls.clone(), stage.is_some()).await?;
-    greet(listener.local_addr()?, tls.is_some(), &service);
+    let (gate, recorded) = (Gate::new(settings.limits), Arc::clone(&service));
+    let (ending, ended) = watch::channel(false);
+    let ehr = show_ehr(&settings, (&service, &gate), tls.clone(), ended).await?;
     let shutdown = shutdown(readiness, log.clone())?;
-    let limits = settings.limits;
-    let recorded = Arc::clone(&service);
-    let served = match tls {
-        None => rpc::serve(listener, service, limits, shutdown).await,
-        Some(tls) => rpc::serve_encrypted(listener, tls, service, limits, shutdown).await,
+    let told = async move {
+        shutdown.await;
+        let _ = ending.send(true);
     };
+    greet(listener.local_addr()?, tls.is_some(), &recorded);
+    let served = rpc::serve_through(listener, tls, service, gate, told).await;
+    if let Some(ehr) = ehr {
+        // It has drained by itself within the same limits.
+        let _ = ehr.await;
+    }
     if let Some(list) = list {
         list.abort();
     }
@@ -325,6 +332,24 @@ async fn show_worklist(
         }
     });
     Ok(Some(served))
+}
+
+/// Begins to serve FHIR and CDS Hooks, where the settings want them, until `ended` says so.
+async fn show_ehr(
+    settings: &Settings,
+    (service, gate): (&Arc<Service>, &Arc<Gate>),
+    tls: Option<Arc<Tls>>,
+    mut ended: watch::Receiver<bool>,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(plan) = settings.ehr.clone() else { return Ok(None) };
+    let listener = bind(plan.address).await.context("`ehr.listen` (empty for no such door)")?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    say(&format!("FHIR and CDS Hooks on {scheme}://{}\n", listener.local_addr()?));
+    let ehr = Ehr::new(Arc::clone(service), Arc::clone(gate), plan, now);
+    let told = async move {
+        let _ = ended.wait_for(|has_ended| *has_ended).await;
+    };
+    Ok(Some(tokio::spawn(ehr.serve(listener, tls, told))))
 }
 
 /// Plays the last days of a simulated ward.

@@ -27,7 +27,9 @@ pub use sections::ListenSettings;
 
 use crate::audit::{AuditError, AuditSettings};
 use crate::flag_store::FlagSettings;
-use crate::http::{HttpSettings, Surroundings, WorklistPlan, WorklistSettings};
+use crate::http::{
+    EhrPlan, EhrSettings, HttpSettings, Surroundings, WorklistPlan, WorklistSettings,
+};
 use crate::identity::{IdentitySettings, RateSettings, TlsSettings};
 use crate::registry::{ModelSettings, TrendSettings};
 use crate::rpc::Limits;
@@ -49,6 +51,7 @@ struct Sections {
     trends: TrendSettings,
     http: HttpSettings,
     worklist: WorklistSettings,
+    ehr: EhrSettings,
     telemetry: TelemetrySettings,
 }
 
@@ -70,6 +73,8 @@ pub struct Settings {
     pub http: Option<SocketAddr>,
     /// The work list; `None` for none.
     pub worklist: Option<WorklistPlan>,
+    /// The door for EHRs; `None` for none.
+    pub ehr: Option<EhrPlan>,
     pub telemetry: TelemetrySettings,
     shown: String,
 }
@@ -130,6 +135,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
     };
     let worklist =
         sections.worklist.check(around).map_err(|faults| found("worklist", faults)).unwrap_or(None);
+    let ehr = sections.ehr.check(around).map_err(|faults| found("ehr", faults)).unwrap_or(None);
     let telemetry = sections.telemetry.check().map_err(|faults| found("telemetry", faults));
     sections.flags.check().unwrap_or_else(|faults| found("flags", faults));
     sections.trends.check().unwrap_or_else(|faults| found("trends", faults));
@@ -169,6 +175,7 @@ fn check(sections: Sections, layers: &Figment) -> Result<Settings, ConfigError> 
                 trends,
                 http,
                 worklist,
+                ehr,
                 telemetry,
                 shown,
             })

@@ -83,6 +83,7 @@ async fn score(service: &Service, record: Record, at: Time) -> Result<usize, Dem
     let request = ScoreRequest {
         record,
         issues: Vec::new(),
+        only_allowed: false,
         tasks: Vec::new(),
         prediction_time: Some(at),
         options: ScoreOptions { reasons_max: REASONS, ..ScoreOptions::default() },

@@ -1,5 +1,5 @@
-//! HTTP beside gRPC: `/metrics`, `/livez`, `/readyz`, which show nothing of any patient, and the work
-//! list, which has a door and a lock of its own.
+//! HTTP beside gRPC: `/metrics`, `/livez`, `/readyz`, which show nothing of any patient; the work list, which
+//! has a door and a lock of its own; and `ehr`, the door for EHRs (FHIR and CDS Hooks).
 //!
 //! The former listen on an address of their own, so that probes and scrapers need no way to the records, and
 //! stay open while the gRPC side drains, so that `/readyz` can say so.
@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use ehr::{Ehr, EhrPlan, EhrSettings};
 pub use readiness::{NotReady, Readiness};
 pub use server::{Pages, serve};
 pub use surroundings::Surroundings;

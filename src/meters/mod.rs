@@ -18,6 +18,9 @@ use family::Family;
 /// Required by the recorder, which does not use it.
 const METADATA: Metadata<'static> = Metadata::new("prodrome", Level::INFO, None);
 
+/// Labels of calls: those of `method_label`, and those of the door for EHRs.
+const CALL_LABELS: usize = 20;
+
 /// What there was too much of, so that something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shed {
@@ -83,6 +86,7 @@ pub struct Meters {
     flag_failures: Counter,
     flags: Family<Counter, 1>,
     flags_held: Family<Counter, 1>,
+    card_answers: Family<Counter, 1>,
     break_glass: Counter,
     reload_failures: Counter,
 }
@@ -115,10 +119,10 @@ impl Meters {
             calls: Family::new(
                 names::CALLS,
                 ["method", "code"],
-                13 * Outcome::ALL.len(),
+                CALL_LABELS * Outcome::ALL.len(),
                 self::counter,
             ),
-            durations: Family::new(names::CALL_DURATION, ["method"], 14, histogram),
+            durations: Family::new(names::CALL_DURATION, ["method"], CALL_LABELS, histogram),
             in_flight: gauge(names::CALLS_IN_FLIGHT),
             connections: gauge(names::CONNECTIONS),
             sheds: Family::new(names::SHEDS, ["reason"], 16, self::counter),
@@ -130,6 +134,7 @@ impl Meters {
             flag_failures: counter(names::FLAG_FAILURES),
             flags: Family::new(names::FLAGS, ["change"], 16, self::counter),
             flags_held: Family::new(names::FLAGS_HELD, ["reason"], 12, self::counter),
+            card_answers: Family::new(names::CARD_ANSWERS, ["answer"], 10, self::counter),
             break_glass: counter(names::BREAK_GLASS),
             reload_failures: counter(names::RELOAD_FAILURES),
             recorder,
@@ -198,6 +203,11 @@ impl Meters {
     /// The store of the flags could not be written.
     pub fn flags_failed(&self) {
         self.flag_failures.increment(1);
+    }
+
+    /// Somebody accepted or overrode a card; `answer` is a word of ours.
+    pub fn card_answered(&self, answer: &'static str) {
+        self.card_answers.with(&self.recorder, [answer], |answers| answers.increment(1));
     }
 
     /// A call was let through by break-glass.

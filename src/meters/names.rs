@@ -16,6 +16,7 @@ pub(super) const AUDIT_FAILURES: &str = "prodrome_audit_failures_total";
 pub(super) const FLAG_FAILURES: &str = "prodrome_flag_failures_total";
 pub(super) const FLAGS: &str = "prodrome_flag_changes_total";
 pub(super) const FLAGS_HELD: &str = "prodrome_flags_held_total";
+pub(super) const CARD_ANSWERS: &str = "prodrome_card_answers_total";
 pub(super) const BREAK_GLASS: &str = "prodrome_break_glass_total";
 pub(super) const RELOAD_FAILURES: &str = "prodrome_reload_failures_total";
 
@@ -24,7 +25,7 @@ pub(super) const RELOAD_FAILURES: &str = "prodrome_reload_failures_total";
 const DURATION_SECONDS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 13] = [
     (CALLS, "Calls answered, by method and gRPC code"),
     (SHEDS, "Calls and connections refused, by what there was too much of"),
     (PANICS, "Calls that ended in a panic"),
@@ -35,6 +36,7 @@ const COUNTERS: [(&str, &str); 12] = [
     (FLAG_FAILURES, "Scores whose flags could not be recorded"),
     (FLAGS, "Changes of flags by scores, by kind"),
     (FLAGS_HELD, "High scores that raised no flag, by reason"),
+    (CARD_ANSWERS, "Cards of CDS Hooks that were accepted or overridden, by reason"),
     (BREAK_GLASS, "Calls by break-glass"),
     (RELOAD_FAILURES, "Model versions refused at a reload"),
 ];

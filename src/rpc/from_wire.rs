@@ -109,7 +109,9 @@ pub(super) fn score_request(
     }
     let request_id = request_id.to_owned();
     let team = Some(team.to_owned()).filter(|team| !team.is_empty());
-    let request = ScoreRequest { record, issues, tasks, prediction_time, options, team };
+    let only_allowed = false;
+    let request =
+        ScoreRequest { record, issues, tasks, only_allowed, prediction_time, options, team };
     Ok((request_id, origin, request))
 }
 
@@ -118,7 +120,7 @@ fn of_bundle(json: &[u8]) -> Result<(Origin, Record, Vec<DataIssue>), Vec<Violat
     let path = "fhir_bundle_json";
     let fault = || vec![Violation { path: path.to_owned(), reason: "not UTF-8" }];
     let json = std::str::from_utf8(json).map_err(|_| fault())?;
-    Origin::of_parts(&[Part { path, json, must_be_bundle: true }], None)
+    Origin::of_parts(&[Part { path, json, must_be_bundle: true, is_page_of_all: false }], None)
 }
 
 /// A request as it is given, but for the entries of its history, which are taken in as they come.

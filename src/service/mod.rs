@@ -21,7 +21,9 @@ use std::sync::atomic::{AtomicI64, AtomicUsize};
 pub use catalog::{ModelCard, ModelInfo};
 pub use error::ServiceError;
 pub use flags::{AssessmentFlag, Sightings};
-pub use gate::{Admission, Awaited, CallId, Gate, Incident, Limits, Place, Shed, guarded, guarded_future};
+pub use gate::{
+    Admission, Awaited, CallId, Gate, Incident, Limits, Place, Shed, guarded, guarded_future,
+};
 pub use metadata::Brought;
 pub use origin::Origin;
 pub use peers::{Peer, PeerStanding};
@@ -98,6 +100,8 @@ pub struct ScoreRequest {
     pub issues: Vec<DataIssue>,
     /// Empty for all tasks in service.
     pub tasks: Vec<TaskRef>,
+    /// Whether tasks that the caller may not ask for are left out, not refused.
+    pub only_allowed: bool,
     /// Nothing after this is used; `None` for now.
     pub prediction_time: Option<Time>,
     pub options: ScoreOptions,

@@ -132,7 +132,8 @@ mod tests {
             {"resource":{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},
                 "code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}]},
                 "onsetDateTime":"2020-01-01"}}]}"#;
-        let part = Part { path: "fhir_bundle_json", json, must_be_bundle: true };
+        let part =
+            Part { path: "fhir_bundle_json", json, must_be_bundle: true, is_page_of_all: false };
         let (bundle, _, issues) = Origin::of_parts(&[part], None).unwrap();
         assert!(issues.is_empty());
         let told = |path: &str| bundle.path(path);

@@ -76,7 +76,7 @@ impl Service {
             return Ok((response, sightings));
         }
         let permit = self.permit_patient(visit, method, request, now)?;
-        let allowed = self.allowed_tasks(registry, &permit, tasks)?;
+        let allowed = self.allowed_tasks(registry, &permit, request)?;
         let mut response = self.score_on(registry, request, &allowed, now)?;
         let sightings = self.sightings(registry, visit, request, &response, now)?;
         let seen = |assessment: Assessment| {
@@ -88,15 +88,21 @@ impl Service {
         Ok((response, sightings))
     }
 
-    /// The tasks asked for; of a request that names none, those that the permit allows.
+    /// The tasks asked for; of a request that names none, or wants no others, those that the permit
+    /// allows.
     fn allowed_tasks(
         &self,
         registry: &Registry,
         permit: &Permit,
-        tasks: &[TaskRef],
+        request: &ScoreRequest,
     ) -> Result<Vec<TaskRef>, ServiceError> {
-        if !tasks.is_empty() {
-            return Ok(tasks.to_vec());
+        if !request.tasks.is_empty() && !request.only_allowed {
+            return Ok(request.tasks.clone());
+        }
+        let mut named = request.tasks.clone();
+        named.retain(|asked| permit.allows(&asked.task));
+        if !request.tasks.is_empty() {
+            return if named.is_empty() { Err(ServiceError::NoTaskAllowed) } else { Ok(named) };
         }
         let served = registry.served().iter().map(|bundle| &bundle.manifest().task);
         let allowed = served.filter(|task| permit.allows(task));
@@ -115,7 +121,8 @@ impl Service {
         request: &ScoreRequest,
         now: Time,
     ) -> Result<Permit, ServiceError> {
-        let tasks: Vec<&str> = request.tasks.iter().map(|asked| asked.task.as_str()).collect();
+        let must_allow = request.tasks.iter().filter(|_| !request.only_allowed);
+        let tasks: Vec<&str> = must_allow.map(|asked| asked.task.as_str()).collect();
         let (facility, unit) = place(&request.record, request.prediction_time.unwrap_or(now));
         let ask = Ask {
             tasks: &tasks,

@@ -312,6 +312,7 @@ fn asked(options: ScoreOptions, version: Option<&str>) -> ScoreRequest {
     ScoreRequest {
         record: patient(),
         issues: Vec::new(),
+        only_allowed: false,
         tasks: vec![TaskRef {
             task: "readmit30_diabetes".into(),
             version: version.map(str::to_owned),
@@ -379,6 +380,7 @@ fn versions_in_service_are_compared_by_name() {
     let request = |compare: &str| ScoreRequest {
         record: record.clone(),
         issues: Vec::new(),
+        only_allowed: false,
         tasks: vec![TaskRef { task: "htn_incident".into(), version: Some("2".into()) }],
         prediction_time: Some(at),
         options: ScoreOptions {

@@ -36,6 +36,7 @@ fn request(record: Record, task: &str, at: Time) -> ScoreRequest {
     ScoreRequest {
         record,
         issues: Vec::new(),
+        only_allowed: false,
         tasks: vec![TaskRef { task: task.to_owned(), version: None }],
         prediction_time: Some(at),
         options: ScoreOptions { reasons_max: 5, ..Default::default() },

@@ -208,6 +208,7 @@ fn answer_made_up_patients(service: &Service, count: u32) {
         let request = ScoreRequest {
             record,
             issues: Vec::new(),
+            only_allowed: false,
             tasks: Vec::new(),
             prediction_time: Some(discharge()),
             options: ScoreOptions::default(),

@@ -76,6 +76,8 @@ const RESERVED: [(&str, &[&str]); 28] = [
         &[
             "private_file",
             "import",
+            // The authorities that vouch for FHIR servers.
+            "fhir_client",
             "registry",
             "command",
             "identity",

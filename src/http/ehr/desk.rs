@@ -60,8 +60,10 @@ impl Endpoint {
     fn audience(self) -> Option<String> {
         match self {
             Endpoint::Score | Endpoint::Flags => None,
-            Endpoint::Hook(hook) => Some(format!("/cds-services/{}", hook.id())),
-            Endpoint::Feedback(hook) => Some(format!("/cds-services/{}/feedback", hook.id())),
+            Endpoint::Hook(hook) => Some(format!("/cds-services/{}", hook.service_id())),
+            Endpoint::Feedback(hook) => {
+                Some(format!("/cds-services/{}/feedback", hook.service_id()))
+            }
         }
     }
 }

@@ -152,7 +152,10 @@ mod tests {
         let found = query(asked).unwrap();
         assert!(found.states.iter().all(|state| state.is_live()) && found.states.len() > 2);
         assert_eq!((found.patient_id.as_deref(), found.page_flags), (Some("p1"), 7));
-        assert_eq!((found.tasks, found.page), (vec!["readmit30".into()], Some(PageToken("t".into()))));
+        assert_eq!(
+            (found.tasks, found.page),
+            (vec!["readmit30".into()], Some(PageToken("t".into())))
+        );
         assert!(found.changed_since.is_some());
         for wrong in
             ["status=open", "patient=", "_count=0", "_lastUpdated=2024", "name=x", "patient=a/b"]

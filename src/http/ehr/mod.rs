@@ -26,6 +26,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tower_http::cors::CorsLayer;
 
@@ -45,7 +46,12 @@ pub struct Ehr {
     /// The address by which EHRs call, without a slash at the end.
     base_url: String,
     clock: fn() -> Time,
+    /// Calls that wait for a FHIR server.
+    fetches: Arc<Semaphore>,
 }
+
+/// How many calls may wait for a FHIR server at once: each holds a few threads.
+const FETCHES_MAX: usize = 16;
 
 impl fmt::Debug for Ehr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +62,8 @@ impl fmt::Debug for Ehr {
 impl Ehr {
     /// The door of `service`, through the same `gate` as gRPC; `clock` tells the time of each answer.
     pub fn new(service: Arc<Service>, gate: Arc<Gate>, plan: EhrPlan, clock: fn() -> Time) -> Ehr {
-        Ehr { service, gate, plan, base_url: String::new(), clock }
+        let fetches = Arc::new(Semaphore::new(FETCHES_MAX));
+        Ehr { service, gate, plan, base_url: String::new(), clock, fetches }
     }
 
     /// Serves it until `shutdown` is done; encrypted where there is a `tls`. Then new connections come

@@ -11,7 +11,6 @@ use super::Ehr;
 use super::answer::fhir;
 use super::desk::{Call, Endpoint};
 use super::parameters;
-use super::refusal::Refusal;
 use super::scoring::Scored;
 use crate::fhir::{
     Assessed, Bundle, Issue, IssueCode, IssueSeverity, RelativeRisk, Resource, flag,
@@ -48,27 +47,24 @@ impl Ehr {
                 Answer::Score(score) => {
                     let of_score = Assessed::by(bundle, &record, score);
                     let compared = compared_with(assessment);
-                    let relative_risk = compared.as_ref().map(|(value, with)| RelativeRisk {
-                        value: *value,
-                        compared_with: with,
-                    });
+                    let relative_risk = compared
+                        .as_ref()
+                        .map(|(value, with)| RelativeRisk { value: *value, compared_with: with });
                     let assessed = Assessed { relative_risk, ..of_score };
                     resources.push(risk_assessment(&assessed).into());
                 }
-                Answer::NotEligible(not) => issues.push(
-                    Issue::new(
-                        IssueSeverity::Information,
-                        IssueCode::Informational,
-                        format!("{}: not eligible: {}", assessment.task, not.text),
-                    ),
-                ),
+                Answer::NotEligible(not) => issues.push(Issue::new(
+                    IssueSeverity::Information,
+                    IssueCode::Informational,
+                    format!("{}: not eligible: {}", assessment.task, not.text),
+                )),
             }
             if let Some(AssessmentFlag::NotRecorded) = assessment.flag {
                 let details = format!("{}: its flag could not be recorded", assessment.task);
                 issues.push(Issue::new(IssueSeverity::Warning, IssueCode::Transient, details));
             }
             if let Some(AssessmentFlag::Seen(sighted)) = &assessment.flag
-                && let Some(id) = sighted.flag_id
+                && let Some(id) = sighted.flag
                 && let Ok((stands, _)) = self.service.flag(&call.visit, id).await
             {
                 resources.push(flag(&stands, &bundle.task().params().title).into());

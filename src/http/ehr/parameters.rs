@@ -76,10 +76,8 @@ struct Reading {
 /// What a call sends and asks for.
 pub(super) fn read(query: &str, body: &Bytes) -> Result<(Vec<Sent>, Asked), Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::at("", "not UTF-8"))?;
-    let options = ScoreOptions {
-        reasons_max: ScoreOptions::REASONS_DEFAULT,
-        ..ScoreOptions::default()
-    };
+    let options =
+        ScoreOptions { reasons_max: ScoreOptions::REASONS_DEFAULT, ..ScoreOptions::default() };
     let asked = Asked { options, ..Asked::default() };
     let mut reading = Reading { asked, faults: Vec::new() };
     for (name, value) in form_urlencoded::parse(query.as_bytes()).take(PARAMETERS_MAX) {
@@ -89,7 +87,12 @@ pub(super) fn read(query: &str, body: &Bytes) -> Result<(Vec<Sent>, Asked), Refu
     let sent = match typed.resource_type.as_deref() {
         Some("Parameters") => reading.parameters(text, body)?,
         Some("Bundle") => {
-            vec![Sent { path: "Bundle".into(), json: body.clone(), must_be_bundle: true }]
+            vec![Sent {
+                path: "Bundle".into(),
+                json: body.clone(),
+                must_be_bundle: true,
+                is_page_of_all: false,
+            }]
         }
         _ => return Err(Refusal::at("resourceType", "must be Bundle or Parameters")),
     };
@@ -133,6 +136,7 @@ impl Reading {
                     path: format!("{path}.resource"),
                     json: body.slice_ref(resource.get().as_bytes()),
                     must_be_bundle: false,
+                    is_page_of_all: false,
                 }),
                 (Some(said), None) => self.take(&given.name, &said, &path),
                 _ => self.fault(&path, "must hold one value; a resource stands in `record` alone"),
@@ -176,7 +180,9 @@ impl Reading {
                 Some((_, Some(reason))) => Err(reason),
                 None => Err("must be a text"),
             },
-            _ => Err("no such parameter: record, task, predictionTime, maxReasons, peers, noFlag, team"),
+            _ => Err(
+                "no such parameter: record, task, predictionTime, maxReasons, peers, noFlag, team",
+            ),
         };
         if let Err(reason) = taken {
             self.fault(path, reason);
@@ -247,7 +253,8 @@ mod tests {
         assert!(faults("", r#"{"resourceType":"Parameters"}"#).contains("no `record`"));
         let twice = r#"{"resourceType":"Parameters","parameter":[{"name":"task","valueString":"a","valueBoolean":true}]}"#;
         assert!(!faults("", twice).is_empty());
-        let deep = format!(r#"{{"resourceType":"Bundle","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+        let deep =
+            format!(r#"{{"resourceType":"Bundle","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
         assert!(faults("", &deep).contains("nested"));
     }
 }

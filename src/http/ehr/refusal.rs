@@ -140,8 +140,7 @@ impl From<Shed> for Refusal {
 impl From<Incident> for Refusal {
     fn from(incident: Incident) -> Refusal {
         let details = format!("a fault of the server; please quote incident {incident}");
-        let code =
-            (Outcome::Internal, StatusCode::INTERNAL_SERVER_ERROR, IssueCode::Exception);
+        let code = (Outcome::Internal, StatusCode::INTERNAL_SERVER_ERROR, IssueCode::Exception);
         Refusal::new(code, details)
     }
 }
@@ -179,8 +178,12 @@ impl From<ServiceError> for Refusal {
             NoFlags | NoTrends => {
                 (Outcome::Unimplemented, StatusCode::NOT_IMPLEMENTED, IssueCode::NotSupported)
             }
-            NotRecognised(_) | NotRecorded(_) | CardUnreadable { .. } | Flags(_)
-            | TrendsUnavailable | NothingServed => {
+            NotRecognised(_)
+            | NotRecorded(_)
+            | CardUnreadable { .. }
+            | Flags(_)
+            | TrendsUnavailable
+            | NothingServed => {
                 (Outcome::Unavailable, StatusCode::SERVICE_UNAVAILABLE, IssueCode::Transient)
             }
         };

@@ -24,6 +24,8 @@ pub(super) struct Sent {
     pub(super) json: Bytes,
     /// Whether a resource by itself will not do.
     pub(super) must_be_bundle: bool,
+    /// Whether the page that it names as the next one is sent too.
+    pub(super) is_page_of_all: bool,
 }
 
 /// What is asked for.
@@ -35,6 +37,8 @@ pub(super) struct Asked {
     pub(super) team: Option<String>,
     /// The id of the patient whom all that is sent must be about, where it is known.
     pub(super) patient_id: Option<String>,
+    /// Whether tasks that the caller may not ask for are left out, not refused.
+    pub(super) only_allowed: bool,
 }
 
 /// A patient who was scored.
@@ -87,7 +91,7 @@ impl Ehr {
         // Who waits for a disk keeps no processor busy.
         let _awaited = self.gate.admission().awaits();
         let left = call.end_by.saturating_duration_since(Instant::now());
-        let wait = (( self.clock)(), self.gate.flag_wait(Some(left)));
+        let wait = ((self.clock)(), self.gate.flag_wait(Some(left)));
         Ok(self.service.sight(&call.visit, sightings, response, wait).await?)
     }
 }
@@ -95,16 +99,19 @@ impl Ehr {
 /// The request of the use case, and where its record came from.
 fn read(sent: &[Sent], asked: Asked) -> Result<(ScoreRequest, Origin), Refusal> {
     let mut parts = Vec::with_capacity(sent.len());
-    for Sent { path, json, must_be_bundle } in sent {
+    for Sent { path, json, must_be_bundle, is_page_of_all } in sent {
         let json = std::str::from_utf8(json).map_err(|_| Refusal::at(path, "not UTF-8"))?;
-        parts.push(Part { path, json, must_be_bundle: *must_be_bundle });
+        let (must_be_bundle, is_page_of_all) = (*must_be_bundle, *is_page_of_all);
+        parts.push(Part { path, json, must_be_bundle, is_page_of_all });
     }
-    let Asked { tasks, prediction_time, options, team, patient_id } = asked;
+    let Asked { tasks, prediction_time, options, team, patient_id, only_allowed } = asked;
     let read = Origin::of_parts(&parts, patient_id.as_deref());
     let (origin, record, issues) = read.map_err(Refusal::invalid)?;
     if patient_id.is_some_and(|known| known != record.patient_id) {
         let reason = "about another patient than the one that the call is about";
         return Err(Refusal::invalid(vec![Violation { path: "context.patientId".into(), reason }]));
     }
-    Ok((ScoreRequest { record, issues, tasks, prediction_time, options, team }, origin))
+    let request =
+        ScoreRequest { record, issues, tasks, only_allowed, prediction_time, options, team };
+    Ok((request, origin))
 }

@@ -244,7 +244,7 @@ fn pages_batches_and_single_resources_are_read_and_what_is_missing_is_named() {
     assert_eq!(read.issues[0].first_path, "entry[1].resource");
 
     let (person, rest) = (people[0].to_string(), search(others, next).to_string());
-    let part = |path, json| Part { path, json, must_be_bundle: false };
+    let part = |path, json| Part { path, json, must_be_bundle: false, is_page_of_all: false };
     let parts = [part("prefetch.patient", &person), part("prefetch.all", &rest)];
     let read = read_parts(&parts, Some("p")).unwrap();
     assert_eq!((&read.record, &*read.issues[0].first_path), (&whole.record, "prefetch.all"));

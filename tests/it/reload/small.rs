@@ -123,6 +123,7 @@ pub(super) fn asked(
     let request = ScoreRequest {
         record: patient(),
         issues: Vec::new(),
+        only_allowed: false,
         tasks: versions.iter().map(task_ref).collect(),
         prediction_time: Some(discharge()),
         options: ScoreOptions::default(),

@@ -48,6 +48,7 @@ fn ask(record: Record, peers: bool) -> ScoreRequest {
     ScoreRequest {
         record,
         issues: Vec::new(),
+        only_allowed: false,
         tasks: Vec::new(),
         prediction_time: Some(discharge().plus_hours(1)),
         options: ScoreOptions { peers, ..ScoreOptions::default() },

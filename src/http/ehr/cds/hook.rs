@@ -9,7 +9,7 @@ use crate::task::IndexRule;
 
 /// A moment in an EHR's work at which this server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Hook {
+pub(in crate::http::ehr) enum Hook {
     /// Somebody opens a patient's record.
     PatientView,
     /// Somebody plans a discharge from a stay.
@@ -29,7 +29,7 @@ impl Hook {
     }
 
     /// The id of its service, which is the last part of its address.
-    pub(super) fn service_id(self) -> &'static str {
+    pub(in crate::http::ehr) fn service_id(self) -> &'static str {
         match self {
             Hook::PatientView => "prodrome-patient-view",
             Hook::EncounterDischarge => "prodrome-encounter-discharge",

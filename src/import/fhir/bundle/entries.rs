@@ -103,7 +103,9 @@ impl<'a> Entries<'a> {
             return Ok(());
         }
         let bundle = read(sent.json).map_err(|(path, reason)| violation(path, reason))?;
-        self.note_page(&bundle, at);
+        if !sent.is_page_of_all {
+            self.note_page(&bundle, at);
+        }
         for (entry, RawEntry { full_url, resource }) in bundle.entry.0.into_iter().enumerate() {
             let Some(resource) = resource else { continue };
             let (place, resource) =

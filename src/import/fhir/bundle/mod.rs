@@ -34,6 +34,8 @@ pub struct Part<'a> {
     pub json: &'a str,
     /// Whether a resource by itself will not do.
     pub must_be_bundle: bool,
+    /// Whether the page that it names as the next one is among what is sent.
+    pub is_page_of_all: bool,
 }
 
 /// The record of the patient of Bundles, and the entries it comes from.
@@ -59,7 +61,7 @@ pub struct BundleRecord {
 pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
     let fault = |reason| vec![Violation { path: String::new(), reason }];
     let json = std::str::from_utf8(json).map_err(|_| fault("not UTF-8"))?;
-    read_parts(&[Part { path: "", json, must_be_bundle: true }], None)
+    read_parts(&[Part { path: "", json, must_be_bundle: true, is_page_of_all: false }], None)
 }
 
 /// Reads Bundles, and resources by themselves, that are sent together about one patient; `patient` is

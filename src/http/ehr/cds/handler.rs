@@ -1,0 +1,145 @@
+//! The addresses of CDS Hooks: discovery, a call of a service, feedback on its cards.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::card::Card;
+use super::card_id::CardId;
+use super::cards::{ModelWords, Scene, cards};
+use super::feedback::{FeedbackRequest, Outcome};
+use super::hook::{Hook, discovery};
+use super::request::HookRequest;
+use super::templates::{Template, templates};
+use crate::bundle::Bundle;
+use crate::http::ehr::Ehr;
+use crate::http::ehr::answer::plain;
+use crate::http::ehr::desk::{Call, Endpoint};
+use crate::http::ehr::refusal::Refusal;
+use crate::http::ehr::scoring::{Asked, Scored};
+use crate::http::listener::Peer;
+use crate::meters;
+use crate::registry::{Registry, Version};
+use crate::service::{ScoreOptions, TaskRef};
+
+/// The answer of a service.
+#[derive(Debug, Serialize)]
+struct Answer {
+    cards: Vec<Card>,
+}
+
+/// Answers with what services there are: those that a model is in service for.
+pub(in crate::http::ehr) async fn services(State(ehr): State<Arc<Ehr>>) -> Response {
+    let registry = ehr.service.models().current();
+    let services: Vec<(Hook, Vec<Template>)> = Hook::ALL
+        .into_iter()
+        .map(|hook| (hook, scored_by(hook, &registry)))
+        .filter(|(_, bundles)| !bundles.is_empty())
+        .map(|(hook, bundles)| (hook, templates(hook, &bundles)))
+        .collect();
+    plain(StatusCode::OK, &discovery(&services))
+}
+
+/// Answers a call of a service with its cards.
+pub(in crate::http::ehr) async fn call(
+    State(ehr): State<Arc<Ehr>>,
+    Extension(peer): Extension<Peer>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(hook) = Hook::of_service(&id) else {
+        return Refusal::no_such_page().into_response();
+    };
+    ehr.answer(Endpoint::Hook(hook), &peer, request, async |call, body| {
+        let cards = ehr.cards(hook, &call, &body).await?;
+        Ok(plain(StatusCode::OK, &Answer { cards }))
+    })
+    .await
+}
+
+/// Takes in what became of cards.
+pub(in crate::http::ehr) async fn feedback(
+    State(ehr): State<Arc<Ehr>>,
+    Extension(peer): Extension<Peer>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(hook) = Hook::of_service(&id) else {
+        return Refusal::no_such_page().into_response();
+    };
+    ehr.answer(Endpoint::Feedback(hook), &peer, request, async |call, body| {
+        ehr.note(&call, &body).await?;
+        // CDS Hooks 2.0 asks for a 200 and for nothing else.
+        Ok(plain(StatusCode::OK, &serde_json::Map::new()))
+    })
+    .await
+}
+
+/// The models in service of the tasks that a service scores.
+fn scored_by(hook: Hook, registry: &Registry) -> Vec<&Bundle> {
+    let served = registry.served().iter().map(Arc::as_ref);
+    served.filter(|bundle| hook.scores(&bundle.task().params().index.rule)).collect()
+}
+
+impl Ehr {
+    /// The cards of one call.
+    async fn cards(&self, hook: Hook, call: &Call, body: &Bytes) -> Result<Vec<Card>, Refusal> {
+        let request = HookRequest::read(body, hook).map_err(Refusal::invalid)?;
+        call.patient(&request.patient_id);
+        let registry = self.service.models().current();
+        let bundles = scored_by(hook, &registry);
+        if bundles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sent = self.gathered(call, &request, body, &templates(hook, &bundles)).await?;
+        let task = |bundle: &&Bundle| TaskRef {
+            task: bundle.manifest().task.clone(),
+            version: Some(bundle.manifest().version.clone()),
+        };
+        let asked = Asked {
+            tasks: bundles.iter().map(task).collect(),
+            options: ScoreOptions {
+                reasons_max: ScoreOptions::REASONS_DEFAULT,
+                ..ScoreOptions::default()
+            },
+            team: self.plan.team.clone(),
+            only_allowed: true,
+            patient_id: Some(request.patient_id.clone().into_owned()),
+            ..Asked::default()
+        };
+        let Scored { response, registry, .. } = self.score(call, sent, asked).await?;
+        let told: Vec<_> = response
+            .assessments
+            .iter()
+            .filter_map(|assessment| {
+                let found = registry.find(&assessment.task, &assessment.model_version)?;
+                Some((assessment, ModelWords::of(Version::bundle(found))))
+            })
+            .collect();
+        let worklist_url = self.plan.worklist_url.as_deref();
+        Ok(cards(&told, Scene { hook_instance: &request.hook_instance, worklist_url }))
+    }
+
+    /// Takes in what became of cards: of those with a flag as feedback on it, of others as a count.
+    async fn note(&self, call: &Call, body: &Bytes) -> Result<(), Refusal> {
+        let given = FeedbackRequest::read(body).map_err(Refusal::invalid)?;
+        for feedback in given {
+            meters::process().card_answered(match feedback.outcome {
+                Outcome::Accepted => "accepted",
+                Outcome::Overridden(None) => "overridden",
+                Outcome::Overridden(Some(reason)) => reason.code(),
+            });
+            let CardId::Flag(id) = feedback.card else { continue };
+            let noted =
+                self.service.record_feedback(&call.visit, id, feedback.finding(), (self.clock)());
+            let flag = noted.await?;
+            call.patient(&flag.patient_id);
+        }
+        Ok(())
+    }
+}
