@@ -128,20 +128,6 @@ impl OverrideReason {
         }
     }
 
-    /// What it says of the flag behind the card, where it says something.
-    pub(super) fn dismissal(self) -> Option<Dismissal> {
-        match self {
-            OverrideReason::AlreadyManaged => Some(Dismissal::AlreadyKnown),
-            OverrideReason::FollowedElsewhere => Some(Dismissal::FollowedElsewhere),
-            OverrideReason::NotApplicable | OverrideReason::ComfortCare => {
-                Some(Dismissal::NotApplicable)
-            }
-            OverrideReason::DataWrong => Some(Dismissal::RecordWrong),
-            OverrideReason::PatientDeclined => Some(Dismissal::PatientDeclined),
-            OverrideReason::Other => None,
-        }
-    }
-
     /// As a card offers it.
     pub(super) fn coding(self) -> Coding {
         Coding {

@@ -46,14 +46,6 @@ impl Feedback<'_> {
             Outcome::Overridden(_) => Finding::NotUseful,
         }
     }
-
-    /// Why the flag behind the card would be dismissed, where the reason is one for that.
-    pub(super) fn dismissal(&self) -> Option<Dismissal> {
-        match self.outcome {
-            Outcome::Accepted => None,
-            Outcome::Overridden(reason) => reason.and_then(OverrideReason::dismissal),
-        }
-    }
 }
 
 /// Without what the user wrote.

@@ -7,9 +7,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Serialize;
 
-use super::card::Card;
+use super::card::{Answer, Card};
 use super::card_id::CardId;
 use super::cards::{ModelWords, Scene, cards};
 use super::feedback::{FeedbackRequest, Outcome};
@@ -26,12 +25,6 @@ use crate::http::listener::Peer;
 use crate::meters;
 use crate::registry::{Registry, Version};
 use crate::service::{ScoreOptions, TaskRef};
-
-/// The answer of a service.
-#[derive(Debug, Serialize)]
-struct Answer {
-    cards: Vec<Card>,
-}
 
 /// Answers with what services there are: those that a model is in service for.
 pub(in crate::http::ehr) async fn services(State(ehr): State<Arc<Ehr>>) -> Response {
