@@ -79,7 +79,7 @@ fn the_judge_refuses_what_is_no_resource_of_ours() {
         ("subject", text.replace("\"subject\"", "\"subjekt\"")),
         ("probabilityDecimal", text.replace(&percent, "\"probabilityDecimal\":1.5")),
         ("ras-2", text.replace(&percent, "\"probabilityDecimal\":101.5")),
-        ("no id", text.replace("\"id\":\"", "\"id\":\"a_")),
+        ("match pattern", text.replace("\"id\":\"", "\"id\":\"a_")),
         ("no reference", text.replace("Patient/p", "Patient/p_1")),
         ("markup", text.replace("\"rationale\":\"", "\"rationale\":\"<b>")),
         ("per-1", text.replace("\"end\":\"2", "\"end\":\"1")),

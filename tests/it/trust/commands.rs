@@ -77,7 +77,8 @@ fn no_command_says_anything_of_a_patient_in_a_table() {
     assert!(leaks <= 1, "{leaks}");
     assert_eq!(one(&["convert", "--out", text(&at("meds"))]), 0);
     assert_eq!(one(&["score", "--bundle", text(&bundle), "--out", text(&at("scores.parquet"))]), 0);
-    let resources = ["--format", "fhir", "--out", text(&at("scores.ndjson"))];
+    let resources = at("scores.ndjson");
+    let resources = ["--format", "fhir", "--out", text(&resources)];
     assert_eq!(one(&[&["score", "--bundle", text(&bundle)][..], &resources].concat()), 0);
     let judged = at("judged");
     assert_eq!(one(&["evaluate", "--bundle", text(&bundle), "--out", text(&judged)]), 0);
