@@ -44,8 +44,10 @@ pub enum IssueKind {
     AfterPredictionTime,
     /// Found by whoever reads a Bundle.
     PartialBundle,
-    /// Found by whoever reads what an EHR gathered.
+    /// Found by whoever reads resources, as are the following.
     UnknownMedication,
+    /// For this reason.
+    Unusable(&'static str),
 }
 
 impl IssueKind {
@@ -69,6 +71,7 @@ impl IssueKind {
             IssueKind::UnknownMedication => {
                 "refers to a Medication that was not sent along: the drug is left out"
             }
+            IssueKind::Unusable(reason) => reason,
             IssueKind::PartialBundle => {
                 "a page of a search that goes on: what the next pages hold is not used; send all pages"
             }
@@ -90,6 +93,7 @@ impl IssueKind {
             IssueKind::AfterPredictionTime => "AFTER_PREDICTION_TIME",
             IssueKind::PartialBundle => "PARTIAL_BUNDLE",
             IssueKind::UnknownMedication => "UNKNOWN_MEDICATION",
+            IssueKind::Unusable(_) => "UNUSABLE_RESOURCE",
         }
     }
 }

@@ -158,7 +158,8 @@ def audit_event(made):
     must(made["outcome"] in ("0", "4", "8", "12"), "outcome")
     must(INSTANT.match(made["recorded"]), "recorded: no instant")
     must(made["type"]["code"] == "rest" and made["subtype"][0]["code"] in INTERACTIONS, "type")
-    must([agent["requestor"] for agent in made["agent"]] == [True, False], "agent: one asks, one answers")
+    must([agent["requestor"] for agent in made["agent"]][:2] == [True, False], "agent: one asks, one answers")
+    must(not any(agent["requestor"] for agent in made["agent"][2:]), "agent: one asks")
     roles = {code for agent in made["agent"] for code in codes(agent["type"])}
     must(roles == {"110152", "110153"}, "agent: a source and a destination")
     for purpose in made.get("purposeOfEvent", []):

@@ -45,7 +45,7 @@ fn discovery_says_what_the_specification_demands() {
                 assert!(known.contains(&token), "{key}: {token}");
             }
             let (kind, query) = template.split_once('?').unwrap_or((template, ""));
-            assert!(!kind.starts_with('/') && !template.contains("://"), "relative: {template}");
+            assert!(!kind.starts_with('/') && !kind.contains("://"), "relative: {template}");
             for parameter in query.split('&').filter(|each| !each.is_empty()) {
                 let (name, _) = parameter.split_once('=').unwrap();
                 let plain =

@@ -11,6 +11,8 @@ use prodrome::import::{Received, read_bundle};
 use prodrome::record::{History, Record, Time};
 use prodrome::registry;
 use prodrome::rpc::proto::{self, score_request};
+use prodrome::score::Score;
+use prodrome::task::NotEligible;
 use serde_json::{Value as Json, json};
 
 use super::patients::{bundle, often_here};
@@ -67,12 +69,14 @@ async fn http_and_grpc_give_the_same_bits() {
     for assessment in &by_grpc.assessments {
         let Some(proto::assessment::Outcome::Score(score)) = &assessment.outcome else { continue };
         let Some(expected) = score.probability.map(f64::to_bits) else { continue };
-        if let Some(found) = probability(&by_http.body, &assessment.task) {
-            assert_eq!(found, expected, "{}", assessment.task);
-            compared += 1;
+        if !["readmit30", "readmit30_diabetes"].contains(&assessment.task.as_str()) {
+            continue;
         }
+        let found = probability(&by_http.body, &assessment.task);
+        assert_eq!(found, Some(expected), "{}", assessment.task);
+        compared += 1;
     }
-    assert_eq!(compared, 2);
+    assert!(compared > 0);
 }
 
 /// The lines of an export by patient, as entries of a Bundle.
@@ -101,7 +105,7 @@ fn bundles(folder: &Path) -> BTreeMap<String, Vec<Json>> {
 }
 
 /// The scores of a record by all `models`, at the end of its last stay and at its last contact.
-fn scores(record: &Record, models: &[Bundle]) -> Vec<Option<u64>> {
+fn scores(record: &Record, models: &[Bundle]) -> Vec<Result<Score, NotEligible>> {
     let ends = record.encounters.iter().filter_map(|encounter| encounter.end);
     let times: Vec<Time> = ends.clone().max().into_iter().chain(ends.min()).collect();
     let mut found = Vec::new();
@@ -109,8 +113,7 @@ fn scores(record: &Record, models: &[Bundle]) -> Vec<Option<u64>> {
         let known_after = &bundle.task().params().known_after;
         let history = History::build(record, bundle.concepts(), known_after).unwrap().history;
         for time in &times {
-            let score = prodrome::score::score(bundle, &history, *time, 0).ok();
-            found.push(score.and_then(|score| score.probability).map(f64::to_bits));
+            found.push(prodrome::score::score(bundle, &history, *time, 5));
         }
     }
     found
@@ -118,7 +121,9 @@ fn scores(record: &Record, models: &[Bundle]) -> Vec<Option<u64>> {
 
 fn models() -> Vec<Bundle> {
     let open = |name: &str| registry::open(&root().join("models").join(name), &[]).unwrap();
-    ["readmit30/1", "htn_incident/2", "bp_rise/1", "readmit30_diabetes/1"].map(open).into()
+    let names =
+        ["readmit30/1", "htn_incident/1", "htn_incident/2", "bp_rise/1", "readmit30_diabetes/1"];
+    names.map(open).into()
 }
 
 #[test]
@@ -138,7 +143,8 @@ fn patients_of_the_synthetic_exports_score_the_same_from_a_bundle() {
             assert!(read.record == subject.record, "another record");
             let (by_export, by_bundle) =
                 (scores(&subject.record, &models), scores(&read.record, &models));
-            assert_eq!(by_export, by_bundle);
+            // Numbers are equal where their bits are; none of a score is 0 or missing by a NaN.
+            assert!(by_export == by_bundle, "another score");
             compared.0 += 1;
             compared.1 += by_export.iter().flatten().count();
             Received::Used

@@ -155,7 +155,7 @@ async fn who_may_score_by_grpc_may_by_http_and_each_call_has_one_record() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         expected.push((method, outcome, caller, is_known));
     }
-    let glass = [(API_KEY, nurse.as_str()), TREATMENT, (BREAK_GLASS, "found unconscious")];
+    let glass = [(API_KEY, nurse.as_str()), (BREAK_GLASS, "found unconscious")];
     let broken = post(&server, SCORE, &glass, &record);
     assert_eq!(broken.status, 200, "{}", broken.body);
     expected.push(("Score", "OK", "nurse", true));

@@ -17,6 +17,7 @@ use entries::{Entries, Entry};
 
 /// A bad Bundle gets a short answer.
 const VIOLATIONS_MAX: usize = 20;
+const NO_PATIENT: &str = "no Patient: age and sex come from it";
 const OTHER_PATIENT: &str =
     "about another patient than the rest: send the record of one patient alone";
 
@@ -38,16 +39,6 @@ pub struct Part<'a> {
     pub is_page_of_all: bool,
 }
 
-/// How parts are read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PartRules<'a> {
-    /// The id of the only patient they may be about, where that is known.
-    pub patient: Option<&'a str>,
-    /// Whether an order may refer to a Medication that is not among them: it is then left out with a
-    /// word.
-    pub medications_may_miss: bool,
-}
-
 /// The record of the patient of Bundles, and the entries it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BundleRecord {
@@ -58,30 +49,33 @@ pub struct BundleRecord {
     pub encounters: Vec<EntryPlace>,
     /// The entry of the Patient resource.
     pub patient: Option<EntryPlace>,
-    /// What makes the record less than the source has: a page of a search without the next.
+    /// What makes the record less than the source has: a page of a search without the next, and what
+    /// cannot be used, by reason.
     pub issues: Vec<DataIssue>,
 }
 
-/// Reads a Bundle in JSON. Entries that hold nothing a record takes are passed over; one that a
-/// record takes, but that is wrong, is a fault here, because its sender can mend it. A Bundle in an
-/// entry counts as its entries.
+/// Reads a Bundle in JSON. Entries that hold nothing a record takes are passed over; what a record
+/// takes, but cannot be used, is left out and told, as of an export. A Bundle in an entry counts as its
+/// entries.
 ///
 /// # Errors
-/// The places that cannot be used, such as `entry[3].resource.birthDate`; never a value.
+/// As of `read_parts`.
 pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
     let fault = |reason| vec![Violation { path: String::new(), reason }];
     let json = std::str::from_utf8(json).map_err(|_| fault("not UTF-8"))?;
     let part = Part { path: "", json, must_be_bundle: true, is_page_of_all: false };
-    read_parts(&[part], PartRules::default())
+    read_parts(&[part], None)
 }
 
-/// Reads Bundles, and resources by themselves, that are sent together about one patient.
+/// Reads Bundles, and resources by themselves, that are sent together about one patient; `patient` is
+/// the id of the only one they may be about, where that is known.
 ///
 /// # Errors
-/// As of `read_bundle`.
+/// What is no Bundle at all; no Patient, or one that cannot be used; entries about somebody else. The
+/// places, such as `entry[3].resource.birthDate`; never a value.
 pub fn read_parts(
     parts: &[Part<'_>],
-    rules: PartRules<'_>,
+    patient: Option<&str>,
 ) -> Result<BundleRecord, Vec<Violation>> {
     let mut entries = Entries::default();
     for (number, part) in parts.iter().enumerate() {
@@ -90,20 +84,30 @@ pub fn read_parts(
             vec![Violation { path: joined(part.path, &path), reason }]
         })?;
     }
-    let at = At { parts, entries: &entries, rules };
-    let Read { items, medications, mut violations } = at.read();
-    if violations.len() >= VIOLATIONS_MAX {
-        return Err(violations);
-    }
-    violations.extend(at.strangers(&items));
+    let at = At { parts, entries: &entries };
+    let Read { items, medications, mut left_out } = at.read();
+    let mut violations = at.strangers(&items, patient);
+    let of_one = violations.is_empty();
     let mut patients = gathered(items, &medications).filter(|gathered| !gathered.used.is_empty());
-    let Some(only) = patients.next() else {
-        let none = || vec![Violation { path: at.whole("entry"), reason: "no patient" }];
-        return Err(if violations.is_empty() { none() } else { violations });
-    };
-    violations.extend(at.faults(&only));
-    violations.truncate(VIOLATIONS_MAX);
-    if violations.is_empty() { Ok(at.record(only)) } else { Err(violations) }
+    let only = patients.next();
+    left_out.extend(only.iter().flat_map(|only| at.faults(only)));
+    // Whom the record is about must be beyond doubt, and a sender can mend one resource.
+    let of_person = left_out.iter().filter(|each| each.is_of_person).map(|each| each.violation());
+    violations.extend(of_person);
+    match only {
+        Some(only) if violations.is_empty() && only.patient.is_some() => {
+            Ok(at.record(only, &left_out))
+        }
+        _ => {
+            if violations.is_empty() && of_one {
+                violations.push(Violation { path: at.whole("entry"), reason: NO_PATIENT });
+                // Perhaps it is there, and no such thing: what was left out says it.
+                violations.extend(left_out.iter().map(LeftOutEntry::violation));
+            }
+            violations.truncate(VIOLATIONS_MAX);
+            Err(violations)
+        }
+    }
 }
 
 /// A path below another one.
@@ -116,14 +120,27 @@ fn joined(path: &str, field: &str) -> String {
 struct Read {
     items: Vec<(Place, Item)>,
     medications: HashMap<String, crate::record::Code>,
-    violations: Vec<Violation>,
+    left_out: Vec<LeftOutEntry>,
+}
+
+/// Something of an entry that cannot be used.
+struct LeftOutEntry {
+    path: String,
+    reason: &'static str,
+    /// Whether it is the patient's own resource.
+    is_of_person: bool,
+}
+
+impl LeftOutEntry {
+    fn violation(&self) -> Violation {
+        Violation { path: self.path.clone(), reason: self.reason }
+    }
 }
 
 /// What was sent, and where everything in it stands.
 struct At<'a> {
     parts: &'a [Part<'a>],
     entries: &'a Entries<'a>,
-    rules: PartRules<'a>,
 }
 
 impl At<'_> {
@@ -132,7 +149,7 @@ impl At<'_> {
         // FHIR asks for a zone in every time, and a sender can give it.
         let reading = Reading { timezone: Timezone::required(), ..Reading::default() };
         let (mut items, mut medications) = (Vec::new(), HashMap::new());
-        let mut violations = Vec::new();
+        let mut left_out = Vec::new();
         for (number, Entry { full_url, resource, .. }) in self.entries.all.iter().enumerate() {
             let known_as = text(full_url).and_then(target).map(|target| target.id);
             match resource::read(resource, Context { known_as, reading: &reading }) {
@@ -144,21 +161,18 @@ impl At<'_> {
                     medications.insert(id, code);
                 }
                 Ok(Told::Nothing(_)) => {}
-                Err(found) => violations.push(self.violation(number, &found)),
-            }
-            if violations.len() == VIOLATIONS_MAX {
-                break;
+                Err(found) => left_out.push(self.fault(number, resource, &found)),
             }
         }
-        Read { items, medications, violations }
+        Read { items, medications, left_out }
     }
 
-    /// Entries that are about somebody else than the patient: than the one who is known, else than the
-    /// first Patient resource, else than the first entry.
-    fn strangers(&self, items: &[(Place, Item)]) -> Vec<Violation> {
+    /// Entries that are about somebody else than the patient: than `patient`, else than the first
+    /// Patient resource, else than the first entry.
+    fn strangers(&self, items: &[(Place, Item)], patient: Option<&str>) -> Vec<Violation> {
         let of_person = items.iter().find(|(_, item)| item.kind == Kind::Patient);
         let first = of_person.or(items.first()).map(|(_, item)| item.patient.as_str());
-        let Some(known) = self.rules.patient.or(first) else { return Vec::new() };
+        let Some(known) = patient.or(first) else { return Vec::new() };
         let others = items.iter().filter(|(_, item)| item.patient != known);
         let told = others.take(VIOLATIONS_MAX).map(|(place, _)| Violation {
             path: self.path(place.line as usize, ""),
@@ -167,9 +181,10 @@ impl At<'_> {
         told.collect()
     }
 
-    fn violation(&self, entry: usize, fault: &Fault) -> Violation {
+    fn fault(&self, entry: usize, resource: &str, fault: &Fault) -> LeftOutEntry {
         let (path, reason) = fault.parts();
-        Violation { path: self.path(entry, path.unwrap_or_default()), reason }
+        let is_of_person = resource::leading_type(resource) == Some("Patient");
+        LeftOutEntry { path: self.path(entry, path.unwrap_or_default()), reason, is_of_person }
     }
 
     /// The path of a field of an entry's resource.
@@ -189,42 +204,41 @@ impl At<'_> {
         }
     }
 
-    /// What an export leaves out with a word is a fault of a request.
-    fn faults(&self, gathered: &Gathered) -> Vec<Violation> {
+    /// What of a patient's resources is left out with a word.
+    fn faults(&self, gathered: &Gathered) -> Vec<LeftOutEntry> {
         let left_out = gathered.left_out.iter().filter_map(|(at, why)| match why {
             LeftOut::Skipped(_) => None,
-            LeftOut::Quarantined { reason, .. } if self.may_miss(reason) => None,
             LeftOut::Quarantined { path, reason } => {
-                Some(Violation { path: self.path(at.line as usize, path), reason })
+                let path = self.path(at.line as usize, path);
+                Some(LeftOutEntry { path, reason, is_of_person: false })
             }
         });
-        let doubts = gathered.doubts.iter().map(|(at, _, doubt)| Violation {
+        let doubts = gathered.doubts.iter().map(|(at, kind, doubt)| LeftOutEntry {
             path: self.path(at.line as usize, &doubt.path),
             reason: doubt.reason,
+            is_of_person: *kind == Kind::Patient,
         });
         left_out.chain(doubts).collect()
     }
 
-    /// Whether what an item lacks may be missing.
-    fn may_miss(&self, reason: &str) -> bool {
-        self.rules.medications_may_miss && reason == NO_MEDICATION
-    }
-
-    /// The orders that were left out because what they refer to is missing.
-    fn without_medication(&self, left_out: &[(Place, LeftOut)]) -> Option<DataIssue> {
-        let mut places = left_out.iter().filter_map(|(place, why)| match why {
-            LeftOut::Quarantined { path, reason } if self.may_miss(reason) => {
-                Some(self.path(place.line as usize, path))
+    /// What is left out, by reason, each with its first place.
+    fn issues(&self, left_out: &[LeftOutEntry]) -> Vec<DataIssue> {
+        let mut issues: Vec<DataIssue> = Vec::new();
+        for LeftOutEntry { path, reason, .. } in left_out {
+            let kind = match *reason {
+                NO_MEDICATION => IssueKind::UnknownMedication,
+                reason => IssueKind::Unusable(reason),
+            };
+            match issues.iter_mut().find(|issue| issue.kind == kind) {
+                Some(issue) => issue.count = issue.count.saturating_add(1),
+                None => issues.push(DataIssue { kind, count: 1, first_path: path.clone() }),
             }
-            _ => None,
-        });
-        let first_path = places.next()?;
-        let count = u32::try_from(places.count()).unwrap_or(u32::MAX).saturating_add(1);
-        Some(DataIssue { kind: IssueKind::UnknownMedication, count, first_path })
+        }
+        issues
     }
 
-    fn record(&self, gathered: Gathered) -> BundleRecord {
-        let Gathered { record, patient, events, encounters, left_out, .. } = gathered;
+    fn record(&self, gathered: Gathered, left_out: &[LeftOutEntry]) -> BundleRecord {
+        let Gathered { record, patient, events, encounters, .. } = gathered;
         let entry = |place: Place| {
             let entry = self.entries.all.get(place.line as usize);
             entry.map(|entry| entry.place).unwrap_or_default()
@@ -244,7 +258,7 @@ impl At<'_> {
                 .partial
                 .map(issue)
                 .into_iter()
-                .chain(self.without_medication(&left_out))
+                .chain(self.issues(left_out))
                 .collect(),
         }
     }
