@@ -13,6 +13,8 @@ mod base;
 mod budget;
 mod error;
 mod fetch;
+#[cfg(test)]
+mod hostile_tests;
 mod server;
 mod settings;
 #[cfg(test)]
