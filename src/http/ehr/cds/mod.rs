@@ -7,6 +7,8 @@
 
 mod card;
 mod card_id;
+#[cfg(test)]
+mod card_tests;
 mod cards;
 mod escape;
 mod feedback;
@@ -14,4 +16,6 @@ mod hook;
 mod json;
 mod pieces;
 mod request;
+#[cfg(test)]
+mod template_tests;
 mod templates;
