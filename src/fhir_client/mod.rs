@@ -19,6 +19,8 @@ mod server;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 pub use budget::Budget;
 pub use error::{FetchError, Refused};
