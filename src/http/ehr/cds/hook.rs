@@ -80,7 +80,7 @@ impl Hook {
             Hook::EncounterDischarge => {
                 "FHIR R4. Works on prefetched data alone; what is not prefetched is asked of the FHIR \
                  server that the call names, where this site has allowed it. Call it while the stay is \
-                 open or within three days after its end."
+                 open or shortly after its end."
             }
         }
     }
