@@ -348,7 +348,8 @@ mod tests {
             // What asks reads it the same way.
             let uri: http::Uri = url.parse().unwrap();
             prop_assert_eq!(uri.authority().map(|of| of.as_str()), Some("ehr.example"));
-            prop_assert!(uri.path().starts_with("/fhir/r4") && !uri.path().contains(".."), "{url}");
+            let leads_up = uri.path().split('/').any(|step| step == "..");
+            prop_assert!(uri.path().starts_with("/fhir/r4") && !leads_up, "{url}");
         }
 
         #[test]
