@@ -339,6 +339,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn whatever_a_link_says_it_leads_nowhere_else(link in link()) {
             let base = Base::parse("https://ehr.example/fhir/r4").unwrap();

@@ -201,6 +201,8 @@ fn words_of_a_shipped_model_make_a_summary() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_summary_is_always_short_enough(
         title in "\\PC{0,300}", tier in "\\PC{1,40}", probability in 0.0..1.0_f64,

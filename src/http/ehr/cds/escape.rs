@@ -147,6 +147,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn whatever_comes_is_plain_text(text in "\\PC{0,80}", any in any::<String>()) {
             for text in [text, any] {
