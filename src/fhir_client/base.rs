@@ -192,6 +192,8 @@ fn read_host(text: &str) -> Result<Host, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -296,6 +298,68 @@ mod tests {
             "file:///etc/passwd",
         ] {
             assert_eq!(base.inside(link), Err(FetchError::Query), "{link}");
+        }
+    }
+
+    /// Pieces of which hostile addresses are made.
+    fn link() -> impl Strategy<Value = String> {
+        let pieces = vec![
+            "https",
+            "http",
+            "file",
+            ":",
+            "//",
+            "/",
+            "\\",
+            "@",
+            "?",
+            "#",
+            "%2e",
+            "%00",
+            "..",
+            ".",
+            "ehr.example",
+            "evil.example",
+            ":443",
+            ":8443",
+            "fhir",
+            "r4",
+            "[::1]",
+            "127.0.0.1",
+            "&",
+            "=",
+            " ",
+            "\r\n",
+            "\u{e9}",
+            "https://ehr.example/fhir/r4",
+            "Patient",
+        ];
+        let built = prop::collection::vec(prop::sample::select(pieces), 0..8);
+        prop_oneof![built.prop_map(|pieces| pieces.concat()), any::<String>()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_a_link_says_it_leads_nowhere_else(link in link()) {
+            let base = Base::parse("https://ehr.example/fhir/r4").unwrap();
+            let Ok(url) = base.inside(&link) else { return Ok(()) };
+            let rest = url.strip_prefix("https://ehr.example/fhir/r4");
+            prop_assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])), "{url}");
+            // What asks reads it the same way.
+            let uri: http::Uri = url.parse().unwrap();
+            prop_assert_eq!(uri.authority().map(|of| of.as_str()), Some("ehr.example"));
+            let leads_up = uri.path().split('/').any(|step| step == "..");
+            prop_assert!(uri.path().starts_with("/fhir/r4") && !leads_up, "{url}");
+        }
+
+        #[test]
+        fn what_is_read_once_reads_the_same_again(text in link()) {
+            let Ok(base) = Base::parse(&text) else { return Ok(()) };
+            prop_assert_eq!(Base::parse(&base.to_string()), Ok(base.clone()));
+            let uri: http::Uri = base.to_string().parse().unwrap();
+            prop_assert!(uri.host().is_some());
         }
     }
 }

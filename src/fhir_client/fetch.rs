@@ -194,6 +194,9 @@ fn failed(error: ureq::Error) -> FetchError {
         ureq::Error::Timeout(_) => FetchError::TooSlow,
         ureq::Error::HostNotFound => FetchError::HostUnknown,
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => FetchError::NotTrusted,
+        ureq::Error::Io(why) if why.get_ref().is_some_and(|why| why.is::<rustls::Error>()) => {
+            FetchError::NotTrusted
+        }
         ureq::Error::Io(_) | ureq::Error::ConnectionFailed => FetchError::NoConnection,
         _ => FetchError::NotHttp,
     }

@@ -13,10 +13,14 @@ mod base;
 mod budget;
 mod error;
 mod fetch;
+#[cfg(test)]
+mod hostile_tests;
 mod server;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 pub use budget::Budget;
 pub use error::{FetchError, Refused};

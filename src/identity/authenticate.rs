@@ -11,11 +11,14 @@ use super::file::{Contents, Guard, Guarded, Watched, next};
 use super::policy::{Ask, Denied, Permit, Policy};
 use super::policy_file::{POLICY_BYTES_MAX, PolicyError};
 use super::settings::IdentitySettings;
-use super::token::Tokens;
+use super::token::{Tokens, claimed_issuer};
 use crate::access::{Caller, Scope};
 
 /// The caller of every call where nothing is set up to recognise one.
 pub const ANONYMOUS: &str = "anonymous";
+
+/// The most EHRs; each has a memory of used tokens, and a thread where its keys come from an address.
+const CDS_CLIENTS_MAX: usize = 32;
 
 /// What a call brings to show who calls.
 #[derive(Clone, Copy, Default)]
@@ -35,6 +38,7 @@ pub struct Identity {
     policy_file: Option<PathBuf>,
     api_keys: Option<(PathBuf, Watched<ApiKeys>)>,
     tokens: Option<Tokens>,
+    cds_clients: Vec<Tokens>,
 }
 
 /// What a look at the files found.
@@ -53,11 +57,11 @@ impl Identity {
     /// # Errors
     /// A file or setting at fault, or settings by which nobody could do anything.
     pub fn open(settings: &IdentitySettings) -> Result<Identity, IdentityError> {
-        let IdentitySettings { policy_file, api_keys_file, jwt } = settings;
+        let IdentitySettings { policy_file, api_keys_file, jwt, cds_clients } = settings;
         let Some(policy_file) = policy_file else {
-            if api_keys_file.is_some() || jwt.is_some() {
+            if api_keys_file.is_some() || jwt.is_some() || !cds_clients.is_empty() {
                 return Err(IdentityError::Setting {
-                    setting: "identity.policy_file",
+                    setting: "identity.policy_file".into(),
                     reason: "is missing: callers are recognised, but may do nothing".into(),
                 });
             }
@@ -65,11 +69,12 @@ impl Identity {
         };
         let file = Guarded::new(policy_file, Guard::Rights, POLICY_BYTES_MAX);
         let policy = Watched::open(vec![file], |contents| read_policy(policy_file, contents))?;
-        if api_keys_file.is_none() && jwt.is_none() && !policy.get().knows_peers() {
+        let shows_itself = api_keys_file.is_some() || jwt.is_some() || !cds_clients.is_empty();
+        if !shows_itself && !policy.get().knows_peers() {
             return Err(IdentityError::Setting {
-                setting: "identity",
-                reason: "no caller can be recognised: set api_keys_file or jwt, or name [[peers]] \
-                         in the policy file"
+                setting: "identity".into(),
+                reason: "no caller can be recognised: set api_keys_file or jwt, or name \
+                         [[identity.cds_clients]], or [[peers]] in the policy file"
                     .into(),
             });
         }
@@ -84,6 +89,7 @@ impl Identity {
             policy_file: Some(policy_file.clone()),
             api_keys: api_keys.transpose()?,
             tokens: jwt.as_ref().map(Tokens::open).transpose()?,
+            cds_clients: open_cds_clients(settings)?,
         })
     }
 
@@ -97,6 +103,7 @@ impl Identity {
             policy_file: None,
             api_keys: None,
             tokens: None,
+            cds_clients: Vec::new(),
         }
     }
 
@@ -121,7 +128,8 @@ impl Identity {
         match (credentials.bearer, credentials.api_key, credentials.peer) {
             (Some(_), Some(_), _) => Err(AuthError::TwoCredentials),
             (Some(token), None, _) => {
-                self.tokens.as_ref().ok_or(AuthError::NoTokensTaken)?.caller(token, now_seconds)
+                let tokens = self.tokens.as_ref().ok_or(AuthError::NoTokensTaken)?;
+                tokens.caller(token, None, now_seconds)
             }
             (None, Some(key), _) => {
                 let (_, keys) = self.api_keys.as_ref().ok_or(AuthError::NoApiKeysTaken)?;
@@ -129,6 +137,30 @@ impl Identity {
             }
             (None, None, Some(peer)) => self.policy.get().peer(peer).ok_or(AuthError::PeerUnknown),
             (None, None, None) => Err(AuthError::NoCredentials),
+        }
+    }
+
+    /// Who calls CDS Hooks at the address `audience`, at `now_seconds`: an EHR by a one-time token for that
+    /// very address, else anybody whom `authenticate` knows. The issuer that a token claims chooses no more
+    /// than whose keys have to prove it.
+    ///
+    /// # Errors
+    /// Nobody was recognised.
+    pub fn authenticate_cds(
+        &self,
+        credentials: &Credentials<'_>,
+        audience: &str,
+        now_seconds: i64,
+    ) -> Result<Arc<Caller>, AuthError> {
+        let Credentials { bearer: Some(token), api_key: None, .. } = credentials else {
+            return self.authenticate(credentials, now_seconds);
+        };
+        let issuer = (!self.cds_clients.is_empty()).then(|| claimed_issuer(token)).flatten();
+        let client =
+            self.cds_clients.iter().find(|known| Some(known.issuer()) == issuer.as_deref());
+        match client {
+            Some(client) => client.caller(token, Some(audience), now_seconds),
+            None => self.authenticate(credentials, now_seconds),
         }
     }
 
@@ -156,11 +188,34 @@ impl Identity {
             let outcome = keys.reload(|contents| ApiKeys::read(path, contents));
             note(outcome.map(|is_new| is_new.then(|| path.clone())));
         }
-        if let Some(tokens) = &self.tokens {
+        for tokens in self.tokens.iter().chain(&self.cds_clients) {
             note(tokens.reload());
         }
         reloaded
     }
+}
+
+/// The EHRs of the settings, each known by an issuer of its own.
+fn open_cds_clients(settings: &IdentitySettings) -> Result<Vec<Tokens>, IdentityError> {
+    let IdentitySettings { jwt, cds_clients, .. } = settings;
+    let wrong = |setting: String, reason: &str| {
+        Err(IdentityError::Setting { setting, reason: reason.to_owned() })
+    };
+    if cds_clients.len() > CDS_CLIENTS_MAX {
+        return wrong("identity.cds_clients".to_owned(), "names more than 32 clients");
+    }
+    let mut issuers: Vec<&str> = jwt.iter().map(|jwt| jwt.issuer.as_str()).collect();
+    let mut found = Vec::new();
+    for (place, client) in cds_clients.iter().enumerate() {
+        let section = format!("cds_clients[{place}]");
+        if issuers.contains(&client.issuer.as_str()) {
+            let reason = "is the issuer of other tokens too: each needs one of its own";
+            return wrong(format!("{section}.issuer"), reason);
+        }
+        issuers.push(&client.issuer);
+        found.push(Tokens::of_cds_client(client, &section)?);
+    }
+    Ok(found)
 }
 
 fn read_policy(path: &Path, mut contents: Contents) -> Result<Policy, IdentityError> {

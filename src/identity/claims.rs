@@ -9,6 +9,8 @@ use crate::access::{Caller, Scope};
 
 /// The longest list in a claim.
 const LIST_MAX: usize = 256;
+/// The longest life of a one-time assertion, in seconds: an hour.
+const ASSERTION_SECONDS_MAX: i64 = 3_600;
 
 /// The claims of a token whose signature is right.
 pub(super) struct Claims(pub(super) Map<String, Value>);
@@ -21,16 +23,22 @@ pub(super) struct Validity {
 }
 
 impl Claims {
-    /// Whether it is the right issuer's, for us, and valid at `now_seconds`.
+    /// Whether it is the right issuer's, for us (for `audience` alone, where one is given), and valid at
+    /// `now_seconds`.
     pub(super) fn check(
         &self,
         settings: &JwtSettings,
+        audience: Option<&str>,
         now_seconds: i64,
     ) -> Result<Validity, AuthError> {
         if self.0.get("iss").and_then(Value::as_str) != Some(&*settings.issuer) {
             return Err(AuthError::TokenIssuer);
         }
-        let ours = |value: &Value| value.as_str().is_some_and(|text| is_ours(settings, text));
+        let is_ours = |text: &str| match audience {
+            Some(only) => text == only,
+            None => settings.audiences.iter().any(|ours| ours == text),
+        };
+        let ours = |value: &Value| value.as_str().is_some_and(is_ours);
         let is_for_us = match self.0.get("aud") {
             Some(Value::Array(all)) => all.iter().any(ours),
             Some(one) => ours(one),
@@ -51,6 +59,20 @@ impl Claims {
             return Err(AuthError::TokenNotYet);
         }
         Ok(Validity { from_seconds: from, until_seconds: until })
+    }
+
+    /// Whether it is a one-time assertion as CDS Hooks has it: issued at a time, by a name, and for not
+    /// longer than it takes to remember that it was used.
+    pub(super) fn check_assertion(&self) -> Result<(), AuthError> {
+        let issued = self.seconds("iat")?.ok_or_else(|| wrong("iat"))?;
+        let until = self.seconds("exp")?.ok_or_else(|| wrong("exp"))?;
+        if until.saturating_sub(issued) > ASSERTION_SECONDS_MAX {
+            return Err(wrong("exp"));
+        }
+        if self.0.get("tenant").is_some_and(|tenant| !tenant.is_string()) {
+            return Err(wrong("tenant"));
+        }
+        self.jti().map(|_| ())
     }
 
     /// Who calls.
@@ -115,10 +137,6 @@ impl Claims {
             |names: &Vec<String>| names.len() <= LIST_MAX && names.iter().all(|name| is_name(name));
         names.filter(fits).ok_or_else(|| wrong(claim))
     }
-}
-
-fn is_ours(settings: &JwtSettings, audience: &str) -> bool {
-    settings.audiences.iter().any(|ours| ours == audience)
 }
 
 fn wrong(claim: &str) -> AuthError {

@@ -18,7 +18,7 @@ pub enum IdentityError {
     #[error("{path}: {reason}")]
     KeySet { path: PathBuf, reason: String },
     #[error("{setting}: {reason}")]
-    Setting { setting: &'static str, reason: String },
+    Setting { setting: String, reason: String },
     #[error("the thread that fetches the issuer's keys cannot be started: {0}")]
     Thread(std::io::Error),
     #[error("the machine gives no random bytes")]
@@ -75,6 +75,8 @@ pub enum AuthError {
          its keys, try again in a minute"
     )]
     TokenKey,
+    #[error("the bearer token names another address of keys (`jku`) than its issuer is known by")]
+    TokenKeyAddress,
     #[error("the bearer token's signature is wrong")]
     TokenSignature,
     #[error("the bearer token is of another issuer")]
@@ -111,6 +113,7 @@ impl AuthError {
             | AuthError::TokenMalformed(_)
             | AuthError::TokenAlgorithm
             | AuthError::TokenKey
+            | AuthError::TokenKeyAddress
             | AuthError::TokenSignature
             | AuthError::TokenIssuer
             | AuthError::TokenAudience

@@ -40,16 +40,17 @@ pub(super) struct Address {
 }
 
 impl Issuer {
-    pub(super) fn open(settings: &JwtSettings) -> Result<Issuer, IdentityError> {
+    /// The keys by the section `place` of the settings.
+    pub(super) fn open(settings: &JwtSettings, place: &str) -> Result<Issuer, IdentityError> {
         match (&settings.jwks_file, &settings.jwks_url) {
             (Some(path), None) => {
                 let file = Guarded::new(path, Guard::Rights, KEY_SET_BYTES_MAX);
                 let keys = Watched::open(vec![file], |contents| read(path, contents))?;
                 Ok(Issuer::File { path: path.clone(), keys })
             }
-            (None, Some(url)) => Address::open(url, settings).map(Issuer::Address),
+            (None, Some(url)) => Address::open(url, settings, place).map(Issuer::Address),
             _ => Err(IdentityError::Setting {
-                setting: "jwt.jwks_file",
+                setting: format!("{place}.jwks_file"),
                 reason: "name the issuer's keys once: jwks_file or jwks_url".into(),
             }),
         }
@@ -93,10 +94,12 @@ fn read(path: &Path, mut contents: Contents) -> Result<KeySet, IdentityError> {
 }
 
 impl Address {
-    fn open(url: &str, settings: &JwtSettings) -> Result<Address, IdentityError> {
-        let uri = checked(url)
-            .map_err(|reason| IdentityError::Setting { setting: "jwt.jwks_url", reason })?;
-        let agent = agent(&uri, settings.jwks_ca_file.as_deref())?;
+    fn open(url: &str, settings: &JwtSettings, place: &str) -> Result<Address, IdentityError> {
+        let uri = checked(url).map_err(|reason| {
+            let setting = format!("{place}.jwks_url");
+            IdentityError::Setting { setting, reason }
+        })?;
+        let agent = agent(&uri, settings.jwks_ca_file.as_deref(), place)?;
         let keys = Arc::new(ArcSwapOption::empty());
         let (wake, woken) = sync_channel(1);
         let (tell, told) = sync_channel(1);
@@ -136,13 +139,13 @@ fn checked(url: &str) -> Result<Uri, String> {
     }
 }
 
-fn agent(uri: &Uri, authorities: Option<&Path>) -> Result<ureq::Agent, IdentityError> {
+fn agent(uri: &Uri, authorities: Option<&Path>, place: &str) -> Result<ureq::Agent, IdentityError> {
     let roots = authorities.map(|path| {
         let file = Guarded::new(path, Guard::Rights, KEY_SET_BYTES_MAX);
         let read = |mut contents: Contents| certificates(path, &next(&mut contents)?);
         let found = Watched::open::<TlsError>(vec![file], read);
         let found = found.map_err(|error| IdentityError::Setting {
-            setting: "jwt.jwks_ca_file",
+            setting: format!("{place}.jwks_ca_file"),
             reason: error.to_string(),
         })?;
         let certificate = |der: &CertificateDer<'_>| Certificate::from_der(der).to_owned();
@@ -203,7 +206,7 @@ impl Fetcher {
             ureq::Error::HostNotFound => "the host is not known".to_owned(),
             ureq::Error::Io(error) => format!("no connection: {}", error.kind()),
             ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
-                "the address's certificate is not trusted; name its authority in jwt.jwks_ca_file"
+                "the address's certificate is not trusted; name its authority in jwks_ca_file"
                     .to_owned()
             }
             ureq::Error::BodyExceedsLimit(bytes) => format!("the answer exceeds {bytes} bytes"),

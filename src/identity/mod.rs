@@ -1,7 +1,8 @@
 //! Who may: certificates, tokens and keys tell the caller, a policy file what the caller may do.
 //!
 //! - `tls`: the server's certificate and the clients', read again when their files change
-//! - `token`, `key_set`, `issuer`: bearer tokens (JWT), the keys that prove them, where those come from
+//! - `token`, `key_set`, `issuer`: bearer tokens (JWT), the keys that prove them, where those come from; of
+//!   an issuer's callers, and of the EHRs that call CDS Hooks
 //! - `api_key`: keys for programs that have no certificate and no issuer; only their hashes are kept
 //! - `policy`: what a role may call, for which tasks and purposes, and where
 //! - `rates`: how often a caller may call
@@ -36,7 +37,7 @@ pub use policy::{Ask, Denied, Permit, Policy};
 pub use policy_file::PolicyError;
 pub use rates::{Rates, RatesError, TooOften};
 pub use settings::{
-    CallerRate, ClientCertificates, IdentitySettings, JwtAlgorithm, JwtSettings, RateSettings,
-    Replay, TlsSettings,
+    CallerRate, CdsClientSettings, ClientCertificates, IdentitySettings, JwtAlgorithm, JwtSettings,
+    RateSettings, Replay, TlsSettings,
 };
 pub use tls::Tls;

@@ -50,6 +50,8 @@ pub struct IdentitySettings {
     pub api_keys_file: Option<PathBuf>,
     /// Bearer tokens of an issuer.
     pub jwt: Option<JwtSettings>,
+    /// EHRs that call CDS Hooks, each by its own one-time tokens.
+    pub cds_clients: Vec<CdsClientSettings>,
 }
 
 /// Bearer tokens (JWT, RFC 7519), as OAuth 2.0 servers and SMART Backend Services issue them.
@@ -106,6 +108,56 @@ impl Default for JwtSettings {
             units_claim: "units".into(),
             teams_claim: "teams".into(),
             scope_roles: BTreeMap::new(),
+        }
+    }
+}
+
+/// An EHR that calls CDS Hooks, and shows who it is by a one-time token (JWT) for the very address it
+/// calls. Who is at the EHR it does not prove: the EHR itself is the caller, with these rights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CdsClientSettings {
+    /// What `iss` must be; also the caller's name.
+    pub issuer: String,
+    /// The EHR's keys (JWK Set, RFC 7517) in a file.
+    pub jwks_file: Option<PathBuf>,
+    /// Or at an https address; http only on this machine. A token that names another one is refused.
+    pub jwks_url: Option<String>,
+    /// PEM: the authorities that address is checked by; those of the machine without it.
+    pub jwks_ca_file: Option<PathBuf>,
+    /// Seconds after which the keys are fetched again.
+    pub refresh_seconds: u32,
+    /// Seconds between two fetches at least, however many tokens name an unknown key.
+    pub refetch_seconds: u32,
+    /// The signatures that are taken.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Seconds by which the EHR's clock may differ.
+    pub leeway_seconds: u32,
+    /// The caller's roles in the policy.
+    pub roles: Vec<String>,
+    /// Where the caller is: `*` for anywhere, nothing for nowhere.
+    pub facilities: Vec<String>,
+    pub units: Vec<String>,
+    pub teams: Vec<String>,
+}
+
+impl Default for CdsClientSettings {
+    fn default() -> CdsClientSettings {
+        let JwtSettings { refresh_seconds, refetch_seconds, leeway_seconds, .. } =
+            JwtSettings::default();
+        CdsClientSettings {
+            issuer: String::new(),
+            jwks_file: None,
+            jwks_url: None,
+            jwks_ca_file: None,
+            refresh_seconds,
+            refetch_seconds,
+            algorithms: JwtAlgorithm::ALL.to_vec(),
+            leeway_seconds,
+            roles: Vec::new(),
+            facilities: Vec::new(),
+            units: Vec::new(),
+            teams: Vec::new(),
         }
     }
 }

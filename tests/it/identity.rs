@@ -2,6 +2,7 @@
 
 mod api_keys;
 pub(crate) mod authority;
+mod cds_clients;
 pub(crate) mod handshake;
 mod hello;
 mod hostile;

@@ -81,6 +81,7 @@ const RESERVED: [(&str, &[&str]); 28] = [
             "registry",
             "command",
             "identity",
+            "fhir_client",
             "audit",
             "config",
             "telemetry",

@@ -25,7 +25,7 @@ fn made(more: &[&str]) -> (String, String) {
 
 fn settings(keys: &Path) -> IdentitySettings {
     let (policy_file, api_keys_file) = (Some(sample_policy()), Some(keys.to_owned()));
-    IdentitySettings { policy_file, api_keys_file, jwt: None }
+    IdentitySettings { policy_file, api_keys_file, ..IdentitySettings::default() }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use prodrome::access::{Caller, Method, Scope};
 use prodrome::identity::{
-    ApiKeys, Ask, Credentials, Identity, IdentitySettings, JwtSettings, Policy, peer_name,
+    ApiKeys, Ask, CdsClientSettings, Credentials, Identity, IdentitySettings, JwtSettings, Policy,
+    peer_name,
 };
 use proptest::prelude::*;
 use rustls::pki_types::CertificateDer;
@@ -18,7 +19,16 @@ fn identity() -> (tempfile::TempDir, Identity, Signer) {
     write_secret(&keys, "");
     std::fs::write(&jwks, key_set(&[&signer])).unwrap();
     let jwt = JwtSettings { jwks_file: Some(jwks), ..JwtSettings::default() };
-    let settings = IdentitySettings { api_keys_file: Some(keys), ..tokens::settings(jwt) };
+    let client = CdsClientSettings {
+        issuer: "https://ehr.example".into(),
+        jwks_file: jwt.jwks_file.clone(),
+        ..CdsClientSettings::default()
+    };
+    let settings = IdentitySettings {
+        api_keys_file: Some(keys),
+        cds_clients: vec![client],
+        ..tokens::settings(jwt)
+    };
     (folder, Identity::open(&settings).unwrap(), signer)
 }
 
@@ -26,7 +36,12 @@ fn identity() -> (tempfile::TempDir, Identity, Signer) {
 fn nothing_that_a_call_brings_lets_in_or_panics() {
     let (_folder, identity, signer) = identity();
     let good = signer.token(&claims());
+    let of_ehr =
+        json!({"iss": "https://ehr.example", "aud": "a", "jti": "1", "iat": 0, "exp": 300});
+    let of_ehr = signer.token(&of_ehr);
+    let unsigned = of_ehr.rsplit_once('.').map(|(signed, _)| signed.to_owned()).unwrap();
     let piece = prop_oneof![
+        Just(unsigned),
         ".*",
         "[A-Za-z0-9_.-]{0,200}",
         Just(good.clone()),
@@ -45,13 +60,16 @@ fn nothing_that_a_call_brings_lets_in_or_panics() {
         ];
         for credentials in all {
             let outcome = identity.authenticate(&credentials, now);
+            let at_hooks = identity.authenticate_cds(&credentials, "a", now);
             let is_good = text == good && credentials.bearer.is_some();
-            prop_assert!(is_good || outcome.is_err());
-            if let Err(error) = outcome
-                && text.len() > 12
-            {
-                let said = format!("{error} {error:?}");
-                prop_assert!(!said.contains(&text), "{said}");
+            for outcome in [outcome, at_hooks] {
+                prop_assert!(is_good || outcome.is_err());
+                if let Err(error) = outcome
+                    && text.len() > 12
+                {
+                    let said = format!("{error} {error:?}");
+                    prop_assert!(!said.contains(&text), "{said}");
+                }
             }
         }
     });

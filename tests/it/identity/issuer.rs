@@ -87,6 +87,14 @@ impl Drop for Server {
     }
 }
 
+/// Serves a key set for as long as the tests run, and tells where.
+pub(super) fn serve_keys(body: String) -> String {
+    let server = Server::start(Some(body));
+    let address = format!("http://{}/keys", server.address);
+    std::mem::forget(server);
+    address
+}
+
 fn error(identity: &Identity, signer: &Signer) -> Option<AuthError> {
     identity.authenticate(&bearer(&signer.token(&claims())), NOW_SECONDS).err()
 }

@@ -74,3 +74,33 @@ impl fmt::Display for CardId {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cards_name_says_whether_it_is_a_flags() {
+        let flag = CardId::Flag(FlagId::from_random(*b"0123456789abcdef"));
+        assert_eq!(flag.to_string(), "30313233-3435-3637-3839-616263646566");
+        let score = CardId::of_score("D1577C69-dfbe-44ad-ba6d-3e05e953b2ea", "sha256:1");
+        let again = CardId::of_score("d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "sha256:1");
+        assert_eq!(score, again, "the same for the same call");
+        assert_ne!(score, CardId::of_score("d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "sha256:2"));
+        let text = score.to_string();
+        assert!(text.starts_with("70726f64-") && text.as_bytes()[14] == b'8', "{text}");
+        for id in [flag, score] {
+            assert_eq!(CardId::parse(&id.to_string()), Some(id));
+            assert_eq!(CardId::parse(&id.to_string().to_uppercase()), Some(id));
+        }
+        for wrong in [
+            "",
+            "30313233343536373839616263646566",
+            "3031323-33435-3637-3839-616263646566",
+            "g0313233-3435-3637-3839-616263646566",
+            "30313233-3435-3637-3839-6162636465667",
+        ] {
+            assert_eq!(CardId::parse(wrong), None, "{wrong}");
+        }
+    }
+}

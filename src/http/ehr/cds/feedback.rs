@@ -162,3 +162,114 @@ fn list<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const CARD: &str = "30313233-3435-3637-3839-616263646566";
+
+    fn entry(outcome: &str) -> Value {
+        json!({"card": CARD, "outcome": outcome, "outcomeTimestamp": "2026-11-23T09:30:00+01:00"})
+    }
+
+    fn overridden(reason: Value) -> Value {
+        let mut entry = entry("overridden");
+        entry["overrideReason"] = json!({"reason": reason, "userComment": "secret words"});
+        json!({"feedback": [entry]})
+    }
+
+    fn paths(body: &Value) -> Vec<String> {
+        let violations = FeedbackRequest::read(body.to_string().as_bytes()).unwrap_err();
+        violations.into_iter().map(|violation| violation.path).collect()
+    }
+
+    #[test]
+    fn feedback_is_read_and_mapped_to_what_flags_know() {
+        let mut accepted = entry("accepted");
+        accepted["acceptedSuggestions"] = json!([{"id": "x"}]);
+        let body = json!({"feedback": [accepted], "extension": {}}).to_string();
+        let read = FeedbackRequest::read(body.as_bytes()).unwrap();
+        assert_eq!(read[0].card, CardId::parse(CARD).unwrap());
+        assert_eq!((read[0].finding(), read[0].dismissal()), (Finding::Useful, None));
+        assert_eq!(read[0].time, Time::parse("2026-11-23T08:30:00Z").unwrap());
+        for reason in OverrideReason::ALL {
+            let body = overridden(json!(reason.coding())).to_string();
+            let read = FeedbackRequest::read(body.as_bytes()).unwrap();
+            assert_eq!(read[0].outcome, Outcome::Overridden(Some(reason)));
+            assert_eq!(read[0].finding(), Finding::NotUseful);
+            assert_eq!(read[0].dismissal(), reason.dismissal());
+            assert_eq!(read[0].user_comment.as_deref(), Some("secret words"));
+            assert!(!format!("{read:?}").contains("secret"));
+        }
+        let of = |reason: Value| {
+            let body = overridden(reason).to_string();
+            FeedbackRequest::read(body.as_bytes()).unwrap()[0].outcome
+        };
+        let other = Outcome::Overridden(Some(OverrideReason::Other));
+        assert_eq!(of(json!({"code": "data-wrong", "system": "http://elsewhere.example"})), other);
+        assert_eq!(of(json!({"code": "whim", "system": CODE_SYSTEM})), other);
+        let data_wrong = Outcome::Overridden(Some(OverrideReason::DataWrong));
+        assert_eq!(of(json!({"code": "data-wrong"})), data_wrong);
+        assert_eq!(of(json!(null)), Outcome::Overridden(None));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_by_its_place() {
+        let with = |name: &str, value: Value| {
+            let mut entry = entry("accepted");
+            entry[name] = value;
+            json!({"feedback": [entry]})
+        };
+        for (body, path) in [
+            (json!([]), ""),
+            (json!({}), "feedback"),
+            (json!({"feedback": {}}), "feedback"),
+            (json!({"feedback": []}), "feedback"),
+            (json!({"feedback": [1]}), "feedback[0]"),
+            (json!({"feedback": vec![entry("accepted"); 101]}), "feedback"),
+            (with("card", json!("x")), "feedback[0].card"),
+            (with("card", json!(null)), "feedback[0].card"),
+            (with("outcome", json!("ignored")), "feedback[0].outcome"),
+            (with("outcome", json!(1)), "feedback[0].outcome"),
+            (with("outcomeTimestamp", json!(null)), "feedback[0].outcomeTimestamp"),
+            (
+                with("outcomeTimestamp", json!("2026-11-23T09:30:00")),
+                "feedback[0].outcomeTimestamp",
+            ),
+            (with("acceptedSuggestions", json!("x")), "feedback[0].acceptedSuggestions"),
+            (with("acceptedSuggestions", json!([{}])), "feedback[0].acceptedSuggestions[0].id"),
+            (with("overrideReason", json!("x")), "feedback[0].overrideReason"),
+            (
+                with("overrideReason", json!({"reason": {}})),
+                "feedback[0].overrideReason.reason.code",
+            ),
+            (
+                with("overrideReason", json!({"userComment": "x".repeat(5_000)})),
+                "feedback[0].overrideReason.userComment",
+            ),
+        ] {
+            assert_eq!(paths(&body), [path], "{body}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = FeedbackRequest::read(&bytes);
+        }
+
+        #[test]
+        fn a_changed_request_never_panics(at in 0_usize..400, byte in any::<u8>()) {
+            let mut body = overridden(json!({"code": "other"})).to_string().into_bytes();
+            let place = at % body.len();
+            body[place] = byte;
+            let _ = FeedbackRequest::read(&body);
+        }
+    }
+}

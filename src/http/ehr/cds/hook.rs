@@ -80,7 +80,7 @@ impl Hook {
             Hook::EncounterDischarge => {
                 "FHIR R4. Works on prefetched data alone; what is not prefetched is asked of the FHIR \
                  server that the call names, where this site has allowed it. Call it while the stay is \
-                 open or within three days after its end."
+                 open or shortly after its end."
             }
         }
     }
@@ -115,4 +115,52 @@ pub(super) fn discovery(services: &[(Hook, Vec<Template>)]) -> Discovery {
         usage_requirements: hook.usage_requirements(),
     };
     Discovery { services: services.iter().map(service).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::templates::Key;
+    use super::*;
+
+    #[test]
+    fn each_task_belongs_to_one_service() {
+        let contact = IndexRule::Contact {
+            classes: Vec::new(),
+            with: Vec::new(),
+            apart_days: 0,
+            merge_hours: 0,
+        };
+        for (rule, hook) in [
+            (IndexRule::EpisodeEnd, Hook::EncounterDischarge),
+            (IndexRule::InStay { first_hours: 24 }, Hook::EncounterDischarge),
+            (contact, Hook::PatientView),
+            (IndexRule::MonthStart, Hook::PatientView),
+        ] {
+            let of: Vec<Hook> = Hook::ALL.into_iter().filter(|hook| hook.scores(&rule)).collect();
+            assert_eq!(of, [hook], "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn discovery_has_what_the_specification_asks_for() {
+        let template =
+            Template { key: Key::Patient, query: "Patient/{{context.patientId}}".into() };
+        let services = Hook::ALL.map(|hook| (hook, vec![template.clone()]));
+        let found = serde_json::to_value(discovery(&services)).unwrap();
+        let services = found["services"].as_array().unwrap();
+        assert_eq!(services.len(), 2);
+        for (service, hook) in services.iter().zip(Hook::ALL) {
+            assert_eq!(service["hook"], hook.name());
+            assert_eq!(service["id"], hook.service_id());
+            assert_eq!(Hook::of_service(service["id"].as_str().unwrap()), Some(hook));
+            assert_eq!(service["prefetch"], json!({"patient": "Patient/{{context.patientId}}"}));
+            for name in ["title", "description", "usageRequirements"] {
+                assert!(service[name].as_str().is_some_and(|text| text.len() > 20), "{name}");
+            }
+        }
+        assert_eq!(Hook::of_service("prodrome"), None);
+        assert_eq!(serde_json::to_value(discovery(&[])).unwrap(), json!({"services": []}));
+    }
 }

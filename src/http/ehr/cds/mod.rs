@@ -8,6 +8,8 @@
 
 mod card;
 mod card_id;
+#[cfg(test)]
+mod card_tests;
 mod cards;
 mod escape;
 mod feedback;
@@ -17,6 +19,8 @@ mod hook;
 mod json;
 mod pieces;
 mod request;
+#[cfg(test)]
+mod template_tests;
 mod templates;
 
 pub(super) use handler::{call, feedback, services};

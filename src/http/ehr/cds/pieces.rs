@@ -75,3 +75,54 @@ fn is_whole(value: &RawValue) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::hook::Hook;
+    use super::*;
+
+    /// What comes of one prefetched value; `None` where the key is not there.
+    fn piece_of(value: Option<Value>) -> String {
+        let mut body = json!({
+            "hook": "patient-view", "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+            "context": {"userId": "Practitioner/1", "patientId": "p-1"}, "prefetch": {"other": 1},
+        });
+        if let Some(value) = value {
+            body["prefetch"]["conditions"] = value;
+        }
+        let text = body.to_string();
+        let request = HookRequest::read(text.as_bytes(), Hook::PatientView).unwrap();
+        let query = "Condition?patient={{context.patientId}}&code=http://snomed.info/sct|1";
+        let templates = [Template { key: Key::Conditions, query: query.into() }];
+        match pieces(&templates, &request).as_slice() {
+            [(Key::Conditions, Piece::Present(value))] => value.get().to_owned(),
+            [(Key::Conditions, Piece::Missing { query })] => format!("fetch {query}"),
+            [(Key::Conditions, Piece::Nothing)] => "nothing".to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_whole_is_taken_and_what_is_not_is_fetched() {
+        let fetched = "fetch Condition?patient=p-1&code=http://snomed.info/sct%7C1";
+        assert_eq!(piece_of(None), fetched);
+        assert_eq!(piece_of(Some(Value::Null)), "nothing");
+        assert_eq!(piece_of(Some(json!({"resourceType": "OperationOutcome"}))), fetched);
+        let page = |relation: &str| json!({"resourceType": "Bundle", "link": [{"relation": relation, "url": "x"}]});
+        assert_eq!(piece_of(Some(page("next"))), fetched);
+        let whole = [
+            page("self"),
+            page("previous"),
+            json!({"resourceType": "Bundle", "type": "collection"}),
+            json!({"resourceType": "Bundle", "link": null}),
+            json!({"resourceType": "Condition", "link": "of another form"}),
+            json!("no resource at all"),
+            json!([1]),
+        ];
+        for value in whole {
+            assert_eq!(piece_of(Some(value.clone())), value.to_string());
+        }
+    }
+}

@@ -238,3 +238,156 @@ impl fmt::Debug for FhirAuthorization<'_> {
         f.write_str("FhirAuthorization")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body() -> Value {
+        json!({
+            "hook": "encounter-discharge",
+            "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+            "fhirServer": "https://ehr.example/fhir",
+            "fhirAuthorization": {
+                "access_token": "secret.token", "token_type": "Bearer", "expires_in": 300,
+                "scope": "user/Patient.read", "subject": "cds-service", "patient": "p-1",
+            },
+            "context": {"userId": "PractitionerRole/A2340113", "patientId": "p-1", "encounterId": "89284"},
+            "prefetch": {"patient": {"resourceType": "Patient"}, "conditions": null},
+            "extension": {"x": [1]}, "unknown": true,
+        })
+    }
+
+    /// The body with one value set, by its path; `null` takes it out.
+    fn with(path: &str, value: Value) -> Value {
+        let mut body = body();
+        let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let parent = match parent {
+            "" => &mut body,
+            parent => body.pointer_mut(&format!("/{parent}")).unwrap(),
+        };
+        match value {
+            Value::Null => drop(parent.as_object_mut().unwrap().remove(name)),
+            value => parent[name] = value,
+        }
+        body
+    }
+
+    fn paths(body: &str) -> Vec<String> {
+        let read = HookRequest::read(body.as_bytes(), Hook::EncounterDischarge);
+        read.unwrap_err().into_iter().map(|violation| violation.path).collect()
+    }
+
+    #[test]
+    fn a_call_is_read_and_its_ids_and_tokens_stay_out_of_logs() {
+        let text = body().to_string();
+        let read = HookRequest::read(text.as_bytes(), Hook::EncounterDischarge).unwrap();
+        assert_eq!((read.user_kind, &*read.user_id), (UserKind::PractitionerRole, "A2340113"));
+        assert_eq!((&*read.patient_id, read.encounter_id.as_deref()), ("p-1", Some("89284")));
+        assert_eq!(read.fhir_server.as_deref(), Some("https://ehr.example/fhir"));
+        let keys: Vec<&str> = read.prefetch.iter().map(|(key, _)| &**key).collect();
+        assert_eq!(keys, ["conditions", "patient"]);
+        let authorization = read.authorization.clone().unwrap();
+        assert_eq!(&*authorization.access_token, "secret.token");
+        assert_eq!(authorization.expires_in_seconds, Some(300));
+        assert_eq!(authorization.scope.as_deref(), Some("user/Patient.read"));
+        assert_eq!(authorization.subject.as_deref(), Some("cds-service"));
+        assert!(matches!(read.patient_id, Cow::Borrowed(_)), "no copy of what needs none");
+        let shown = format!("{read:?} {authorization:?}");
+        for secret in ["secret", "p-1", "89284", "A2340113", "d1577c69"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        let mut view = with("context.encounterId", Value::Null);
+        view["hook"] = "patient-view".into();
+        assert!(HookRequest::read(view.to_string().as_bytes(), Hook::PatientView).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_by_its_place() {
+        for (path, value, at) in [
+            ("hook", json!("patient-view"), "hook"),
+            ("hook", json!(null), "hook"),
+            ("hook", json!(1), "hook"),
+            ("hookInstance", json!(null), "hookInstance"),
+            ("hookInstance", json!("1"), "hookInstance"),
+            ("hookInstance", json!("x".repeat(1_000)), "hookInstance"),
+            ("context", json!(null), "context"),
+            ("context", json!("x"), "context"),
+            ("context.userId", json!(null), "context.userId"),
+            ("context.userId", json!("A2340113"), "context.userId"),
+            ("context.userId", json!("Device/1"), "context.userId"),
+            ("context.userId", json!("Practitioner/a b"), "context.userId"),
+            ("context.patientId", json!(null), "context.patientId"),
+            ("context.patientId", json!("Patient/1"), "context.patientId"),
+            ("context.patientId", json!("1&_include=x"), "context.patientId"),
+            ("context.patientId", json!(17), "context.patientId"),
+            ("context.patientId", json!("x".repeat(65)), "context.patientId"),
+            ("context.encounterId", json!(null), "context.encounterId"),
+            ("context.encounterId", json!("Encounter/1"), "context.encounterId"),
+            ("prefetch", json!([]), "prefetch"),
+            ("fhirServer", json!("ehr.example/fhir"), "fhirServer"),
+            ("fhirServer", json!("file:///etc/passwd"), "fhirServer"),
+            ("fhirServer", json!(null), "fhirServer"),
+            ("fhirServer", json!(format!("https://{}", "x".repeat(2_000))), "fhirServer"),
+            ("fhirAuthorization", json!("x"), "fhirAuthorization"),
+            ("fhirAuthorization.access_token", json!(null), "fhirAuthorization.access_token"),
+            ("fhirAuthorization.access_token", json!("a\nb"), "fhirAuthorization.access_token"),
+            ("fhirAuthorization.access_token", json!("\u{e9}"), "fhirAuthorization.access_token"),
+            ("fhirAuthorization.token_type", json!("Basic"), "fhirAuthorization.token_type"),
+            ("fhirAuthorization.token_type", json!(null), "fhirAuthorization.token_type"),
+            ("fhirAuthorization.expires_in", json!("300"), "fhirAuthorization.expires_in"),
+            ("fhirAuthorization.expires_in", json!(-1), "fhirAuthorization.expires_in"),
+            ("fhirAuthorization.patient", json!("p-2"), "fhirAuthorization.patient"),
+        ] {
+            assert_eq!(paths(&with(path, value.clone()).to_string()), [at], "{path} {value}");
+        }
+        let many: serde_json::Map<String, Value> =
+            (0..65).map(|number| (number.to_string(), json!(1))).collect();
+        assert_eq!(paths(&with("prefetch", json!(many)).to_string()), ["prefetch"]);
+    }
+
+    #[test]
+    fn hostile_json_is_named_and_costs_little() {
+        let text = body().to_string();
+        let twice = text.replacen('{', r#"{"hook":"encounter-discharge","#, 1);
+        assert_eq!(paths(&twice), [""]);
+        let escaped = text.replacen('{', r#"{"\u0068ook":"encounter-discharge","#, 1);
+        assert_eq!(paths(&escaped), [""], "the same name, spelt otherwise");
+        let id_twice = text.replace(r#""patientId""#, r#""patientId":"p-2","patientId""#);
+        assert_eq!(paths(&id_twice), ["context"]);
+        let deep = format!(r#"{{"context":{}"#, "[".repeat(1_000_000));
+        assert_eq!(paths(&deep), [""]);
+        let nested = with("prefetch.patient", json!("@"));
+        let nested = nested
+            .to_string()
+            .replace("\"@\"", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+        assert!(HookRequest::read(nested.as_bytes(), Hook::EncounterDischarge).is_ok());
+        let wide: Vec<String> = (0..300).map(|number| format!("\"{number}\":1")).collect();
+        assert_eq!(paths(&format!("{{{}}}", wide.join(","))), [""]);
+        for text in ["", "[]", "null", "{", "\u{feff}{}"] {
+            assert_eq!(paths(text), [""], "{text}");
+        }
+        let read = HookRequest::read(&[0xff, b'{', b'}'], Hook::PatientView);
+        assert_eq!(read.unwrap_err()[0].reason, "not UTF-8");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = HookRequest::read(&bytes, Hook::PatientView);
+        }
+
+        #[test]
+        fn a_changed_request_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut text = body().to_string().into_bytes();
+            let place = at.index(text.len());
+            text[place] = byte;
+            let _ = HookRequest::read(&text, Hook::EncounterDischarge);
+        }
+    }
+}
