@@ -161,7 +161,7 @@ def audit_event(made):
     must([agent["requestor"] for agent in made["agent"]][:2] == [True, False], "agent: one asks, one answers")
     must(not any(agent["requestor"] for agent in made["agent"][2:]), "agent: one asks")
     roles = {code for agent in made["agent"] for code in codes(agent["type"])}
-    must(roles == {"110152", "110153"}, "agent: a source and a destination")
+    must(roles - {"IRCP"} == {"110152", "110153"}, "agent: a source and a destination")
     for purpose in made.get("purposeOfEvent", []):
         must(set(codes(purpose)) <= PURPOSES and codes(purpose), "purposeOfEvent")
     kinds = [entity["type"]["code"] for entity in made["entity"]]
