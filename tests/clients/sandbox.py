@@ -84,7 +84,7 @@ class Ehr:
             found = Axe().run(self.page, options=RULES).response["violations"]
             faults = [(each["id"], [node["html"][:160] for node in each["nodes"]][:3]) for each in found]
             ok(f"{what}: axe finds nothing in {scheme}", not faults, faults)
-            if SHOTS:
+            if SHOTS and self.page.viewport_size["width"] > 320:
                 path = f"{SHOTS}/sandbox-{what.replace(' ', '-')}-{scheme}.png"
                 self.page.screenshot(path=path, full_page=True)
         self.page.emulate_media(color_scheme="light")
