@@ -203,6 +203,18 @@ async fn a_disk_that_hangs_refuses_within_the_wait_and_every_call_is_recorded_on
         assert!(is_taken_back || outcomes[&call] == "UNAVAILABLE", "call {call}");
     }
     assert!(!taken_back.is_empty() && outcomes[&1] == "OK" && outcomes[&40] == "OK");
+    // Whoever reads the calls is told what their callers got, whichever way a call was taken back.
+    let mut ended = BTreeMap::new();
+    let read = super::calls(&site.logs(), |call| {
+        let id = u64::from_str_radix(&call.call_id, 16).unwrap();
+        assert_eq!(ended.insert(id, (call.outcome, call.withheld)), None);
+    });
+    assert_eq!(read.unwrap(), CallsRead { calls: 40, ..CallsRead::default() });
+    for (call, ended) in ended {
+        let withheld = (Outcome::Unavailable, Some(Outcome::Ok));
+        let is_first_or_last = call == 1 || call == 40;
+        assert_eq!(ended, if is_first_or_last { (Outcome::Ok, None) } else { withheld }, "{call}");
+    }
 }
 
 #[tokio::test]
@@ -341,6 +353,8 @@ async fn calls_beyond_what_memory_keeps_are_counted() {
     let counted: u64 = records.iter().filter_map(|record| record["calls"].as_u64()).sum();
     assert_eq!(site.outcomes().len() as u64 + counted, total);
     assert!(counted > 0 && log.figures().unrecorded == counted);
+    let read = super::calls(&site.logs(), drop).unwrap();
+    assert_eq!((read.calls + counted, read.unrecorded_calls), (total, counted));
 }
 
 impl Site {

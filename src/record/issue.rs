@@ -44,6 +44,8 @@ pub enum IssueKind {
     AfterPredictionTime,
     /// Found by whoever reads a Bundle.
     PartialBundle,
+    /// Found by whoever reads what an EHR gathered.
+    UnknownMedication,
 }
 
 impl IssueKind {
@@ -64,6 +66,9 @@ impl IssueKind {
                 "systolic pressure below diastolic: the two seem swapped; both count as missing"
             }
             IssueKind::AfterPredictionTime => "after the prediction time: not used",
+            IssueKind::UnknownMedication => {
+                "refers to a Medication that was not sent along: the drug is left out"
+            }
             IssueKind::PartialBundle => {
                 "a page of a search that goes on: what the next pages hold is not used; send all pages"
             }
@@ -84,6 +89,7 @@ impl IssueKind {
             IssueKind::SwappedPressure => "SWAPPED_PRESSURE",
             IssueKind::AfterPredictionTime => "AFTER_PREDICTION_TIME",
             IssueKind::PartialBundle => "PARTIAL_BUNDLE",
+            IssueKind::UnknownMedication => "UNKNOWN_MEDICATION",
         }
     }
 }

@@ -175,7 +175,8 @@ impl Desk {
         if let Some(method) = begun.method {
             let recorded = begun.recorded.as_deref();
             let headers = request.headers();
-            let brought = Brought { headers, peer: peer.name.as_deref(), audience: None };
+            let peer = peer.name.as_deref();
+            let brought = Brought { headers, peer, audience: None, purpose: None };
             match self.service.receive(brought, recorded, clock::now_seconds()) {
                 Err(error) => {
                     self.read_on(request);

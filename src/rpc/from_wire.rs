@@ -13,7 +13,7 @@ use super::request::Entries;
 use super::wire::{Field, Fields, Unreadable};
 use super::{given, proto, request};
 use crate::access::Classes;
-use crate::import::Part;
+use crate::import::{Part, PartRules};
 use crate::record::{
     AuditAttributes, Code, Comparator, DataIssue, ENCOUNTERS_MAX, EVENTS_MAX, Encounter,
     EncounterClass, Event, EventKind, EventStatus, PartialDate, Period, Record, Sex, Time,
@@ -120,7 +120,10 @@ fn of_bundle(json: &[u8]) -> Result<(Origin, Record, Vec<DataIssue>), Vec<Violat
     let path = "fhir_bundle_json";
     let fault = || vec![Violation { path: path.to_owned(), reason: "not UTF-8" }];
     let json = std::str::from_utf8(json).map_err(|_| fault())?;
-    Origin::of_parts(&[Part { path, json, must_be_bundle: true, is_page_of_all: false }], None)
+    Origin::of_parts(
+        &[Part { path, json, must_be_bundle: true, is_page_of_all: false }],
+        PartRules::default(),
+    )
 }
 
 /// A request as it is given, but for the entries of its history, which are taken in as they come.

@@ -22,6 +22,8 @@ pub struct Brought<'a> {
     pub peer: Option<&'a str>,
     /// Of a call of CDS Hooks the address that was called, which its token must name.
     pub audience: Option<&'a str>,
+    /// What it is for where it does not say.
+    pub purpose: Option<Purpose>,
 }
 
 impl Service {
@@ -50,7 +52,7 @@ impl Service {
             let reason = "must be TREATMENT, EMERGENCY_TREATMENT, OPERATIONS or RESEARCH";
             Purpose::parse(name).ok_or_else(|| fault(PURPOSE, reason))
         });
-        visit.purpose = purpose.transpose()?;
+        visit.purpose = purpose.transpose()?.or(brought.purpose);
         visit.break_glass = text(headers, BREAK_GLASS)?.map(str::to_owned);
         note(recorded, &visit);
         Ok(visit)

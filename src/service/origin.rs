@@ -2,7 +2,7 @@
 //! caller sent.
 
 use super::ServiceError;
-use crate::import::{BundleRecord, EntryPlace, Part, read_parts};
+use crate::import::{BundleRecord, EntryPlace, Part, PartRules, read_parts};
 use crate::record::{DataIssue, IssueKind, Record, Violation};
 
 /// What the caller sent.
@@ -42,16 +42,15 @@ impl Sent {
 }
 
 impl Origin {
-    /// The record of Bundles and resources that were sent together, and what is known of its faults;
-    /// `patient` is the id of the only one they may be about, where that is known.
+    /// The record of Bundles and resources that were sent together, and what is known of its faults.
     ///
     /// # Errors
     /// The places that cannot be used.
     pub fn of_parts(
         parts: &[Part<'_>],
-        patient: Option<&str>,
+        rules: PartRules<'_>,
     ) -> Result<(Origin, Record, Vec<DataIssue>), Vec<Violation>> {
-        let read = read_parts(parts, patient)?;
+        let read = read_parts(parts, rules)?;
         let BundleRecord { record, events, encounters, patient, issues } = read;
         let parts = parts.iter().map(|part| part.path.to_owned()).collect();
         let sent = Sent { events, encounters, patient, parts };
@@ -100,7 +99,7 @@ impl Origin {
     pub fn issue_path(&self, issue: &DataIssue) -> String {
         match issue.kind {
             // Found in what was sent, and told so.
-            IssueKind::PartialBundle => issue.first_path.clone(),
+            IssueKind::PartialBundle | IssueKind::UnknownMedication => issue.first_path.clone(),
             _ => self.path(&format!("history.{}", issue.first_path)),
         }
     }
@@ -134,7 +133,7 @@ mod tests {
                 "onsetDateTime":"2020-01-01"}}]}"#;
         let part =
             Part { path: "fhir_bundle_json", json, must_be_bundle: true, is_page_of_all: false };
-        let (bundle, _, issues) = Origin::of_parts(&[part], None).unwrap();
+        let (bundle, _, issues) = Origin::of_parts(&[part], PartRules::default()).unwrap();
         assert!(issues.is_empty());
         let told = |path: &str| bundle.path(path);
         assert_eq!(told("history.events[0].unit"), "fhir_bundle_json.entry[2].resource");

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use prodrome::command::{self, ScoreRequest, Source};
+use prodrome::command::{self, ScoreFormat, ScoreRequest, Source};
 use prodrome::import::{BundleRecord, Counts, Meter, Received, Subject, read_bundle};
 use prodrome::record::{
     Comparator, Event, EventKind, History, Record, Sex, TimePrecision, Value, Violation,
@@ -247,6 +247,7 @@ fn a_whole_export_is_scored_without_a_mapping() {
         source: Source::new(folder()),
         concepts: Vec::new(),
         out: folder_out.path().join("predictions.parquet"),
+        format: ScoreFormat::Meds,
     };
     let scored = command::score(&request, &Meter::default()).unwrap();
     assert_eq!((scored.scored, scored.not_scored), (1, 0));

@@ -16,6 +16,7 @@ mod demo;
 mod deploy;
 mod features;
 mod fhir;
+mod fhir_out;
 mod flags;
 mod formats;
 mod framingham;

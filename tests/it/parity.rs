@@ -6,7 +6,7 @@ use std::path::Path;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
-use prodrome::command::{self, ScoreRequest, Source};
+use prodrome::command::{self, ScoreFormat, ScoreRequest, Source};
 use prodrome::import::{Meter, Subject};
 use prodrome::record::{
     Comparator, Encounter, EncounterClass, Event, EventKind, Record, Sex, Time, TimePrecision,
@@ -138,6 +138,7 @@ fn offline(out: &Path) -> Answers {
         },
         concepts: Vec::new(),
         out: out.to_owned(),
+        format: ScoreFormat::Meds,
     };
     command::score(&request, &Meter::default()).unwrap();
     let reader = SerializedFileReader::new(File::open(out).unwrap()).unwrap();

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use super::Ehr;
 use super::cds::Hook;
 use super::refusal::Refusal;
-use crate::access::{Method, Outcome};
+use crate::access::{Method, Outcome, Purpose};
 use crate::http::listener::Peer;
 use crate::meters;
 use crate::service::{Brought, Recorded, Visit, guarded_future};
@@ -53,6 +53,15 @@ impl Endpoint {
             Endpoint::Score | Endpoint::Hook(_) => Method::Score,
             Endpoint::Flags => Method::ListFlags,
             Endpoint::Feedback(_) => Method::RecordFeedback,
+        }
+    }
+
+    /// What a call is for that does not say: CDS Hooks has no word for it, and fires while somebody
+    /// cares for the patient.
+    fn purpose(self) -> Option<Purpose> {
+        match self {
+            Endpoint::Score | Endpoint::Flags => None,
+            Endpoint::Hook(_) | Endpoint::Feedback(_) => Some(Purpose::Treatment),
         }
     }
 
@@ -155,6 +164,7 @@ impl Ehr {
             headers: &headers,
             peer: peer.name.as_deref(),
             audience: audience.as_deref(),
+            purpose: endpoint.purpose(),
         };
         let now_seconds = (self.clock)().micros().div_euclid(1_000_000);
         let visit = self.service.receive(brought, recorded.as_deref(), now_seconds)?;

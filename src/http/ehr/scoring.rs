@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use super::Ehr;
 use super::desk::Call;
 use super::refusal::Refusal;
-use crate::import::Part;
+use crate::import::{Part, PartRules};
 use crate::record::{Record, Time, Violation};
 use crate::registry::Registry;
 use crate::service::{Origin, ScoreOptions, ScoreRequest, ScoreResponse, Sightings, TaskRef};
@@ -105,7 +105,12 @@ fn read(sent: &[Sent], asked: Asked) -> Result<(ScoreRequest, Origin), Refusal> 
         parts.push(Part { path, json, must_be_bundle, is_page_of_all });
     }
     let Asked { tasks, prediction_time, options, team, patient_id, only_allowed } = asked;
-    let read = Origin::of_parts(&parts, patient_id.as_deref());
+    let rules = PartRules {
+        patient: patient_id.as_deref(),
+        // What an EHR finds by a search of orders holds no resources that those refer to.
+        medications_may_miss: patient_id.is_some(),
+    };
+    let read = Origin::of_parts(&parts, rules);
     let (origin, record, issues) = read.map_err(Refusal::invalid)?;
     if patient_id.is_some_and(|known| known != record.patient_id) {
         let reason = "about another patient than the one that the call is about";

@@ -10,6 +10,9 @@ use crate::record::{AuditAttributes, Code, Event, EventKind, Record, Sex, Time};
 /// and says nothing of when the fact became known.
 const RELOAD_DAYS: i64 = 31;
 
+/// Why an order is left out whose drug is not told.
+pub(in crate::import) const NO_MEDICATION: &str = "no such Medication";
+
 /// Why a resource is not in its patient's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::import) enum LeftOut {
@@ -109,7 +112,7 @@ impl Gathered {
             }
             Content::Drug { mut event, medication } => {
                 let Some(code) = medications.get(&medication) else {
-                    let (path, reason) = ("medicationReference", "no such Medication");
+                    let (path, reason) = ("medicationReference", NO_MEDICATION);
                     return Some(LeftOut::Quarantined { path, reason });
                 };
                 event.code = code.clone().into();

@@ -16,7 +16,7 @@ mod work;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-pub(super) use assemble::{Gathered, LeftOut};
+pub(super) use assemble::{Gathered, LeftOut, NO_MEDICATION};
 use rayon::prelude::*;
 use report::Report;
 pub(super) use sink::Sink;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use prodrome::import::{Counts, Part, Received, Subject, read_bundle, read_parts};
+use prodrome::import::{Counts, Part, PartRules, Received, Subject, read_bundle, read_parts};
 use prodrome::record::IssueKind;
 use serde_json::json;
 
@@ -245,15 +245,16 @@ fn pages_batches_and_single_resources_are_read_and_what_is_missing_is_named() {
 
     let (person, rest) = (people[0].to_string(), search(others, next).to_string());
     let part = |path, json| Part { path, json, must_be_bundle: false, is_page_of_all: false };
+    let of = |patient| PartRules { patient: Some(patient), medications_may_miss: false };
     let parts = [part("prefetch.patient", &person), part("prefetch.all", &rest)];
-    let read = read_parts(&parts, Some("p")).unwrap();
+    let read = read_parts(&parts, of("p")).unwrap();
     assert_eq!((&read.record, &*read.issues[0].first_path), (&whole.record, "prefetch.all"));
-    let found = read_parts(&parts, Some("q")).unwrap_err();
+    let found = read_parts(&parts, of("q")).unwrap_err();
     assert_eq!(found[0].path, "prefetch.patient");
     assert!(found[1].path.starts_with("prefetch.all.entry["), "{}", found[1].path);
     let broken =
         r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Bundle","entry":7}}]}"#;
-    let found = read_parts(&[part("prefetch.all", broken)], None).unwrap_err();
+    let found = read_parts(&[part("prefetch.all", broken)], PartRules::default()).unwrap_err();
     assert_eq!(found[0].path, "prefetch.all.entry[0].resource");
 }
 

@@ -77,6 +77,9 @@ fn no_command_says_anything_of_a_patient_in_a_table() {
     assert!(leaks <= 1, "{leaks}");
     assert_eq!(one(&["convert", "--out", text(&at("meds"))]), 0);
     assert_eq!(one(&["score", "--bundle", text(&bundle), "--out", text(&at("scores.parquet"))]), 0);
+    let resources = at("scores.ndjson");
+    let resources = ["--format", "fhir", "--out", text(&resources)];
+    assert_eq!(one(&[&["score", "--bundle", text(&bundle)][..], &resources].concat()), 0);
     let judged = at("judged");
     assert_eq!(one(&["evaluate", "--bundle", text(&bundle), "--out", text(&judged)]), 0);
     let fit = ["fit", "--task", text(&task), "--families", "logistic", "--trials", "1", "--models"];
@@ -84,7 +87,7 @@ fn no_command_says_anything_of_a_patient_in_a_table() {
     let fit = with(&[&fit[..], &[text(&fitted)]].concat(), &records);
     assert_eq!(run(&marks, &fit).code, 0);
     // Files that are for patients' data; of these the names alone are looked at.
-    for file in ["labels.parquet", "scores.parquet"] {
+    for file in ["labels.parquet", "scores.parquet", "scores.ndjson"] {
         fs::remove_file(at(file)).unwrap();
     }
     fs::remove_file(judged.join("predictions.parquet")).unwrap();
@@ -186,14 +189,15 @@ fn no_command_says_anything_of_a_patient_in_broken_records() {
         let mut records = vec!["--export", text(export)];
         records.extend(mapping.iter().flat_map(|mapping| ["--mapping", text(mapping)]));
         let new = |name: &str| text(&at(&format!("{name}{number}"))).to_owned();
-        let (labels, meds, scores) = (new("l"), new("m"), new("s"));
+        let (labels, meds, scores, resources) = (new("l"), new("m"), new("s"), new("r"));
         let (judged, fitted) = (new("j"), new("f"));
-        let commands: [&[&str]; 7] = [
+        let commands: [&[&str]; 8] = [
             &["check", "--task", text(&task), "--models", text(&models)],
             &["cohort", "--task", text(&task), "--out", &labels],
             &["leaks", "--task", text(&task)],
             &["convert", "--out", &meds],
             &["score", "--bundle", text(&bundle), "--out", &scores],
+            &["score", "--bundle", text(&bundle), "--format", "fhir", "--out", &resources],
             &["evaluate", "--bundle", text(&bundle), "--out", &judged],
             &["fit", "--task", text(&task), "--models", &fitted],
         ];
@@ -253,6 +257,7 @@ fn no_command_says_what_is_in_a_bad_file() {
         let leaks = [&["leaks", "--task", task, "--labels", bad][..], &records].concat();
         assert!(run(&marks, &leaks).code >= 2);
         assert!(run(&marks, &["audit-verify", "--folder", bad]).code >= 1);
+        assert!(run(&marks, &["audit-export", "--folder", bad, "--out", out]).code >= 1);
         assert!(run(&marks, &["verify", bad]).code >= 1);
     }
     // The access log itself, with a line that somebody wrote into it.
@@ -264,4 +269,5 @@ fn no_command_says_what_is_in_a_bad_file() {
     )
     .unwrap();
     assert!(run(&marks, &["audit-verify", "--folder", text(&log)]).code >= 1);
+    assert!(run(&marks, &["audit-export", "--folder", text(&log), "--out", out]).code >= 1);
 }

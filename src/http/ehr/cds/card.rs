@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::flag::Dismissal;
-
 /// The system of the codes of this server.
 pub(super) const CODE_SYSTEM: &str = "urn:prodrome:cds:override-reason";
 /// The system of the names of tasks.

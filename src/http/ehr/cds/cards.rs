@@ -56,6 +56,8 @@ pub(super) struct Scene<'a> {
     pub(super) hook_instance: &'a str,
     /// Where people find the work list, such as `https://prodrome.example`.
     pub(super) worklist_url: Option<&'a str>,
+    /// What was missing from the data of the call, in words.
+    pub(super) missing: &'a [String],
 }
 
 /// The cards of a call, those of the highest tiers first.
@@ -130,7 +132,7 @@ impl About<'_> {
         Card {
             uuid: id.to_string(),
             summary: self.summary(),
-            detail: self.detail(),
+            detail: self.detail(scene),
             indicator: if self.rank == 0 { Indicator::Warning } else { Indicator::Info },
             source: Source {
                 label: "Prodrome".to_owned(),
@@ -158,7 +160,7 @@ impl About<'_> {
         format!("{}{figures}", cut(&head, room))
     }
 
-    fn detail(&self) -> String {
+    fn detail(&self, scene: Scene<'_>) -> String {
         let mut out = String::new();
         if self.assessment.synthetic_training_data {
             out +=
@@ -183,7 +185,8 @@ impl About<'_> {
         section(&mut out, "What was assumed", assumed.take(NOTES_MAX));
         let reasons = self.score.reasons.iter().map(|reason| reason.text.as_str());
         section(&mut out, "What it rests on", reasons.take(REASONS_MAX));
-        section(&mut out, "How far the data suffice", self.data().iter().map(String::as_str));
+        let data = self.data(scene.missing);
+        section(&mut out, "How far the data suffice", data.iter().map(String::as_str));
         out += &format!(
             "\nScored as of {} (UTC) by the model of {}, version {}.",
             day(&self.score.index_time.to_string()),
@@ -197,7 +200,7 @@ impl About<'_> {
         out
     }
 
-    fn data(&self) -> Vec<String> {
+    fn data(&self, missing: &[String]) -> Vec<String> {
         let grade = match self.score.sufficiency {
             Sufficiency::A => "the record holds what the score needs (grade A)",
             Sufficiency::B => "some of what the score uses is missing from the record (grade B)",
@@ -210,6 +213,7 @@ impl About<'_> {
         if let Some(until) = self.score.history_used_until {
             lines.push(format!("the latest fact is of {} (UTC)", day(&until.to_string())));
         }
+        lines.extend(missing.iter().take(NOTES_MAX).cloned());
         lines.extend(self.score.sufficiency_notes.iter().take(NOTES_MAX).cloned());
         lines
     }

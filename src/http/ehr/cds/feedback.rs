@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::card::{CODE_SYSTEM, OverrideReason};
 use super::card_id::CardId;
 use super::json::{Faults, Object};
-use crate::flag::{Dismissal, Feedback as Finding};
+use crate::flag::Feedback as Finding;
 use crate::record::{Time, Violation};
 
 /// The most entries of one call, and accepted suggestions of one card.

@@ -23,6 +23,7 @@ use crate::http::ehr::refusal::Refusal;
 use crate::http::ehr::scoring::{Asked, Scored};
 use crate::http::listener::Peer;
 use crate::meters;
+use crate::record::{DataIssue, IssueKind};
 use crate::registry::{Registry, Version};
 use crate::service::{ScoreOptions, TaskRef};
 
@@ -79,6 +80,20 @@ fn scored_by(hook: Hook, registry: &Registry) -> Vec<&Bundle> {
     served.filter(|bundle| hook.scores(&bundle.task().params().index.rule)).collect()
 }
 
+/// What was left out of the data of a call that people should know of.
+fn missing(issues: &[DataIssue]) -> Vec<String> {
+    let told = issues.iter().filter_map(|issue| match issue.kind {
+        IssueKind::UnknownMedication => {
+            Some(format!("{} drug orders came without their drug and do not count", issue.count))
+        }
+        IssueKind::PartialBundle => {
+            Some("the EHR sent a part of its data alone: older facts may be missing".to_owned())
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
 impl Ehr {
     /// The cards of one call.
     async fn cards(&self, hook: Hook, call: &Call, body: &Bytes) -> Result<Vec<Card>, Refusal> {
@@ -114,8 +129,13 @@ impl Ehr {
                 Some((assessment, ModelWords::of(Version::bundle(found))))
             })
             .collect();
-        let worklist_url = self.plan.worklist_url.as_deref();
-        Ok(cards(&told, Scene { hook_instance: &request.hook_instance, worklist_url }))
+        let missing = missing(&response.data_issues);
+        let scene = Scene {
+            hook_instance: &request.hook_instance,
+            worklist_url: self.plan.worklist_url.as_deref(),
+            missing: &missing,
+        };
+        Ok(cards(&told, scene))
     }
 
     /// Takes in what became of cards: of those with a flag as feedback on it, of others as a count.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::element::{Text, target, text};
 use super::resource::{self, Context, Fault, Told};
 use crate::import::fact::{Content, Item, Kind};
-use crate::import::gather::{Gathered, LeftOut, Place, gathered};
+use crate::import::gather::{Gathered, LeftOut, NO_MEDICATION, Place, gathered};
 use crate::import::{Reading, Timezone};
 use crate::record::{DataIssue, IssueKind, Record, Violation};
 pub use entries::EntryPlace;
@@ -38,6 +38,16 @@ pub struct Part<'a> {
     pub is_page_of_all: bool,
 }
 
+/// How parts are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PartRules<'a> {
+    /// The id of the only patient they may be about, where that is known.
+    pub patient: Option<&'a str>,
+    /// Whether an order may refer to a Medication that is not among them: it is then left out with a
+    /// word.
+    pub medications_may_miss: bool,
+}
+
 /// The record of the patient of Bundles, and the entries it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BundleRecord {
@@ -61,17 +71,17 @@ pub struct BundleRecord {
 pub fn read_bundle(json: &[u8]) -> Result<BundleRecord, Vec<Violation>> {
     let fault = |reason| vec![Violation { path: String::new(), reason }];
     let json = std::str::from_utf8(json).map_err(|_| fault("not UTF-8"))?;
-    read_parts(&[Part { path: "", json, must_be_bundle: true, is_page_of_all: false }], None)
+    let part = Part { path: "", json, must_be_bundle: true, is_page_of_all: false };
+    read_parts(&[part], PartRules::default())
 }
 
-/// Reads Bundles, and resources by themselves, that are sent together about one patient; `patient` is
-/// the id of the only one they may be about, where that is known.
+/// Reads Bundles, and resources by themselves, that are sent together about one patient.
 ///
 /// # Errors
 /// As of `read_bundle`.
 pub fn read_parts(
     parts: &[Part<'_>],
-    patient: Option<&str>,
+    rules: PartRules<'_>,
 ) -> Result<BundleRecord, Vec<Violation>> {
     let mut entries = Entries::default();
     for (number, part) in parts.iter().enumerate() {
@@ -80,12 +90,12 @@ pub fn read_parts(
             vec![Violation { path: joined(part.path, &path), reason }]
         })?;
     }
-    let at = At { parts, entries: &entries };
+    let at = At { parts, entries: &entries, rules };
     let Read { items, medications, mut violations } = at.read();
     if violations.len() >= VIOLATIONS_MAX {
         return Err(violations);
     }
-    violations.extend(at.strangers(&items, patient));
+    violations.extend(at.strangers(&items));
     let mut patients = gathered(items, &medications).filter(|gathered| !gathered.used.is_empty());
     let Some(only) = patients.next() else {
         let none = || vec![Violation { path: at.whole("entry"), reason: "no patient" }];
@@ -113,6 +123,7 @@ struct Read {
 struct At<'a> {
     parts: &'a [Part<'a>],
     entries: &'a Entries<'a>,
+    rules: PartRules<'a>,
 }
 
 impl At<'_> {
@@ -142,12 +153,12 @@ impl At<'_> {
         Read { items, medications, violations }
     }
 
-    /// Entries that are about somebody else than the patient: than `patient`, else than the first
-    /// Patient resource, else than the first entry.
-    fn strangers(&self, items: &[(Place, Item)], patient: Option<&str>) -> Vec<Violation> {
+    /// Entries that are about somebody else than the patient: than the one who is known, else than the
+    /// first Patient resource, else than the first entry.
+    fn strangers(&self, items: &[(Place, Item)]) -> Vec<Violation> {
         let of_person = items.iter().find(|(_, item)| item.kind == Kind::Patient);
         let first = of_person.or(items.first()).map(|(_, item)| item.patient.as_str());
-        let Some(known) = patient.or(first) else { return Vec::new() };
+        let Some(known) = self.rules.patient.or(first) else { return Vec::new() };
         let others = items.iter().filter(|(_, item)| item.patient != known);
         let told = others.take(VIOLATIONS_MAX).map(|(place, _)| Violation {
             path: self.path(place.line as usize, ""),
@@ -182,6 +193,7 @@ impl At<'_> {
     fn faults(&self, gathered: &Gathered) -> Vec<Violation> {
         let left_out = gathered.left_out.iter().filter_map(|(at, why)| match why {
             LeftOut::Skipped(_) => None,
+            LeftOut::Quarantined { reason, .. } if self.may_miss(reason) => None,
             LeftOut::Quarantined { path, reason } => {
                 Some(Violation { path: self.path(at.line as usize, path), reason })
             }
@@ -193,8 +205,26 @@ impl At<'_> {
         left_out.chain(doubts).collect()
     }
 
+    /// Whether what an item lacks may be missing.
+    fn may_miss(&self, reason: &str) -> bool {
+        self.rules.medications_may_miss && reason == NO_MEDICATION
+    }
+
+    /// The orders that were left out because what they refer to is missing.
+    fn without_medication(&self, left_out: &[(Place, LeftOut)]) -> Option<DataIssue> {
+        let mut places = left_out.iter().filter_map(|(place, why)| match why {
+            LeftOut::Quarantined { path, reason } if self.may_miss(reason) => {
+                Some(self.path(place.line as usize, path))
+            }
+            _ => None,
+        });
+        let first_path = places.next()?;
+        let count = u32::try_from(places.count()).unwrap_or(u32::MAX).saturating_add(1);
+        Some(DataIssue { kind: IssueKind::UnknownMedication, count, first_path })
+    }
+
     fn record(&self, gathered: Gathered) -> BundleRecord {
-        let Gathered { record, patient, events, encounters, .. } = gathered;
+        let Gathered { record, patient, events, encounters, left_out, .. } = gathered;
         let entry = |place: Place| {
             let entry = self.entries.all.get(place.line as usize);
             entry.map(|entry| entry.place).unwrap_or_default()
@@ -209,7 +239,13 @@ impl At<'_> {
             events: events.into_iter().map(entry).collect(),
             encounters: encounters.into_iter().map(entry).collect(),
             patient: patient.map(entry),
-            issues: self.entries.partial.map(issue).into_iter().collect(),
+            issues: self
+                .entries
+                .partial
+                .map(issue)
+                .into_iter()
+                .chain(self.without_medication(&left_out))
+                .collect(),
         }
     }
 }
