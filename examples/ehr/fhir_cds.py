@@ -45,7 +45,9 @@ def prefetched(template, bundle):
 
 def main(given):
     def call(path, body=None):
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {given.token}"} if given.token else {})
+        headers = {"Content-Type": "application/json", "Prodrome-Purpose": "TREATMENT"}
+        if given.token:
+            headers["Authorization"] = f"Bearer {given.token}"
         request = urllib.request.Request(given.address.rstrip("/") + path, body and json.dumps(body).encode(), headers)
         return json.load(urllib.request.urlopen(request, timeout=30))
 
