@@ -33,6 +33,8 @@ pub struct AuditedCall {
     pub call_id: String,
     pub method: Method,
     pub caller: String,
+    /// Who was at the caller's screen, as the caller said.
+    pub user: Option<String>,
     pub purpose: Option<Purpose>,
     /// Why the caller broke the glass, in the caller's words.
     pub break_glass: Option<String>,
@@ -65,6 +67,8 @@ struct CallLine {
     call: String,
     method: Method,
     caller: String,
+    #[serde(default)]
+    user: Option<String>,
     #[serde(default)]
     purpose: Option<Purpose>,
     #[serde(default)]
@@ -250,6 +254,7 @@ fn audited(
         call_id: given.call,
         method: given.method,
         caller: given.caller,
+        user: given.user,
         purpose: given.purpose,
         break_glass: given.break_glass,
         patient: given.patient,

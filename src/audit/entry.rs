@@ -36,6 +36,8 @@ pub struct Entry {
     pub method: Method,
     /// The caller's stable name; never a secret.
     pub caller: String,
+    /// Who was at the caller's screen, as the caller says, such as `Practitioner/7`; never a patient.
+    pub user: Option<String>,
     pub purpose: Option<Purpose>,
     /// Why the caller broke the glass, in the caller's words; what is beyond 200 bytes is cut, and
     /// control characters are escaped.
@@ -56,6 +58,8 @@ pub(super) struct CallLine<'a> {
     call: String,
     method: Method,
     caller: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<Purpose>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +97,7 @@ impl Entry {
             call: format!("{:016x}", self.call_id),
             method: self.method,
             caller: plain(&self.caller, NAME_BYTES_MAX),
+            user: self.user.as_deref().map(|user| plain(user, NAME_BYTES_MAX)),
             purpose: self.purpose,
             break_glass: reason.map(|reason| plain(reason, REASON_BYTES_MAX)),
             patient: self.patient_key.map(|key| key.to_string()),

@@ -92,6 +92,7 @@ fn entry(log: &AuditLog, call_id: u64) -> Entry {
         call_id,
         method: Method::Score,
         caller: "svc-ehr".into(),
+        user: Some("Practitioner/7".into()),
         purpose: Some(Purpose::Treatment),
         break_glass: None,
         listed_keys: Vec::new(),

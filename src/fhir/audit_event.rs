@@ -15,6 +15,8 @@ use crate::access::{Method, Outcome, Purpose};
 use crate::audit::{AuditedCall, ModelUsed};
 
 const EVENT_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-event-type";
+/// The system of how somebody takes part in what happens.
+const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const INTERACTION: &str = "http://hl7.org/fhir/restful-interaction";
 const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
@@ -85,7 +87,13 @@ pub fn audit_event(call: &AuditedCall) -> AuditEvent {
         "R" => [destination(), source()],
         _ => [source(), destination()],
     };
-    let agent = vec![
+    let user = call.user.as_ref().map(|user| AuditEventAgent {
+        kind: CodeableConcept::of(Coding::known(PARTICIPATION, "IRCP", "information recipient")),
+        who: Reference { reference: Some(user.clone()), ..Reference::default() },
+        requestor: false,
+        purpose_of_use: Vec::new(),
+    });
+    let mut agent = vec![
         AuditEventAgent {
             kind: CodeableConcept::of(client),
             who: known_as("caller", &call.caller),
@@ -99,6 +107,7 @@ pub fn audit_event(call: &AuditedCall) -> AuditEvent {
             purpose_of_use: Vec::new(),
         },
     ];
+    agent.extend(user);
     AuditEvent {
         id: id::uuid(&["prodrome/audit-event/1", &call.log, &call.seq.to_string()]),
         kind: Coding::known(EVENT_TYPE, "rest", "RESTful Operation"),
@@ -270,6 +279,7 @@ mod tests {
             call_id: "000000000000002a".into(),
             method: Method::Score,
             caller: "ehr".into(),
+            user: Some("Practitioner/7".into()),
             purpose: Some(Purpose::Treatment),
             break_glass: None,
             patient: Some("aa".into()),

@@ -1,6 +1,7 @@
 //! The data types of R4 that our resources are made of; only what is set is written.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -70,7 +71,7 @@ impl Identifier {
 }
 
 /// Another resource: where it is, or what it is known by.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Reference {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -80,6 +81,13 @@ pub struct Reference {
     pub identifier: Option<Identifier>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display: Option<String>,
+}
+
+/// Without what it refers to, which may be a patient: that belongs in no log.
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reference").field("type", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// A span of time.

@@ -1,16 +1,18 @@
 //! `Flag`: a raised tier, as an EHR shows it at the patient. What people wrote or did about it stays here.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::element::{CodeableConcept, Coding, Identifier, Meta, Period, Reference};
-use super::{author, reference};
+use super::{author, id, reference};
 use crate::flag;
 
 /// The system of a flag's category.
 const FLAG_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/flag-category";
 
 /// A flag at a patient.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "resourceType", rename_all = "camelCase")]
 pub struct Flag {
     pub id: String,
@@ -28,22 +30,31 @@ pub struct Flag {
     pub author: Reference,
 }
 
+/// Without the patient, who belongs in no log.
+impl fmt::Debug for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Flag { id, status, .. } = self;
+        f.debug_struct("Flag").field("id", id).field("status", status).finish_non_exhaustive()
+    }
+}
+
 /// The flag as a resource; `title` is what its task calls itself.
 ///
 /// `active` are flags that are raised, in hand or snoozed. One that waits for its team to have room is
 /// not shown to anybody yet, and those that are answered, dismissed, cleared or expired are over: all
 /// these are `inactive`.
 pub fn flag(flag: &flag::Flag, title: &str) -> Flag {
-    let id = flag.id.to_string();
-    let tier = &flag.tier;
+    let name = flag.id.to_string();
+    let (title, tier) = (id::said(title, &flag.task), id::said(&flag.tier, "raised"));
     let text = match flag.is_provisional {
         true => format!("{title}: {tier} (the stay goes on)"),
         false => format!("{title}: {tier}"),
     };
-    let coding = vec![Coding::ours("task", flag.task.clone()), Coding::ours("tier", tier.clone())];
+    let coded = id::is_code(tier).then(|| Coding::ours("tier", tier.to_owned()));
+    let coding = std::iter::once(Coding::ours("task", flag.task.clone())).chain(coded).collect();
     Flag {
-        identifier: vec![Identifier::ours("flag", &id)],
-        id,
+        identifier: vec![Identifier::ours("flag", &name)],
+        id: name,
         meta: flag.is_synthetic.then(Meta::of_test_data),
         status: if flag.state.is_open() { "active" } else { "inactive" },
         category: vec![CodeableConcept::of(Coding::known(FLAG_CATEGORY, "clinical", "Clinical"))],

@@ -9,6 +9,17 @@ pub(super) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(is_of_id)
 }
 
+/// What FHIR takes as a code: words with single spaces between them.
+pub(super) fn is_code(text: &str) -> bool {
+    !text.is_empty()
+        && text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace))
+}
+
+/// A text of a site, or `instead` of a blank one, which FHIR does not take.
+pub(super) fn said<'a>(text: &'a str, instead: &'a str) -> &'a str {
+    if text.trim().is_empty() { instead } else { text }
+}
+
 /// The UUID (version 8, of RFC 9562) of the sha256 of these parts. No part holds a NUL.
 pub(super) fn uuid(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
@@ -50,6 +61,17 @@ mod tests {
         for id in ["", " ", "a_b", "a/b", "ä", "urn:uuid:1", &"x".repeat(65)] {
             assert!(!is_id(id), "{id}");
         }
+    }
+
+    #[test]
+    fn a_code_has_no_spaces_but_single_ones_between_words() {
+        for code in ["a", "very high", "ä"] {
+            assert!(is_code(code), "{code}");
+        }
+        for code in ["", " ", " a", "a ", "a  b", "a\tb"] {
+            assert!(!is_code(code), "{code}");
+        }
+        assert_eq!((said(" ", "b"), said("a", "b")), ("b", "a"));
     }
 
     #[test]

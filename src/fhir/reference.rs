@@ -6,7 +6,7 @@ use crate::record::{Event, EventKind, Evidence, Record};
 
 /// Where the resources of a record are, for what came under other names than their ids: what is not
 /// named here is referred to by type and id.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// Such as `Patient/4711` or `urn:uuid:...`.
     pub patient: Option<String>,

@@ -1,5 +1,7 @@
 //! `RiskAssessment`: one score at one index time, with the reasons that it rests on.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::element::{Annotation, CodeableConcept, Coding, Extension, Meta, Period, Reference};
@@ -24,7 +26,7 @@ pub struct RelativeRisk<'a> {
 }
 
 /// A score with what made it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Assessed<'a> {
     pub task: &'a str,
     /// What the task calls itself.
@@ -64,7 +66,7 @@ impl<'a> Assessed<'a> {
 }
 
 /// A prediction for a patient.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(tag = "resourceType", rename_all = "camelCase")]
 pub struct RiskAssessment {
     pub id: String,
@@ -87,8 +89,15 @@ pub struct RiskAssessment {
     pub note: Vec<Annotation>,
 }
 
+/// Without the patient, who belongs in no log; the id is made of the patient's.
+impl fmt::Debug for RiskAssessment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RiskAssessment").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
 /// The one outcome that a score speaks of.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RiskAssessmentPrediction {
     /// The probability from 0 to 1, bit for bit, and its interval.
@@ -108,6 +117,13 @@ pub struct RiskAssessmentPrediction {
     pub rationale: Option<String>,
 }
 
+/// Without risk and reasons, which belong in no log.
+impl fmt::Debug for RiskAssessmentPrediction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RiskAssessmentPrediction")
+    }
+}
+
 /// The score as a resource.
 ///
 /// R4 says of `probability[x]` that decimals are percentages (at most 100: `ras-2`). So
@@ -116,9 +132,10 @@ pub struct RiskAssessmentPrediction {
 /// do the ends of its interval. Without a probability there is none of them, and `note` says why.
 ///
 /// The id is made of patient, task, bundle and index time: the same score stored twice is one resource.
+/// Whoever knows these can compute it, so it is for no place where the patient's id is not.
 pub fn risk_assessment(assessed: &Assessed<'_>) -> RiskAssessment {
     let Assessed { task, title, model_version, bundle_digest, score, record, .. } = *assessed;
-    let index_time = score.index_time.to_string();
+    let (title, index_time) = (id::said(title, task), score.index_time.to_string());
     let parts =
         ["prodrome/risk-assessment/1", &record.patient_id, task, bundle_digest, &index_time];
     let model = Coding {
@@ -190,12 +207,13 @@ fn prediction(assessed: &Assessed<'_>) -> RiskAssessmentPrediction {
     let score = assessed.score;
     let end = score.index_time.plus_days(i64::from(score.horizon_days));
     let relative = assessed.relative_risk.filter(|_| score.probability.is_some());
+    let tier = score.tier.as_deref().filter(|tier| !tier.trim().is_empty());
     let texts: Vec<&str> = score.reasons.iter().map(|reason| reason.text.as_str()).collect();
     RiskAssessmentPrediction {
         extension: extensions(score),
-        outcome: CodeableConcept::words(assessed.outcome_text),
+        outcome: CodeableConcept::words(id::said(assessed.outcome_text, assessed.task)),
         probability_decimal: score.probability.map(|probability| 100.0 * probability),
-        qualitative_risk: score.tier.as_deref().map(qualitative_risk),
+        qualitative_risk: tier.map(qualitative_risk),
         relative_risk: relative.map(|relative| relative.value).filter(|value| value.is_finite()),
         when_period: Period::new(score.index_time, Some(end)),
         rationale: (!texts.is_empty()).then(|| texts.join("\n")),

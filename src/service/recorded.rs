@@ -24,6 +24,7 @@ const DIGEST_CHARS: usize = 12;
 #[derive(Debug, Default)]
 struct Known {
     caller: Option<Visit>,
+    user: Option<String>,
     patient_key: Option<PatientKey>,
     listed_keys: Vec<PatientKey>,
     models: Vec<ModelUsed>,
@@ -92,6 +93,12 @@ impl Recorded {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).caller = Some(visit.clone());
     }
 
+    /// Notes who is at the caller's screen, as the caller says; never a patient's id.
+    pub fn user(&self, user: &str) {
+        let user = Some(user.to_owned());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).user = user;
+    }
+
     /// Notes whose record it is; the log knows patients by a keyed hash alone.
     pub fn patient(&self, patient_id: &str) {
         let key = self.log.patient_key(patient_id);
@@ -136,7 +143,7 @@ impl Recorded {
 
     fn entry(&self, outcome: Outcome) -> Entry {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { caller, patient_key, listed_keys, models } = std::mem::take(&mut *known);
+        let Known { caller, user, patient_key, listed_keys, models } = std::mem::take(&mut *known);
         let (caller, purpose, break_glass) = match caller {
             Some(visit) => {
                 // To break the glass is a purpose of its own, also where nobody names it.
@@ -150,6 +157,7 @@ impl Recorded {
             call_id: self.call_id,
             method: self.method,
             caller,
+            user,
             purpose,
             break_glass,
             patient_key,

@@ -141,7 +141,7 @@ def risk_assessment(made):
         low, high = [each["valueDecimal"] for each in interval["extension"]]
         must([each["url"] for each in interval["extension"]] == ["low", "high"], "interval: its ends")
         must(0 <= low <= high <= 1, "interval: out of order")
-    for coding in prediction["qualitativeRisk"].get("coding", []):
+    for coding in prediction.get("qualitativeRisk", {}).get("coding", []):
         must(coding["system"].endswith("/risk-probability") and coding["code"] in RISKS, "qualitativeRisk")
     must("%" in made["note"][0]["text"], "note: without the percentage in words")
 

@@ -41,6 +41,7 @@ fn entry(log: &AuditLog, call_id: u64) -> Entry {
         call_id,
         method: Method::Score,
         caller: "spiffe://site/ehr".into(),
+        user: None,
         purpose: Some(Purpose::Treatment),
         break_glass: None,
         listed_keys: Vec::new(),

@@ -14,6 +14,7 @@ mod concepts;
 mod contract;
 mod demo;
 mod deploy;
+mod ehr;
 mod features;
 mod fhir;
 mod fhir_out;

@@ -5,6 +5,7 @@
 mod callers;
 mod canaries;
 mod commands;
+mod ehr;
 mod flag_faults;
 mod flags;
 mod life;

@@ -238,6 +238,30 @@ fn a_tier_of_a_site_has_no_code_of_another_meaning() {
     }
 }
 
+#[test]
+fn blank_words_of_a_site_leave_no_empty_text() {
+    let (record, score) = (record(0), Score { tier: Some(" ".into()), ..score(Some(0.25)) });
+    let made = written(&Assessed { title: "", outcome_text: " ", ..assessed(&record, &score) });
+    assert_eq!(
+        (&made["code"]["text"], &made["prediction"][0]["outcome"]["text"]),
+        (&"readmit30".into(), &"readmit30".into())
+    );
+    assert!(made["prediction"][0].get("qualitativeRisk").is_none());
+}
+
+#[test]
+fn what_is_shown_while_debugging_names_nobody_and_no_number() {
+    let (mut record, score) = (record(2), score(Some(0.25)));
+    record.patient_id = "MRN4711".into();
+    let shown =
+        format!("{:?}", crate::fhir::Resource::from(risk_assessment(&assessed(&record, &score))));
+    assert!(shown.contains("readmit30"), "{shown}");
+    assert!(
+        !shown.contains("4711") && !shown.contains("0.25") && !shown.contains("25.0"),
+        "{shown}"
+    );
+}
+
 proptest! {
     #[test]
     fn the_probability_is_read_back_bit_for_bit(bits in any::<u64>(), near in 0.0_f64..=1.0) {

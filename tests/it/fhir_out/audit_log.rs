@@ -51,6 +51,7 @@ fn entry(log: &AuditLog, place: i64, method: Method, outcome: Outcome) -> Entry 
     let model =
         ModelUsed { task: "readmit30".into(), version: "1".into(), digest: "0123456789ab".into() };
     Entry {
+        user: Some("Practitioner/7".into()),
         time: at(place),
         call_id: place as u64,
         method,

@@ -1,10 +1,10 @@
 //! `score --format fhir`: the same answers as the prediction file, as resources that others read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
@@ -20,15 +20,23 @@ use crate::support::{full_data, root, time};
 /// The most lines of a large export that the library, which is slow, is asked to read.
 const JUDGED_MAX: usize = 300;
 
-fn score(bundle: &str, export: &Path, format: &str, out: &Path) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_prodrome-train"))
-        .args(["score", "--json", "--bundle", bundle, "--format", format, "--export"])
+fn run(bundle: &str, export: &Path, format: &[&str], out: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_prodrome-train"))
+        .args(["score", "--json", "--bundle", bundle, "--export"])
         .arg(export)
         .arg("--out")
         .arg(out)
+        .args(format)
         .current_dir(root())
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+fn score(bundle: &str, export: &Path, format: &str, out: &Path) -> Value {
+    json(&run(bundle, export, &["--format", format], out))
+}
+
+fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -123,6 +131,30 @@ fn the_resources_of_an_export_hold_the_probabilities_of_its_prediction_file() {
         }
         assert_eq!(of_source[0], of_source[1], "{bundle}: one road from both sources");
     }
+}
+
+#[test]
+fn a_table_of_labelled_stays_gives_the_same_answers_in_both_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, resources) = (folder.path().join("out.parquet"), folder.path().join("out.ndjson"));
+    let export = root().join("tests/data/diabetes130");
+    let mapping = ["--mapping", "models/readmit30_diabetes/diabetes130.toml"];
+    let bundle = "models/readmit30_diabetes/1";
+    let by_plain = json(&run(bundle, &export, &mapping, &plain));
+    let format = ["--format", "fhir"];
+    let by_fhir = json(&run(bundle, &export, &[&mapping[..], &format].concat(), &resources));
+    assert_eq!(by_plain["scored"], by_fhir["scored"], "the usual format is the prediction file");
+    let found = read(&resources);
+    assert!(found.len() > 1_500, "{}", found.len());
+    assert!(predicted(&plain) == assessed(&found));
+    // Visits that stand for counts were never there: nothing refers to them.
+    let basis = found.iter().flat_map(|each| each["basis"].as_array().into_iter().flatten());
+    let encounters: BTreeSet<&str> = basis.filter_map(|of| of["reference"].as_str()).collect();
+    let stays = found.iter().filter_map(|each| each["encounter"]["reference"].as_str());
+    let stays: BTreeSet<&str> = stays.collect();
+    assert!(!stays.is_empty() && encounters.is_subset(&stays));
+    let wrong = run(bundle, &export, &["--format", "csv"], &resources);
+    assert_eq!(wrong.status.code(), Some(2));
 }
 
 /// That everything referred to is in the export.

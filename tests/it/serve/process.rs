@@ -54,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) pages: Option<SocketAddr>,
     /// Where the work list is, when the settings name an address for it.
     pub(crate) worklist: Option<SocketAddr>,
+    /// Where FHIR and CDS Hooks are, when the settings name an address for them.
+    pub(crate) ehr: Option<SocketAddr>,
     said: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -90,12 +92,15 @@ impl Server {
         let stdout = child.stdout.take().unwrap();
         let mut readers = vec![hear(stdout, Arc::clone(&said), Some(lines))];
         readers.extend(child.stderr.take().map(|stderr| hear(stderr, Arc::clone(&said), None)));
-        let (mut pages, mut worklist) = (None, None);
+        let (mut pages, mut worklist, mut ehr) = (None, None, None);
         let address = loop {
             let line: String = from_lines.recv().expect("the server ended before it listened");
             let behind = |start: &str| line.strip_prefix(start)?.trim_end().split("//").nth(1);
             if let Some(address) = behind("metrics and probes on ") {
                 pages = Some(address.parse().unwrap());
+            }
+            if let Some(address) = behind("FHIR and CDS Hooks on ") {
+                ehr = Some(address.parse().unwrap());
             }
             if let Some(address) = behind("work list on ") {
                 worklist = Some(address.parse().unwrap());
@@ -104,7 +109,7 @@ impl Server {
                 break address.parse().unwrap();
             }
         };
-        Server { child, address, pages, worklist, said, readers }
+        Server { child, address, pages, worklist, ehr, said, readers }
     }
 
     /// What it has written so far.

@@ -99,6 +99,9 @@ impl Ehr {
     async fn cards(&self, hook: Hook, call: &Call, body: &Bytes) -> Result<Vec<Card>, Refusal> {
         let request = HookRequest::read(body, hook).map_err(Refusal::invalid)?;
         call.patient(&request.patient_id);
+        if let (Some(recorded), Some(user)) = (&call.recorded, request.user()) {
+            recorded.user(&user);
+        }
         let registry = self.service.models().current();
         let bundles = scored_by(hook, &registry);
         if bundles.is_empty() {

@@ -109,6 +109,19 @@ impl<'a> HookRequest<'a> {
     }
 }
 
+impl HookRequest<'_> {
+    /// Who is at the EHR, for the access log: of patients and those around them no id, since it would name
+    /// the patient there.
+    pub(super) fn user(&self) -> Option<String> {
+        let id = &self.user_id;
+        match self.user_kind {
+            UserKind::Practitioner => Some(format!("Practitioner/{id}")),
+            UserKind::PractitionerRole => Some(format!("PractitionerRole/{id}")),
+            UserKind::Patient | UserKind::RelatedPerson => None,
+        }
+    }
+}
+
 struct Context<'a> {
     user_kind: UserKind,
     user_id: Cow<'a, str>,
