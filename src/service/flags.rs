@@ -269,6 +269,21 @@ impl Service {
         }
     }
 
+    /// Whether the visitor may call `method` for a flag that there is.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack; no such flag within reach; the store.
+    pub async fn has_flag(
+        &self,
+        visit: &Visit,
+        method: Method,
+        id: FlagId,
+    ) -> Result<(), ServiceError> {
+        let reach = self.reach_of(visit, method)?;
+        self.flag_store()?.get(id, &reach).await?.ok_or(ServiceError::UnknownFlag)?;
+        Ok(())
+    }
+
     /// Whose flag it is, where the visitor may see it: for the record of a call that is refused.
     pub async fn patient_of_flag(&self, visit: &Visit, id: FlagId) -> Option<String> {
         let reach = self.reach_of(visit, Method::ListFlags).ok()?;

@@ -43,7 +43,10 @@ impl Service {
             bearer: bearer(headers)?,
             api_key: text(headers, API_KEY)?,
         };
-        let caller = self.recognise(&credentials, now_seconds)?;
+        let caller = match brought.audience {
+            Some(audience) => self.recognise_ehr(&credentials, audience, now_seconds)?,
+            None => self.recognise(&credentials, now_seconds)?,
+        };
         let mut visit = Visit { caller, purpose: None, break_glass: None };
         // From here on the record has a name, also of a call that is refused.
         note(recorded, &visit);

@@ -31,6 +31,20 @@ impl Service {
         self.identity.authenticate(credentials, now_seconds).map_err(ServiceError::NotRecognised)
     }
 
+    /// The same of a call of CDS Hooks at the address `audience`.
+    ///
+    /// # Errors
+    /// Nobody who is known.
+    pub fn recognise_ehr(
+        &self,
+        credentials: &Credentials<'_>,
+        audience: &str,
+        now_seconds: i64,
+    ) -> Result<Arc<Caller>, ServiceError> {
+        let caller = self.identity.authenticate_cds(credentials, audience, now_seconds);
+        caller.map_err(ServiceError::NotRecognised)
+    }
+
     /// Takes one call, or one request of a stream, out of the caller's share.
     ///
     /// # Errors

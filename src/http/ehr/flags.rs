@@ -103,7 +103,7 @@ fn take(query: &mut FlagQuery, name: &str, value: &str) -> Result<(), &'static s
     match name {
         "status" => {
             let (live, over): (Vec<_>, Vec<_>) =
-                FlagState::ALL.into_iter().partition(|state| state.is_live());
+                FlagState::ALL.into_iter().partition(|state| state.is_open());
             query.states = match value {
                 "active" => live,
                 "inactive" => over,
@@ -150,7 +150,7 @@ mod tests {
         let asked = "status=active&patient=Patient%2Fp1&code=urn:x|readmit30&_count=7\
                      &_lastUpdated=ge2024-03-06T15:00:00Z&_page=t";
         let found = query(asked).unwrap();
-        assert!(found.states.iter().all(|state| state.is_live()) && found.states.len() > 2);
+        assert!(found.states.iter().all(|state| state.is_open()) && !found.states.is_empty());
         assert_eq!((found.patient_id.as_deref(), found.page_flags), (Some("p1"), 7));
         assert_eq!(
             (found.tasks, found.page),

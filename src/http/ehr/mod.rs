@@ -102,8 +102,16 @@ impl Ehr {
         let from_pages = CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
-            .expose_headers([HeaderName::from_static("x-request-id")]);
+            .allow_headers([
+                header::CONTENT_TYPE,
+                header::AUTHORIZATION,
+                header::ACCEPT,
+                HeaderName::from_static("x-api-key"),
+                HeaderName::from_static("prodrome-purpose"),
+                HeaderName::from_static("prodrome-break-glass"),
+                HeaderName::from_static("traceparent"),
+            ])
+            .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER]);
         let no_such_method = async || Refusal::no_such_method().into_response();
         Router::new()
             .route("/fhir/metadata", get(capability::statement))

@@ -8,8 +8,9 @@ use axum::body::Bytes;
 use super::Ehr;
 use super::desk::Call;
 use super::refusal::Refusal;
+use crate::fhir::{Issue, IssueCode, IssueSeverity};
 use crate::import::Part;
-use crate::record::{Record, Time, Violation};
+use crate::record::{Encounter, Record, Time, Violation};
 use crate::registry::Registry;
 use crate::service::{Origin, ScoreOptions, ScoreRequest, ScoreResponse, Sightings, TaskRef};
 
@@ -37,6 +38,8 @@ pub(super) struct Asked {
     pub(super) team: Option<String>,
     /// The id of the patient whom all that is sent must be about, where it is known.
     pub(super) patient_id: Option<String>,
+    /// The stay that is to end, where it is known.
+    pub(super) stay_id: Option<String>,
     /// Whether tasks that the caller may not ask for are left out, not refused.
     pub(super) only_allowed: bool,
 }
@@ -65,10 +68,11 @@ impl Ehr {
         let (service, call_of, clock) = (Arc::clone(&self.service), call.clone(), self.clock);
         let registry = service.models().current();
         let work = move || {
-            let (request, origin) = read(&sent, asked)?;
+            let now = clock();
+            let (request, origin) = read(&sent, asked, now)?;
             call_of.patient(&request.record.patient_id);
             let (visit, method) = (&call_of.visit, call_of.method);
-            let scored = service.score_for(&registry, visit, method, &request, clock());
+            let scored = service.score_for(&registry, visit, method, &request, now);
             let (response, sightings) = scored.map_err(|error| origin.error(error))?;
             if let Some(recorded) = &call_of.recorded {
                 recorded.answered(&response);
@@ -97,21 +101,40 @@ impl Ehr {
 }
 
 /// The request of the use case, and where its record came from.
-fn read(sent: &[Sent], asked: Asked) -> Result<(ScoreRequest, Origin), Refusal> {
+fn read(sent: &[Sent], asked: Asked, now: Time) -> Result<(ScoreRequest, Origin), Refusal> {
     let mut parts = Vec::with_capacity(sent.len());
     for Sent { path, json, must_be_bundle, is_page_of_all } in sent {
         let json = std::str::from_utf8(json).map_err(|_| Refusal::at(path, "not UTF-8"))?;
         let (must_be_bundle, is_page_of_all) = (*must_be_bundle, *is_page_of_all);
         parts.push(Part { path, json, must_be_bundle, is_page_of_all });
     }
-    let Asked { tasks, prediction_time, options, team, patient_id, only_allowed } = asked;
+    let Asked { tasks, prediction_time, options, team, patient_id, stay_id, only_allowed } = asked;
     let read = Origin::of_parts(&parts, patient_id.as_deref());
     let (origin, record, issues) = read.map_err(Refusal::invalid)?;
     if patient_id.is_some_and(|known| known != record.patient_id) {
         let reason = "about another patient than the one that the call is about";
         return Err(Refusal::invalid(vec![Violation { path: "context.patientId".into(), reason }]));
     }
+    if let Some(id) = stay_id {
+        planned(&record, &id, now)?;
+    }
     let request =
         ScoreRequest { record, issues, tasks, only_allowed, prediction_time, options, team };
     Ok((request, origin))
+}
+
+/// Whether the score of now is of the end of that stay: it is of the latest one.
+fn planned(record: &Record, id: &str, now: Time) -> Result<(), Refusal> {
+    let Some(stay) = record.encounters.iter().find(|encounter| encounter.id == id) else {
+        let details = "no Encounter of that id that can be used came along or was found";
+        let issue = Issue::new(IssueSeverity::Error, IssueCode::NotFound, details);
+        return Err(Refusal::no_data(vec![issue.at("context.encounterId")]));
+    };
+    let Some(end) = stay.end else { return Ok(()) };
+    let since = |other: &Encounter| other.class.is_stay() && (end..=now).contains(&other.start);
+    if record.encounters.iter().any(|other| other.id != id && since(other)) {
+        let reason = "is over, and another stay began since: a score now is of the latest stay";
+        return Err(Refusal::at("context.encounterId", reason));
+    }
+    Ok(())
 }

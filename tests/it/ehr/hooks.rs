@@ -259,6 +259,14 @@ fn calls_that_are_not_as_the_specification_says_are_refused_with_their_place() {
     let mut moved = discharge(&often_here());
     moved["context"]["patientId"] = json!("other");
     assert_eq!(post(&server, DISCHARGE, &moved).status, 400);
+    // A stay that is over, and another one since: the score would be of that one.
+    let mut earlier = discharge(&often_here());
+    earlier["context"]["encounterId"] = json!("stay-3");
+    let answer = post(&server, DISCHARGE, &earlier);
+    assert_eq!((answer.status, &*answer.issues()[0].0), (400, "context.encounterId"));
+    earlier["context"]["encounterId"] = json!("never");
+    let answer = post(&server, DISCHARGE, &earlier);
+    assert_eq!((answer.status, &*answer.issues()[0].0), (412, "context.encounterId"));
     for (path, status) in [("/cds-services/nonsense", 404), ("/cds-services/x/feedback", 404)] {
         assert_eq!(post(&server, path, &json!({})).status, status, "{path}");
     }

@@ -16,6 +16,7 @@ use crate::service::{Answer, Assessment, AssessmentFlag, NotEligible};
 const SCENE: Scene<'_> = Scene {
     hook_instance: "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
     worklist_url: Some("https://prodrome.example/"),
+    missing: &[],
 };
 
 fn words() -> ModelWords<'static> {

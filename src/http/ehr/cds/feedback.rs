@@ -194,14 +194,13 @@ mod tests {
         let body = json!({"feedback": [accepted], "extension": {}}).to_string();
         let read = FeedbackRequest::read(body.as_bytes()).unwrap();
         assert_eq!(read[0].card, CardId::parse(CARD).unwrap());
-        assert_eq!((read[0].finding(), read[0].dismissal()), (Finding::Useful, None));
+        assert_eq!(read[0].finding(), Finding::Useful);
         assert_eq!(read[0].time, Time::parse("2026-11-23T08:30:00Z").unwrap());
         for reason in OverrideReason::ALL {
             let body = overridden(json!(reason.coding())).to_string();
             let read = FeedbackRequest::read(body.as_bytes()).unwrap();
             assert_eq!(read[0].outcome, Outcome::Overridden(Some(reason)));
             assert_eq!(read[0].finding(), Finding::NotUseful);
-            assert_eq!(read[0].dismissal(), reason.dismissal());
             assert_eq!(read[0].user_comment.as_deref(), Some("secret words"));
             assert!(!format!("{read:?}").contains("secret"));
         }

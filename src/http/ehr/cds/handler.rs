@@ -1,5 +1,6 @@
 //! The addresses of CDS Hooks: discovery, a call of a service, feedback on its cards.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -120,6 +121,9 @@ impl Ehr {
             },
             team: self.plan.team.clone(),
             only_allowed: true,
+            stay_id: (hook == Hook::EncounterDischarge)
+                .then(|| request.encounter_id.clone().map(Cow::into_owned))
+                .flatten(),
             patient_id: Some(request.patient_id.clone().into_owned()),
             ..Asked::default()
         };
@@ -144,6 +148,12 @@ impl Ehr {
     /// Takes in what became of cards: of those with a flag as feedback on it, of others as a count.
     async fn note(&self, call: &Call, body: &Bytes) -> Result<(), Refusal> {
         let given = FeedbackRequest::read(body).map_err(Refusal::invalid)?;
+        // All or none: a call that is sent again must not count twice.
+        for feedback in &given {
+            if let CardId::Flag(id) = feedback.card {
+                self.service.has_flag(&call.visit, call.method, id).await?;
+            }
+        }
         for feedback in given {
             meters::process().card_answered(match feedback.outcome {
                 Outcome::Accepted => "accepted",

@@ -10,18 +10,21 @@ use anyhow::Context;
 use clap::Parser;
 use prodrome::audit::AuditLog;
 use prodrome::config::{self, Arguments, Errand, Settings};
-use prodrome::demonstration::{self, DemonstrationError, Played, Stage, Ward};
+use prodrome::demonstration::Stage;
 use prodrome::flag_store::{FlagStore, OnFailure};
-use prodrome::http::{self, Ehr, Pages, Readiness, Worklist};
+use prodrome::http::Readiness;
 use prodrome::identity::{Identity, Rates, Tls};
 use prodrome::registry::{Models, Releases};
 use prodrome::rpc::{self, now, now_seconds};
 use prodrome::service::{Gate, Service};
 use prodrome::{meters, telemetry};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+mod doors;
+
+use doors::{bind, show_ehr, show_pages, show_worklist};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -263,28 +266,6 @@ fn warn_of_open_doors(settings: &Settings, identity: &Identity) {
     }
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
-}
-
-/// Begins to show the pages, where the settings want them.
-async fn show_pages(
-    settings: &Settings,
-    service: &Arc<Service>,
-    readiness: &Arc<Readiness>,
-) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
-    let Some(address) = settings.http else { return Ok(None) };
-    let listener = bind(address).await.context("`http.listen` (empty for no pages)")?;
-    say(&format!("metrics and probes on http://{}\n", listener.local_addr()?));
-    let service = Arc::clone(service);
-    let metrics = move || {
-        let registry = service.models().current();
-        telemetry::metrics_page(meters::process(), registry.served().iter().map(Arc::as_ref))
-    };
-    let pages = Pages::new(Arc::clone(readiness), metrics);
-    Ok(Some(tokio::spawn(http::serve(listener, pages, std::future::pending()))))
-}
-
 /// The flags of the settings; for showing, those of simulated patients on a stage of their own.
 async fn flags(settings: &Settings) -> anyhow::Result<(Option<Arc<FlagStore>>, Option<Stage>)> {
     if let Some(flags) = &settings.flags {
@@ -297,66 +278,6 @@ async fn flags(settings: &Settings) -> anyhow::Result<(Option<Arc<FlagStore>>, O
     let stage = Stage::build(&std::env::temp_dir()).context("a folder for flags to show")?;
     let store = stage.store(now()).await.context("flags to show")?;
     Ok((Some(Arc::new(store)), Some(stage)))
-}
-
-/// Begins to serve the work list, where the settings want one; `is_shown` says that its patients are
-/// simulated and still have to be played.
-async fn show_worklist(
-    settings: &Settings,
-    service: &Arc<Service>,
-    tls: Option<Arc<Tls>>,
-    is_shown: bool,
-) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
-    let Some(plan) = settings.worklist.clone() else { return Ok(None) };
-    if !service.has_flags() && !service.has_trends() {
-        anyhow::bail!(
-            "`worklist.listen` is set, and there is nothing to show: set `flags.store` or `trends.files` \
-             as well"
-        );
-    }
-    let listener =
-        bind(plan.address).await.context("`worklist.listen` (empty for no work list)")?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let address = format!("work list on {scheme}://{}\n", listener.local_addr()?);
-    let list = Worklist::new(Arc::clone(service), plan, now, settings.models.demo)?;
-    let served = tokio::spawn(list.serve(listener, tls, std::future::pending()));
-    if !is_shown {
-        say(&address);
-        return Ok(Some(served));
-    }
-    let service = Arc::clone(service);
-    tokio::spawn(async move {
-        match play(&service).await {
-            Ok(played) => say(&format!("{address}simulated patients in it: {}\n", played.patients)),
-            Err(error) => eprintln!("warning: the work list stays empty: {error}"),
-        }
-    });
-    Ok(Some(served))
-}
-
-/// Begins to serve FHIR and CDS Hooks, where the settings want them, until `ended` says so.
-async fn show_ehr(
-    settings: &Settings,
-    (service, gate): (&Arc<Service>, &Arc<Gate>),
-    tls: Option<Arc<Tls>>,
-    mut ended: watch::Receiver<bool>,
-) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
-    let Some(plan) = settings.ehr.clone() else { return Ok(None) };
-    let listener = bind(plan.address).await.context("`ehr.listen` (empty for no such door)")?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    say(&format!("FHIR and CDS Hooks on {scheme}://{}\n", listener.local_addr()?));
-    let ehr = Ehr::new(Arc::clone(service), Arc::clone(gate), plan, now);
-    let told = async move {
-        let _ = ended.wait_for(|has_ended| *has_ended).await;
-    };
-    Ok(Some(tokio::spawn(ehr.serve(listener, tls, told))))
-}
-
-/// Plays the last days of a simulated ward.
-async fn play(service: &Service) -> Result<Played, DemonstrationError> {
-    let now = now();
-    let ward = tokio::task::spawn_blocking(move || Ward::draw(now)).await??;
-    demonstration::play(service, &ward, now).await
 }
 
 /// Writes to stdout; a closed one is no reason not to serve.
