@@ -302,7 +302,9 @@ mod tests {
         assert_eq!(event.subtype[0].code, "operation");
         assert_eq!(event.subtype[1].code, "Score");
         let requestors: Vec<bool> = event.agent.iter().map(|agent| agent.requestor).collect();
-        assert_eq!(requestors, [true, false]);
+        assert_eq!(requestors, [true, false, false]);
+        let user = event.agent[2].who.reference.as_deref();
+        assert_eq!(user, Some("Practitioner/7"), "who was at the caller's screen");
         assert_eq!(event.agent[0].purpose_of_use[0].coding[0].code, "TREAT");
         let names = |event: &AuditEvent| {
             let named = event.entity.iter().map(|entity| {

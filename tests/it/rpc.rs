@@ -419,7 +419,7 @@ async fn a_bundle_is_scored_and_its_faults_are_named_by_entry() {
     assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, path);
     assert!(!status.message().contains("2024"));
     let status = client.score(ask(&[])).await.unwrap_err();
-    assert_eq!(status.message(), "fhir_bundle_json.entry: no patient");
+    assert_eq!(status.message(), "fhir_bundle_json.entry: no Patient: age and sex come from it");
     drop(client);
     server.stop().await;
 }

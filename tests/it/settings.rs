@@ -61,12 +61,13 @@ fn the_later_layer_holds_and_says_so() {
         ("connections_max", "= 31  # flag --connections-max".to_owned()),
         ("call_seconds", "= 21  # environment PRODROME_LIMITS__CALL_SECONDS".to_owned()),
         ("drain_seconds", "= 25  # default".to_owned()),
-        ("listen", format!("= \"\"  # file {path}")),
         ("plaintext_on_network", "# environment PRODROME_LISTEN__PLAINTEXT_ON_NETWORK".to_owned()),
     ] {
         let line = line(&settings, key);
         assert!(line.ends_with(&ending), "{line}");
     }
+    let shown = settings.to_toml();
+    assert!(shown.contains(&format!("[http]\nlisten = \"\"  # file {path}")), "{shown}");
 }
 
 #[test]

@@ -6,6 +6,13 @@ use serde_json::{Value as Json, json};
 use super::patients::{bundle, often_here};
 use super::{SCORE, asked, post, server};
 
+/// What an answer says beside the scores.
+fn outcome(answer: &asked::Answer) -> Vec<Json> {
+    let entries = answer.body["entry"].as_array().unwrap();
+    let found = entries.iter().find(|each| each["resource"]["resourceType"] == "OperationOutcome");
+    found.map_or_else(Vec::new, |each| each["resource"]["issue"].as_array().unwrap().clone())
+}
+
 #[test]
 fn a_hostile_bundle_is_refused_by_its_place_and_the_server_lives_on() {
     let server = server(&[]);
@@ -18,31 +25,17 @@ fn a_hostile_bundle_is_refused_by_its_place_and_the_server_lives_on() {
     let place = |all: &[Json], id: &str| all.iter().position(|each| each["id"] == id).unwrap();
     let lab = place(&often_here(), "lab-0");
     for (name, body, at) in [
-        ("no patient", with(&|all| all.truncate(0)), "Bundle.entry".to_owned()),
+        ("no entries", with(&|all| all.truncate(0)), "Bundle.entry".to_owned()),
+        ("no patient", with(&|all| drop(all.remove(0))), "Bundle.entry".to_owned()),
         (
             "another patient",
             with(&|all| all[lab]["subject"]["reference"] = json!("Patient/other")),
             format!("Bundle.entry[{lab}].resource"),
         ),
         (
-            "a contained patient",
-            with(&|all| all[lab]["subject"]["reference"] = json!("#inside")),
-            format!("Bundle.entry[{lab}].resource.subject"),
-        ),
-        (
             "a wrong type",
             with(&|all| all[0]["birthDate"] = json!({ "year": 1942 })),
             "Bundle.entry[0].resource.birthDate".to_owned(),
-        ),
-        (
-            "a time without its zone",
-            with(&|all| all[1]["period"]["start"] = json!("2026-11-14T08:00:00")),
-            "Bundle.entry[1].resource.period.start".to_owned(),
-        ),
-        (
-            "a time that is none",
-            with(&|all| all[lab]["effectiveDateTime"] = json!("2026-02-30")),
-            format!("Bundle.entry[{lab}].resource.effectiveDateTime"),
         ),
         ("no bundle", often_here()[0].clone(), "resourceType".to_owned()),
     ] {
@@ -51,6 +44,40 @@ fn a_hostile_bundle_is_refused_by_its_place_and_the_server_lives_on() {
         assert_eq!(answer.status, 400, "{name}: {issues:?}");
         assert!(issues.iter().any(|(path, _)| *path == at), "{name}: {issues:?}");
         assert!(!answer.body.to_string().contains("pat-1"), "{name}");
+    }
+    // What is wrong with one resource costs that resource, and is told with the score.
+    for (name, body, at) in [
+        (
+            "a contained patient",
+            with(&|all| all[lab]["subject"]["reference"] = json!("#inside")),
+            format!("Bundle.entry[{lab}].resource.subject"),
+        ),
+        (
+            "a time without its zone",
+            with(&|all| all[lab]["effectiveDateTime"] = json!("2026-11-14T08:00:00")),
+            format!("Bundle.entry[{lab}].resource.effectiveDateTime"),
+        ),
+        (
+            "a time that is none",
+            with(&|all| all[lab]["effectiveDateTime"] = json!("2026-02-30")),
+            format!("Bundle.entry[{lab}].resource.effectiveDateTime"),
+        ),
+        (
+            "a class of the house's own",
+            with(&|all| all[2]["class"]["code"] = json!("WARD7")),
+            "Bundle.entry[2].resource.class".to_owned(),
+        ),
+        (
+            "a number that is a text",
+            with(&|all| all[lab]["valueQuantity"] = json!("8.1 g/dL")),
+            format!("Bundle.entry[{lab}].resource.valueQuantity"),
+        ),
+    ] {
+        let answer = post(&server, SCORE, &body);
+        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+        let told = outcome(&answer);
+        let told = told.iter().find(|issue| issue["diagnostics"] == "UNUSABLE_RESOURCE");
+        assert_eq!(told.expect(name)["expression"][0], at, "{name}");
     }
     let huge = r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation","id":"o",
         "subject":{"reference":"Patient/p"},"status":"final","effectiveDateTime":"2024-01-01",
@@ -107,10 +134,7 @@ fn what_is_wrong_with_a_record_but_can_be_used_is_told_with_its_place() {
     body["link"] = json!([{ "relation": "next", "url": "https://ehr.example/page/2" }]);
     let answer = post(&server, SCORE, &body);
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let entries = answer.body["entry"].as_array().unwrap();
-    let outcome =
-        entries.iter().find(|each| each["resource"]["resourceType"] == "OperationOutcome");
-    let issues = outcome.unwrap()["resource"]["issue"].as_array().unwrap();
+    let issues = outcome(&answer);
     let told = |name: &str| issues.iter().find(|issue| issue["diagnostics"] == name).cloned();
     let implausible = told("IMPLAUSIBLE_VALUE").expect("a haemoglobin of 9999");
     assert!(implausible["expression"][0].as_str().unwrap().starts_with("Bundle.entry["));

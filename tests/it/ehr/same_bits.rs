@@ -150,7 +150,7 @@ fn patients_of_the_synthetic_exports_score_the_same_from_a_bundle() {
             Received::Used
         });
         counts.unwrap();
-        assert!(compared.0 >= patients_min && compared.1 > 100, "{folder:?}: {compared:?}");
+        assert!(compared.0 >= patients_min && compared.1 > 20, "{folder:?}: {compared:?}");
         eprintln!(
             "{}: {} patients, {} scores, the same bits",
             folder.display(),

@@ -144,33 +144,48 @@ fn an_order_without_its_medication_is_quarantined() {
     assert_eq!((found[0].1, found[0].2), (Some("medicationReference"), "no such Medication"));
 }
 
+/// The sample with one field of one resource changed, as a Bundle, and where that field is.
+fn with(id: &str, field: &str, value: serde_json::Value) -> (Vec<u8>, String) {
+    let mut all = resources();
+    let place = all.iter().position(|r| r["id"] == id).unwrap();
+    all[place][field] = value;
+    (bundle(all), format!("entry[{place}].resource.{field}"))
+}
+
 #[test]
-fn a_bundle_that_cannot_be_used_is_refused_with_its_paths() {
-    let with = |id: &str, field: &str, value: serde_json::Value| {
-        let mut all = resources();
-        let place = all.iter().position(|r| r["id"] == id).unwrap();
-        all[place][field] = value;
-        let found = read_violations(&bundle(all));
-        let paths: Vec<String> = found.into_iter().map(|(path, _)| path).collect();
-        (paths, format!("entry[{place}].resource.{field}"))
-    };
+fn what_of_a_bundle_cannot_be_used_is_left_out_and_told_as_of_an_export() {
+    let whole = read_bundle(&bundle(resources())).unwrap().record;
     for (id, field, value) in [
-        ("p", "birthDate", json!("1951-13-01")),
-        ("p", "birthDate", json!(7)),
         ("a1c", "effectiveDateTime", json!("0001-01-01")),
         ("stay", "class", json!({ "code": "BED" })),
         ("insulin", "medicationReference", json!({ "reference": "Medication/none" })),
     ] {
-        let (paths, expected) = with(id, field, value);
-        assert_eq!(paths, [expected]);
+        let (json, place) = with(id, field, value);
+        let read = read_bundle(&json).unwrap();
+        let [issue] = read.issues.as_slice() else { panic!("{:?}", read.issues) };
+        assert_eq!((issue.count, &issue.first_path), (1, &place));
+        assert!(["UNUSABLE_RESOURCE", "UNKNOWN_MEDICATION"].contains(&issue.kind.name()));
+        assert!(read.record != whole, "{place}");
     }
-    let (paths, _) = with("stay", "period", json!({ "start": "2024-03-06", "end": "2024-03-01" }));
-    assert!(paths[0].ends_with(".resource.period.end"), "{paths:?}");
+    let turned = json!({ "start": "2024-03-06", "end": "2024-03-01" });
+    let read = read_bundle(&with("stay", "period", turned).0).unwrap();
+    assert!(read.issues[0].first_path.ends_with(".resource.period.end"), "{:?}", read.issues);
+}
+
+#[test]
+fn a_bundle_without_a_patient_beyond_doubt_is_refused_with_its_paths() {
+    for value in [json!("1951-13-01"), json!(7)] {
+        let (json, place) = with("p", "birthDate", value);
+        let paths: Vec<String> = read_violations(&json).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, [place]);
+    }
+    let others = resources().into_iter().filter(|r| r["resourceType"] != "Patient");
+    assert!(read_violations(&bundle(others))[0].1.starts_with("no Patient"));
     let whole = |json: &[u8]| read_violations(json).remove(0);
     assert_eq!(whole(b"{"), (String::new(), NOT_JSON));
     assert_eq!(whole(b"\xff"), (String::new(), "not UTF-8"));
     assert_eq!(whole(br#"{"resourceType":"Patient"}"#).1, "must be Bundle");
-    assert_eq!(whole(&bundle([])).1, "no patient");
+    assert!(whole(&bundle([])).1.starts_with("no Patient"));
     let patient = |id: &str| json!({ "resourceType": "Patient", "id": id });
     let (path, reason) = whole(&bundle([patient("a"), patient("b")]));
     assert_eq!(path, "entry[1].resource");
@@ -215,7 +230,9 @@ fn a_condition_that_two_encounters_list_has_its_rank_in_each() {
     let condition = json!({ "resourceType": "Condition", "id": "c", "subject": subject,
         "encounter": { "reference": "Encounter/b" },
         "code": { "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I50.9" }] } });
-    let read = read_bundle(&bundle([encounter("a", 2), encounter("b", 1), condition])).unwrap();
+    let patient = json!({ "resourceType": "Patient", "id": "p" });
+    let all = [patient, encounter("a", 2), encounter("b", 1), condition];
+    let read = read_bundle(&bundle(all)).unwrap();
     let [event] = read.record.events.as_slice() else { panic!("one event") };
     assert_eq!((event.encounter_id.as_deref(), event.rank), (Some("b"), Some(1)));
 }
@@ -258,13 +275,15 @@ fn pages_batches_and_single_resources_are_read_and_what_is_missing_is_named() {
 }
 
 #[test]
-fn a_time_without_its_zone_is_refused_in_a_request() {
+fn a_time_without_its_zone_is_no_time_in_a_request() {
     let mut all = resources();
     let place = all.iter().position(|r| r["id"] == "stay").unwrap();
     all[place]["period"]["start"] = json!("2024-03-01T09:00:00");
-    let found = read_violations(&bundle(all));
-    assert_eq!(found[0].0, format!("entry[{place}].resource.period.start"));
-    assert!(found[0].1.contains("zone"), "{}", found[0].1);
+    let read = read_bundle(&bundle(all)).unwrap();
+    let issue = &read.issues[0];
+    assert_eq!(issue.first_path, format!("entry[{place}].resource.period.start"));
+    assert!(issue.kind.text().contains("zone"), "{}", issue.kind.text());
+    assert!(read.record.encounters.iter().all(|encounter| encounter.id != "stay"));
 }
 
 #[test]
@@ -299,8 +318,9 @@ fn a_bundle_that_was_made_to_hurt_is_refused_or_read_and_never_more() {
         json!({ "subject": { "reference": "#p2" },
         "contained": [{ "resourceType": "Patient", "id": "p2" }] }),
     );
-    let found = read_violations(&bundle([patient.clone(), contained]));
-    assert_eq!(found[0].0, "entry[1].resource.subject");
+    let read = read_bundle(&bundle([patient.clone(), contained])).unwrap();
+    assert_eq!(read.issues[0].first_path, "entry[1].resource.subject");
+    assert!(read.record.events.is_empty());
     // A hundred thousand entries.
     let many = (0..100_000).map(|number| about(number.to_string(), json!({})));
     let read = read_bundle(&bundle(std::iter::once(patient.clone()).chain(many))).unwrap();
