@@ -197,7 +197,29 @@ def bundle(made):
     must(relations in ([], ["self"], ["self", "next"]), "link")
 
 
+def address(text, what):
+    must(text.startswith("http://") or text.startswith("https://"), what)
+
+
+def capability_statement(made):
+    must(made["kind"] == "instance" and made["fhirVersion"] == "4.0.1", "an R4 server")
+    types = [each["type"] for each in made["rest"][0]["resource"]]
+    must(sorted(types) == ["Flag", "RiskAssessment"], "resources")
+    for each in made["rest"][0]["resource"]:
+        for operation in each.get("operation", []):
+            address(operation["definition"], "operation")
+
+
+def operation_definition(made):
+    address(made["url"], "url")
+    must(re.match(r"[A-Z][A-Za-z0-9_]{0,254}\Z", made["name"]), "opd-0: name")
+    directions = [each["use"] for each in made["parameter"]]
+    must(directions.count("out") == 1 and made["parameter"][-1]["name"] == "return", "one return")
+
+
 RULES = {
+    "CapabilityStatement": capability_statement,
+    "OperationDefinition": operation_definition,
     "RiskAssessment": risk_assessment,
     "Flag": flag,
     "AuditEvent": audit_event,

@@ -1,6 +1,7 @@
 //! The door for EHRs from outside: FHIR and CDS Hooks against the server's program.
 
 pub(crate) mod asked;
+mod clients;
 mod fetch;
 mod hooks;
 mod hostile;

@@ -23,7 +23,7 @@ fn skip(what: &str) {
 
 /// What the library says of files of resources: how many there are of each type. `None` without a
 /// Python that has it.
-fn judged(files: &[&Path]) -> Option<Result<String, String>> {
+pub(crate) fn judged(files: &[&Path]) -> Option<Result<String, String>> {
     let Some(python) = std::env::var_os("PRODROME_PYTHON") else {
         skip("PRODROME_PYTHON names no Python with fhir.resources");
         return None;
@@ -51,7 +51,7 @@ fn assert_valid(file: &Path, kind: &str, count: usize) {
 }
 
 /// A file of these resources.
-fn file(folder: &Path, name: &str, resources: &[impl Serialize]) -> PathBuf {
+pub(crate) fn file(folder: &Path, name: &str, resources: &[impl Serialize]) -> PathBuf {
     let path = folder.join(name);
     let lines = resources.iter().map(|resource| serde_json::to_string(resource).unwrap() + "\n");
     std::fs::write(&path, lines.collect::<String>()).unwrap();

@@ -18,3 +18,5 @@ mod trends;
 mod trends_pages;
 mod worklist;
 mod worklist_pages;
+
+pub(crate) use worklist::python as python_with_browser;

@@ -29,7 +29,7 @@ fn skip(what: &str) {
 }
 
 /// The Python that drives the browser.
-pub(super) fn python() -> Option<std::ffi::OsString> {
+pub(crate) fn python() -> Option<std::ffi::OsString> {
     let Some(python) = std::env::var_os("PRODROME_PYTHON") else {
         skip("PRODROME_PYTHON names no Python with playwright");
         return None;
