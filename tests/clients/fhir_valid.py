@@ -102,7 +102,7 @@ def elements(resource):
             must(is_local or UUID.match(value) or value.startswith("https://"), f"{path}: no reference")
         if name == "url" and ".extension" in path and ".extension[0].extension" not in path:
             must(value.startswith(OURS) or value in ("low", "high"), f"{path}: an extension of nobody")
-        if name in ("system", "url") and path.count("extension") < 2:
+        if name in ("system", "url") and isinstance(value, str) and path.count("extension") < 2:
             must(":" in value, f"{path}: not absolute")
         if isinstance(value, dict) and "code" in value and "system" in value:
             must(re.match(r"\S+( \S+)*\Z", value["code"]), f"{path}.code: no code")
