@@ -128,6 +128,8 @@ impl Bundle {
                 grade => grade,
             };
             let note = |names: &[&str]| {
+                // Read by people, also on cards.
+                let names: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
                 format!(
                     "values carrying {}% of the model's weight lie outside what the fit has seen: {}",
                     percent(novel),
