@@ -269,6 +269,14 @@ impl Service {
         }
     }
 
+    /// Whether the visitor may call `method`, whatever flags there are.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack.
+    pub fn may_answer_flags(&self, visit: &Visit, method: Method) -> Result<(), ServiceError> {
+        self.reach_of(visit, method).map(|_| ())
+    }
+
     /// Whether the visitor may call `method` for a flag that there is.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value as Json, json};
 
@@ -10,6 +10,7 @@ use super::site::{API_KEY, BREAK_GLASS, Door, PURPOSE, Site, TREATMENT, calls};
 use crate::ehr::asked::{self, Answer};
 use crate::ehr::patients::{self, bundle, discharge, often_here};
 use crate::ehr::{DISCHARGE, SCORE};
+use crate::identity::signer::{Signer, key_set};
 use crate::pages::get;
 use crate::serve::process::{PATIENCE, Server, Setup};
 
@@ -307,4 +308,62 @@ async fn a_call_in_work_at_the_shutdown_is_answered() {
     assert!(began.elapsed() < Duration::from_secs(11), "silent connections hold nothing up");
     drop(silent);
     assert_eq!(calls(&site.log()).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ehr_shows_who_it_is_by_a_token_for_this_very_address_once() {
+    let mut site = Site::new(Door::Plain);
+    let ehr = Signer::es384("ehr-1");
+    std::fs::write(site.path("ehr.json"), key_set(&[&ehr])).unwrap();
+    site.more = format!(
+        "[[identity.cds_clients]]\nissuer = \"https://ehr.example\"\njwks_file = {}\nroles = [\"scorer\"]\n",
+        toml::Value::from(site.path("ehr.json").to_str().unwrap())
+    );
+    let server = start(&site, &[("EHR__BASE_URL", "https://risk.example/prodrome")]);
+    let now_seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let own = format!("https://risk.example/prodrome{DISCHARGE}");
+    let token = |audience: &str, jti: &str, signer: &Signer| {
+        let claims = json!({ "iss": "https://ehr.example", "aud": audience, "jti": jti,
+            "iat": now_seconds - 5, "exp": now_seconds + 120 });
+        format!("Bearer {}", signer.token(&claims))
+    };
+    let call = discharge(&often_here());
+    let good = token(&own, "one", &ehr);
+    let feedback = json!({ "feedback": [{ "card": "70726f64-0000-8000-8000-000000000000",
+        "outcome": "accepted", "outcomeTimestamp": "2026-11-23T09:30:00Z" }] });
+    let noted = format!("{DISCHARGE}/feedback");
+    for (what, path, body, token, status) in [
+        ("its own address", DISCHARGE, &call, good.clone(), 200),
+        ("the same once more", DISCHARGE, &call, good, 401),
+        ("another once", DISCHARGE, &call, token(&own, "two", &ehr), 200),
+        (
+            "another address",
+            DISCHARGE,
+            &call,
+            token(&format!("{own}/feedback"), "three", &ehr),
+            401,
+        ),
+        ("the name of gRPC", DISCHARGE, &call, token("prodrome", "four", &ehr), 401),
+        ("another's key", DISCHARGE, &call, token(&own, "five", &Signer::es384("ehr-1")), 401),
+        (
+            "no CDS Hooks",
+            SCORE,
+            &bundle("collection", &often_here()),
+            token(&own, "six", &ehr),
+            401,
+        ),
+        // Its role scores, and answers for no flag.
+        ("feedback", &noted, &feedback, token(&format!("{own}/feedback"), "seven", &ehr), 403),
+    ] {
+        let answer = post(&server, path, &[("authorization", &token)], body);
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+    }
+    let (_, said) = server.end();
+    assert!(!said.contains("eyJ"), "a token in the log");
+    let callers: Vec<String> = calls(&site.log())
+        .iter()
+        .filter(|each| each["outcome"] == "OK")
+        .map(|each| each["caller"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(callers, ["https://ehr.example"; 2]);
 }

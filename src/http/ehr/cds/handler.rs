@@ -148,6 +148,7 @@ impl Ehr {
     /// Takes in what became of cards: of those with a flag as feedback on it, of others as a count.
     async fn note(&self, call: &Call, body: &Bytes) -> Result<(), Refusal> {
         let given = FeedbackRequest::read(body).map_err(Refusal::invalid)?;
+        self.service.may_answer_flags(&call.visit, call.method)?;
         // All or none: a call that is sent again must not count twice.
         for feedback in &given {
             if let CardId::Flag(id) = feedback.card {
