@@ -10,6 +10,7 @@ use axum::response::Response;
 use super::Ehr;
 use super::answer::fhir;
 use super::desk::{Call, Endpoint};
+use super::parameters::query_path;
 use super::refusal::Refusal;
 use crate::fhir::{self, Bundle, Resource};
 use crate::flag::{Flag, FlagId, FlagQuery, FlagState, PAGE_FLAGS_MAX, PageToken};
@@ -19,6 +20,7 @@ use crate::service::TaskRef;
 
 /// The most parameters of one search.
 const PARAMETERS_MAX: usize = 64;
+const NAMES: [&str; 6] = ["status", "patient", "subject", "code", "_lastUpdated", "_count"];
 /// The longest id of a patient, in bytes, as of any text of a record.
 const PATIENT_BYTES_MAX: usize = 1_024;
 
@@ -93,7 +95,7 @@ fn query(address: &str) -> Result<FlagQuery, Vec<Violation>> {
     let mut faults = Vec::new();
     for (name, value) in form_urlencoded::parse(address.as_bytes()).take(PARAMETERS_MAX) {
         if let Err(reason) = take(&mut query, &name, &value) {
-            faults.push(Violation { path: format!("query.{name}"), reason });
+            faults.push(Violation { path: query_path(&name, &NAMES), reason });
         }
     }
     if faults.is_empty() { Ok(query) } else { Err(faults) }
@@ -157,9 +159,8 @@ mod tests {
             (vec!["readmit30".into()], Some(PageToken("t".into())))
         );
         assert!(found.changed_since.is_some());
-        for wrong in
-            ["status=open", "patient=", "_count=0", "_lastUpdated=2024", "name=x", "patient=a/b"]
-        {
+        assert_eq!(query("Zzyzx=1").unwrap_err()[0].path, "query", "a name of nobody's");
+        for wrong in ["status=open", "patient=", "_count=0", "_lastUpdated=2024", "patient=a/b"] {
             let faults = query(wrong).unwrap_err();
             let name = wrong.split('=').next().unwrap();
             assert_eq!(faults[0].path, format!("query.{name}"), "{wrong}");

@@ -37,6 +37,15 @@ struct Parameter<'a> {
     value_boolean: Option<bool>,
 }
 
+/// What may be asked for in the address.
+const NAMES: [&str; 6] = ["task", "predictionTime", "maxReasons", "peers", "noFlag", "team"];
+
+/// The path of a parameter in the address. A name that is none of ours may be any text, and is not
+/// repeated.
+pub(super) fn query_path(name: &str, names: &[&str]) -> String {
+    if names.contains(&name) { format!("query.{name}") } else { "query".to_owned() }
+}
+
 /// What one parameter says, whatever way it came.
 enum Said<'a> {
     Text(&'a str),
@@ -81,7 +90,7 @@ pub(super) fn read(query: &str, body: &Bytes) -> Result<(Vec<Sent>, Asked), Refu
     let asked = Asked { options, ..Asked::default() };
     let mut reading = Reading { asked, faults: Vec::new() };
     for (name, value) in form_urlencoded::parse(query.as_bytes()).take(PARAMETERS_MAX) {
-        reading.take(&name, &Said::Text(&value), &format!("query.{name}"));
+        reading.take(&name, &Said::Text(&value), &query_path(&name, &NAMES));
     }
     let typed: Typed<'_> = parse(text)?;
     let sent = match typed.resource_type.as_deref() {
@@ -244,7 +253,7 @@ mod tests {
             ("peers=perhaps", "query.peers"),
             ("predictionTime=2024-03-06T15:00:00", "query.predictionTime"),
             ("task=", "query.task"),
-            ("unknown=1", "query.unknown"),
+            ("unknown=1", "\"query\""),
         ] {
             assert!(faults(query, bundle).contains(path), "{query}");
         }

@@ -1,6 +1,7 @@
 //! Marks in every place of a call that may tell of a patient, through every method and every kind of
 //! error, at the most talkative log: none comes out anywhere.
 
+mod ehr;
 mod flags;
 
 use prodrome::rpc::proto;
