@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use axum::http::{HeaderMap, header};
+
 /// What of the other settings bears on what is shown of patients.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings {
@@ -47,5 +49,44 @@ impl Surroundings {
             ));
         }
         None
+    }
+}
+
+/// Whether the server is called by an address or as this machine: a page of another name that was
+/// made to lead here (DNS rebinding) calls it by that name.
+pub(super) fn is_called_as_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_server_for_one_machine_answers_to_no_other_name() {
+        for (host, is_ours) in [
+            ("127.0.0.1:8321", true),
+            ("localhost:8321", true),
+            ("LOCALHOST", true),
+            ("[::1]:8321", true),
+            ("evil.example:8321", false),
+            ("localhost.evil.example", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static(host));
+            assert_eq!(is_called_as_this_machine(&headers), is_ours, "{host}");
+        }
+        assert!(!is_called_as_this_machine(&HeaderMap::new()));
     }
 }

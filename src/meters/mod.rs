@@ -32,6 +32,8 @@ pub enum Shed {
     LargeRecords,
     /// Streams of scores.
     Streams,
+    /// Calls that wait for a FHIR server.
+    Fetches,
     /// Calls of one caller.
     CallerRate,
     /// Open connections.
@@ -49,6 +51,7 @@ impl Shed {
             Shed::Queue => "queue",
             Shed::LargeRecords => "large_records",
             Shed::Streams => "streams",
+            Shed::Fetches => "fetches",
             Shed::CallerRate => "caller_rate",
             Shed::Connections => "connections",
             Shed::Traffic => "traffic",

@@ -67,7 +67,10 @@ pub(super) fn shed(Shed { what, retry_after }: Shed) -> Status {
         meters::Shed::LargeRecords => "TOO_MANY_LARGE_RECORDS",
         meters::Shed::Streams => "TOO_MANY_STREAMS",
         meters::Shed::CallerRate => "TOO_OFTEN",
-        meters::Shed::Connections | meters::Shed::Traffic | meters::Shed::StreamStall => "SHED",
+        meters::Shed::Connections
+        | meters::Shed::Fetches
+        | meters::Shed::Traffic
+        | meters::Shed::StreamStall => "SHED",
     };
     let mut details = info(reason);
     details.set_retry_info(Some(retry_after));

@@ -269,27 +269,19 @@ impl Service {
         }
     }
 
-    /// Whether the visitor may call `method`, whatever flags there are.
-    ///
-    /// # Errors
-    /// What the visitor's rights lack.
-    pub fn may_answer_flags(&self, visit: &Visit, method: Method) -> Result<(), ServiceError> {
-        self.reach_of(visit, method).map(|_| ())
-    }
-
-    /// Whether the visitor may call `method` for a flag that there is.
+    /// Whose flag it is that the visitor calls `method` for.
     ///
     /// # Errors
     /// What the visitor's rights lack; no such flag within reach; the store.
-    pub async fn has_flag(
+    pub async fn owner_of_flag(
         &self,
         visit: &Visit,
         method: Method,
         id: FlagId,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<String, ServiceError> {
         let reach = self.reach_of(visit, method)?;
-        self.flag_store()?.get(id, &reach).await?.ok_or(ServiceError::UnknownFlag)?;
-        Ok(())
+        let flag = self.flag_store()?.get(id, &reach).await?;
+        flag.map(|flag| flag.patient_id).ok_or(ServiceError::UnknownFlag)
     }
 
     /// Whose flag it is, where the visitor may see it: for the record of a call that is refused.

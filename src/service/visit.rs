@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Assessment, ScoreRequest, ScoreResponse, Service, ServiceError, Sightings, TaskRef};
 use crate::access::{Caller, Method, Purpose};
-use crate::identity::{Ask, Credentials, Permit};
+use crate::identity::{Ask, Credentials, Denied, Permit};
 use crate::meters;
 use crate::record::{Record, Time};
 use crate::registry::Registry;
@@ -126,6 +126,22 @@ impl Service {
             return Err(ServiceError::NoTaskAllowed);
         }
         Ok(tasks)
+    }
+
+    /// Whether the visitor may call `method` for some patient and some task; for which, the record says.
+    ///
+    /// # Errors
+    /// What the visitor's rights lack, wherever the patient is in care.
+    pub fn may_at_all(&self, visit: &Visit, method: Method) -> Result<(), ServiceError> {
+        let ask = Ask {
+            purpose: visit.purpose,
+            break_glass: visit.break_glass.as_deref(),
+            ..Ask::new(method)
+        };
+        match self.identity.decide(&visit.caller, &ask) {
+            Ok(_) | Err(Denied::Scope { .. }) => Ok(()),
+            Err(denied) => Err(ServiceError::Denied(denied)),
+        }
     }
 
     fn permit_patient(

@@ -42,7 +42,12 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     match runtime() {
-        Ok(runtime) => runtime.block_on(program()),
+        Ok(runtime) => {
+            let code = runtime.block_on(program());
+            // What still waits for another server is not waited for.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("error: no runtime: {error}");
             ExitCode::from(ENVIRONMENT)
@@ -253,7 +258,9 @@ async fn follow_guards(service: Arc<Service>, tls: Option<Arc<Tls>>) {
 
 /// What whoever runs the server should know of where it stands open.
 fn warn_of_open_doors(settings: &Settings, identity: &Identity) {
-    if settings.listen.address.ip().is_loopback() {
+    let others = [settings.ehr.as_ref().map(|ehr| ehr.address)];
+    let mut doors = std::iter::once(settings.listen.address).chain(others.into_iter().flatten());
+    if doors.all(|door| door.ip().is_loopback()) {
         return;
     }
     if identity.is_anonymous() {

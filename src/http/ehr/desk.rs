@@ -9,13 +9,12 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::Ehr;
 use super::cds::Hook;
 use super::refusal::Refusal;
+use super::{Ehr, body};
 use crate::access::{Method, Outcome, Purpose};
 use crate::http::listener::Peer;
 use crate::meters;
@@ -95,6 +94,15 @@ impl Call {
             recorded.patient(patient_id);
         }
     }
+
+    /// The same of a call that may be about several.
+    pub(super) fn patients(&self, patient_ids: &[String]) {
+        match (&self.recorded, patient_ids) {
+            (Some(recorded), [only]) => recorded.patient(only),
+            (Some(recorded), [_, ..]) => recorded.listed(patient_ids.iter().map(String::as_str)),
+            _ => {}
+        }
+    }
 }
 
 impl Ehr {
@@ -156,35 +164,46 @@ impl Ehr {
         request: Request,
         work: impl AsyncFnOnce(Call, Bytes) -> Result<Response, Refusal>,
     ) -> Result<Response, Refusal> {
-        let _place = self.gate.admission().enter()?;
         let (Parts { headers, .. }, body) = request.into_parts();
         let Begun { endpoint, end_by, recorded } = begun;
+        let (method, entered) = (endpoint.method(), self.gate.admission().enter());
+        let visit = match &entered {
+            Ok(_place) => self.received(endpoint, peer, &headers, recorded.as_deref()),
+            Err(shed) => Err((*shed).into()),
+        };
+        let visit = match visit {
+            Ok(visit) => Arc::new(visit),
+            Err(refusal) => {
+                // Its place is for others while the rest comes in.
+                drop(entered);
+                body::pass_over(body, self.gate.limits().message_bytes_max).await;
+                return Err(refusal);
+            }
+        };
+        let body = body::whole(body, &self.gate).await?;
+        work(Call { method, visit, recorded, end_by }, body).await
+    }
+
+    /// Who calls, and whether they may do so at all.
+    fn received(
+        &self,
+        endpoint: Endpoint,
+        peer: &Peer,
+        headers: &HeaderMap,
+        recorded: Option<&Recorded>,
+    ) -> Result<Visit, Refusal> {
         let audience = endpoint.audience().map(|path| format!("{}{path}", self.base_url));
         let brought = Brought {
-            headers: &headers,
+            headers,
             peer: peer.name.as_deref(),
             audience: audience.as_deref(),
             purpose: endpoint.purpose(),
         };
         let now_seconds = (self.clock)().micros().div_euclid(1_000_000);
-        let visit = self.service.receive(brought, recorded.as_deref(), now_seconds)?;
-        let body = self.body(body).await?;
-        let call = Call { method: endpoint.method(), visit: Arc::new(visit), recorded, end_by };
-        work(call, body).await
-    }
-
-    /// The whole body, within the time and the length that are allowed.
-    async fn body(&self, body: axum::body::Body) -> Result<Bytes, Refusal> {
-        let limits = self.gate.limits();
-        // Who sends slowly keeps no processor busy.
-        let _awaited = self.gate.admission().awaits();
-        let whole = Limited::new(body, limits.message_bytes_max).collect();
-        let whole = timeout(limits.body_max, whole).await.map_err(|_| Refusal::too_slow())?;
-        let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
-            true => Refusal::too_long(),
-            false => Refusal::at("", "the body breaks off"),
-        })?;
-        Ok(whole.to_bytes())
+        let visit = self.service.receive(brought, recorded, now_seconds)?;
+        // Before anything is read or asked of others for somebody who may not.
+        self.service.may_at_all(&visit, endpoint.method())?;
+        Ok(visit)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,7 +17,7 @@ use crate::fhir::{self, Bundle, Resource};
 use crate::flag::{Flag, FlagId, FlagQuery, FlagState, PAGE_FLAGS_MAX, PageToken};
 use crate::http::listener::Peer;
 use crate::record::{Time, Violation};
-use crate::service::TaskRef;
+use crate::service::{ServiceError, TaskRef};
 
 /// The most parameters of one search.
 const PARAMETERS_MAX: usize = 64;
@@ -52,11 +53,12 @@ pub(super) async fn search(
 pub(super) async fn read(
     State(ehr): State<Arc<Ehr>>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     ehr.answer(Endpoint::Flags, &peer, request, async |call: Call, _body| {
-        let id = FlagId::parse(&id).map_err(|_| crate::service::ServiceError::UnknownFlag)?;
+        let id = id.ok().and_then(|Path(id)| FlagId::parse(&id).ok());
+        let id = id.ok_or(ServiceError::UnknownFlag)?;
         let (flag, _) = ehr.service.flag(&call.visit, id).await?;
         call.patient(&flag.patient_id);
         Ok(fhir(StatusCode::OK, &ehr.resource(&flag)))

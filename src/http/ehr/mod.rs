@@ -2,17 +2,20 @@
 //! log and metrics of the calls of gRPC.
 //!
 //! - `settings`: the section `[ehr]`
-//! - `desk`: what stands around every call; `refusal`, `answer`: how it ends
+//! - `desk`: what stands around every call; `origin`: from which pages; `body`: what it brings; `refusal`,
+//!   `answer`: how it ends
 //! - `scoring`: a patient's scores from resources; `parameters`, `operation`: `RiskAssessment/$score`
 //! - `flags`: `Flag`; `capability`: what the door can do
 //! - `cds`: CDS Hooks
 
 mod answer;
+mod body;
 mod capability;
 mod cds;
 mod desk;
 mod flags;
 mod operation;
+mod origin;
 mod parameters;
 mod refusal;
 mod scoring;
@@ -22,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::http::{HeaderName, Method, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -117,6 +121,8 @@ impl Ehr {
             .route("/fhir/metadata", get(capability::statement))
             .route("/fhir/OperationDefinition/RiskAssessment-score", get(capability::definition))
             .route("/fhir/RiskAssessment/$score", post(operation::score))
+            // Some clients escape what they need not.
+            .route("/fhir/RiskAssessment/%24score", post(operation::score))
             .route("/fhir/Flag", get(flags::search))
             .route("/fhir/Flag/{id}", get(flags::read))
             .route("/cds-services", get(cds::services))
@@ -124,6 +130,7 @@ impl Ehr {
             .route("/cds-services/{id}/feedback", post(cds::feedback))
             .fallback(no_such_page)
             .method_not_allowed_fallback(no_such_method)
+            .layer(from_fn_with_state(Arc::clone(&self), origin::own_alone))
             .layer(from_pages)
             .with_state(self)
     }

@@ -29,8 +29,11 @@ pub(super) async fn score(
     let query = request.uri().query().unwrap_or_default().to_owned();
     ehr.answer(Endpoint::Score, &peer, request, async |call, body| {
         let (sent, asked) = parameters::read(&query, &body)?;
-        let scored = ehr.score(&call, sent, asked).await?;
-        Ok(fhir(StatusCode::OK, &ehr.collection(&call, scored).await))
+        let answer = match ehr.score(&call, sent, asked).await? {
+            Some(scored) => ehr.collection(&call, scored).await,
+            None => Bundle::collection(Vec::new()),
+        };
+        Ok(fhir(StatusCode::OK, &answer))
     })
     .await
 }

@@ -10,7 +10,7 @@ use super::desk::Call;
 use super::refusal::Refusal;
 use crate::fhir::{Issue, IssueCode, IssueSeverity};
 use crate::import::Part;
-use crate::record::{Encounter, Record, Time, Violation};
+use crate::record::{Encounter, OPEN_STAY_DAYS_MAX, Record, Time, Violation};
 use crate::registry::Registry;
 use crate::service::{Origin, ScoreOptions, ScoreRequest, ScoreResponse, Sightings, TaskRef};
 
@@ -54,13 +54,14 @@ pub(super) struct Scored {
 }
 
 impl Ehr {
-    /// Scores the patient of what was sent, and raises the flags that follow.
+    /// Scores the patient of what was sent, and raises the flags that follow; `None` where what is to end
+    /// is no stay.
     pub(super) async fn score(
         &self,
         call: &Call,
         sent: Vec<Sent>,
         asked: Asked,
-    ) -> Result<Scored, Refusal> {
+    ) -> Result<Option<Scored>, Refusal> {
         let entries = sent.iter().map(|each| each.json.len()).sum::<usize>() / ENTRY_BYTES;
         if self.gate.is_too_many(entries) {
             return Err(Refusal::too_long());
@@ -69,7 +70,7 @@ impl Ehr {
         let registry = service.models().current();
         let work = move || {
             let now = clock();
-            let (request, origin) = read(&sent, asked, now)?;
+            let Some((request, origin)) = read(&sent, asked, now)? else { return Ok(None) };
             call_of.patient(&request.record.patient_id);
             let (visit, method) = (&call_of.visit, call_of.method);
             let scored = service.score_for(&registry, visit, method, &request, now);
@@ -78,11 +79,13 @@ impl Ehr {
                 recorded.answered(&response);
             }
             let scored = Scored { response, origin, record: request.record, registry };
-            Ok::<_, Refusal>((scored, sightings))
+            Ok::<_, Refusal>(Some((scored, sightings)))
         };
-        let (mut scored, sightings) = self.gate.work(entries, work).await???;
+        let Some((mut scored, sightings)) = self.gate.work(entries, work).await??? else {
+            return Ok(None);
+        };
         self.sight(call, sightings, &mut scored.response).await?;
-        Ok(scored)
+        Ok(Some(scored))
     }
 
     /// Raises, keeps and clears the flags that follow from `response`.
@@ -100,8 +103,8 @@ impl Ehr {
     }
 }
 
-/// The request of the use case, and where its record came from.
-fn read(sent: &[Sent], asked: Asked, now: Time) -> Result<(ScoreRequest, Origin), Refusal> {
+/// The request of the use case, and where its record came from; `None` where what is to end is no stay.
+fn read(sent: &[Sent], asked: Asked, now: Time) -> Result<Option<(ScoreRequest, Origin)>, Refusal> {
     let mut parts = Vec::with_capacity(sent.len());
     for Sent { path, json, must_be_bundle, is_page_of_all } in sent {
         let json = std::str::from_utf8(json).map_err(|_| Refusal::at(path, "not UTF-8"))?;
@@ -115,26 +118,36 @@ fn read(sent: &[Sent], asked: Asked, now: Time) -> Result<(ScoreRequest, Origin)
         let reason = "about another patient than the one that the call is about";
         return Err(Refusal::invalid(vec![Violation { path: "context.patientId".into(), reason }]));
     }
-    if let Some(id) = stay_id {
-        planned(&record, &id, now)?;
+    if let Some(id) = stay_id
+        && !is_latest_stay(&record, &id, now)?
+    {
+        return Ok(None);
     }
     let request =
         ScoreRequest { record, issues, tasks, only_allowed, prediction_time, options, team };
-    Ok((request, origin))
+    Ok(Some((request, origin)))
 }
 
-/// Whether the score of now is of the end of that stay: it is of the latest one.
-fn planned(record: &Record, id: &str, now: Time) -> Result<(), Refusal> {
+/// Whether what is to end is a stay, of which the score of now is then.
+///
+/// # Errors
+/// No such encounter; a stay since which another one began, so that the score would be of that one.
+fn is_latest_stay(record: &Record, id: &str, now: Time) -> Result<bool, Refusal> {
     let Some(stay) = record.encounters.iter().find(|encounter| encounter.id == id) else {
         let details = "no Encounter of that id that can be used came along or was found";
         let issue = Issue::new(IssueSeverity::Error, IssueCode::NotFound, details);
         return Err(Refusal::no_data(vec![issue.at("context.encounterId")]));
     };
-    let Some(end) = stay.end else { return Ok(()) };
+    if !stay.class.is_stay() {
+        return Ok(false);
+    }
+    // One that is open for so long was never closed, and its end is not now.
+    let is_forgotten = stay.start < now.plus_days(-OPEN_STAY_DAYS_MAX);
+    let Some(end) = stay.end.or(is_forgotten.then_some(stay.start)) else { return Ok(true) };
     let since = |other: &Encounter| other.class.is_stay() && (end..=now).contains(&other.start);
     if record.encounters.iter().any(|other| other.id != id && since(other)) {
         let reason = "is over, and another stay began since: a score now is of the latest stay";
         return Err(Refusal::at("context.encounterId", reason));
     }
-    Ok(())
+    Ok(true)
 }

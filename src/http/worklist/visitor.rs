@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::call::{outcome, told};
-use super::guard::is_called_as_this_machine;
 use super::render::{self, Frame, MessagePage, VisitorView};
 use super::session::{Ended, Session, Ticket};
 use super::words::Moment;
 use super::{Worklist, login};
 use crate::access::{Caller, Outcome, Purpose};
 use crate::http::listener::Peer;
+use crate::http::surroundings::is_called_as_this_machine;
 use crate::identity::{AuthError, Credentials};
 use crate::service::{ServiceError, Visit};
 

@@ -44,10 +44,15 @@ pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Answer {
     Answer { status, head: head.to_ascii_lowercase().replace('\r', ""), body }
 }
 
-fn head(method: &str, path: &str, headers: &[(&str, &str)], bytes: usize) -> String {
+fn head(
+    (method, path): (&str, &str),
+    address: SocketAddr,
+    headers: &[(&str, &str)],
+    bytes: usize,
+) -> String {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!(
-        "{method} {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
          content-type: application/json\r\n{more}content-length: {bytes}\r\n\r\n"
     )
 }
@@ -58,10 +63,10 @@ pub(crate) fn post(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
-    let head = head("POST", path, headers, body.len());
+    let head = head(("POST", path), address, headers, body.len());
     send(address, &[head.as_bytes(), body].concat())
 }
 
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
-    send(address, head("GET", path, headers, 0).as_bytes())
+    send(address, head(("GET", path), address, headers, 0).as_bytes())
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::card::{CODE_SYSTEM, OverrideReason};
 use super::card_id::CardId;
-use super::json::{Faults, Object};
+use super::json::{Bounded, Faults, Object};
 use crate::flag::Feedback as Finding;
 use crate::record::{Time, Violation};
 
@@ -16,8 +16,8 @@ const ENTRIES_MAX: usize = 100;
 const SUGGESTIONS_MAX: usize = 64;
 /// The longest id, code or time, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
-/// The longest comment, in bytes.
-const COMMENT_BYTES_MAX: usize = 4_096;
+/// The longest comment, in bytes: none is kept, so that none is too long by itself.
+const COMMENT_BYTES_MAX: usize = usize::MAX;
 
 /// What somebody did with a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,10 +149,9 @@ fn list<'a>(
     items_max: usize,
     faults: &mut Faults,
 ) -> Option<Vec<&'a RawValue>> {
-    let items = serde_json::from_str::<Vec<&'a RawValue>>(object.get(name)?.get());
-    match items {
-        Ok(items) if items.len() <= items_max => Some(items),
-        Ok(_) => {
+    match Bounded::read(object.get(name)?.get(), items_max) {
+        Ok(Bounded(Some(items))) => Some(items),
+        Ok(Bounded(None)) => {
             faults.add(&object.at(name), "has too many items");
             None
         }

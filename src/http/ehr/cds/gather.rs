@@ -1,8 +1,10 @@
 //! The data of one call: what came along, and what is asked of the FHIR server that the call names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::pieces::{Piece, pieces};
 use super::request::HookRequest;
@@ -13,6 +15,11 @@ use crate::http::ehr::Ehr;
 use crate::http::ehr::desk::Call;
 use crate::http::ehr::refusal::Refusal;
 use crate::http::ehr::scoring::Sent;
+use crate::meters;
+use crate::service::Shed;
+
+/// What a caller is told to wait where too many calls wait for FHIR servers.
+const FETCH_RETRY: Duration = Duration::from_secs(1);
 
 /// What is to be fetched.
 struct Question {
@@ -65,7 +72,11 @@ impl Ehr {
             Err(_) => return Ok(sent),
         };
         let token = request.authorization.as_ref().map(|given| given.access_token.to_string());
-        let fetched = self.fetch(call, server, missing, token).await?;
+        let Ok(place) = Arc::clone(&self.fetches).try_acquire_owned() else {
+            let shed = Shed { what: meters::Shed::Fetches, retry_after: FETCH_RETRY };
+            return if is_needed { Err(shed.into()) } else { Ok(sent) };
+        };
+        let fetched = self.fetch(call, (server, place), missing, token).await?;
         sent.extend(fetched);
         Ok(sent)
     }
@@ -74,14 +85,10 @@ impl Ehr {
     async fn fetch(
         &self,
         call: &Call,
-        server: AllowedServer,
+        (server, place): (AllowedServer, OwnedSemaphorePermit),
         questions: Vec<Question>,
         token: Option<String>,
     ) -> Result<Vec<Sent>, Refusal> {
-        let Ok(place) = Arc::clone(&self.fetches).try_acquire_owned() else {
-            let details = "too many calls wait for a FHIR server now; please try again shortly";
-            return Err(Refusal::no_data(vec![at("fhirServer", IssueCode::Throttled, details)]));
-        };
         let budget = Budget::new(self.plan.servers.limits(), call.end_by);
         // Who waits for another server keeps no processor busy.
         let _awaited = self.gate.admission().awaits();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -44,10 +45,10 @@ pub(in crate::http::ehr) async fn services(State(ehr): State<Arc<Ehr>>) -> Respo
 pub(in crate::http::ehr) async fn call(
     State(ehr): State<Arc<Ehr>>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let Some(hook) = Hook::of_service(&id) else {
+    let Some(hook) = id.ok().and_then(|Path(id)| Hook::of_service(&id)) else {
         return Refusal::no_such_page().into_response();
     };
     ehr.answer(Endpoint::Hook(hook), &peer, request, async |call, body| {
@@ -61,10 +62,10 @@ pub(in crate::http::ehr) async fn call(
 pub(in crate::http::ehr) async fn feedback(
     State(ehr): State<Arc<Ehr>>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let Some(hook) = Hook::of_service(&id) else {
+    let Some(hook) = id.ok().and_then(|Path(id)| Hook::of_service(&id)) else {
         return Refusal::no_such_page().into_response();
     };
     ehr.answer(Endpoint::Feedback(hook), &peer, request, async |call, body| {
@@ -127,7 +128,8 @@ impl Ehr {
             patient_id: Some(request.patient_id.clone().into_owned()),
             ..Asked::default()
         };
-        let Scored { response, registry, .. } = self.score(call, sent, asked).await?;
+        let Some(scored) = self.score(call, sent, asked).await? else { return Ok(Vec::new()) };
+        let Scored { response, registry, .. } = scored;
         let told: Vec<_> = response
             .assessments
             .iter()
@@ -148,24 +150,26 @@ impl Ehr {
     /// Takes in what became of cards: of those with a flag as feedback on it, of others as a count.
     async fn note(&self, call: &Call, body: &Bytes) -> Result<(), Refusal> {
         let given = FeedbackRequest::read(body).map_err(Refusal::invalid)?;
-        self.service.may_answer_flags(&call.visit, call.method)?;
-        // All or none: a call that is sent again must not count twice.
+        // All flags are there before one is answered: a call that is sent again should not count twice.
+        let mut owners = Vec::new();
         for feedback in &given {
-            if let CardId::Flag(id) = feedback.card {
-                self.service.has_flag(&call.visit, call.method, id).await?;
-            }
+            let CardId::Flag(id) = feedback.card else { continue };
+            let owner = self.service.owner_of_flag(&call.visit, call.method, id).await;
+            owners.extend(owner.as_ref().ok().cloned());
+            call.patients(&owners);
+            owner?;
         }
         for feedback in given {
+            if let CardId::Flag(id) = feedback.card {
+                let finding = feedback.finding();
+                let now = (self.clock)();
+                self.service.record_feedback(&call.visit, id, finding, now).await?;
+            }
             meters::process().card_answered(match feedback.outcome {
                 Outcome::Accepted => "accepted",
                 Outcome::Overridden(None) => "overridden",
                 Outcome::Overridden(Some(reason)) => reason.code(),
             });
-            let CardId::Flag(id) = feedback.card else { continue };
-            let noted =
-                self.service.record_feedback(&call.visit, id, feedback.finding(), (self.clock)());
-            let flag = noted.await?;
-            call.patient(&flag.patient_id);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::record::Violation;
@@ -90,7 +90,7 @@ impl<'a> Object<'a> {
         Object::read(self.get(name)?.get(), self.at(name), faults)
     }
 
-    /// A text of at most `bytes_max` bytes and not empty, where it is there.
+    /// A text of at most `bytes_max` bytes, where it is there; one that is empty says nothing.
     pub(super) fn text(
         &self,
         name: &str,
@@ -102,11 +102,11 @@ impl<'a> Object<'a> {
             faults.add(&self.at(name), "must be a text");
             return None;
         };
-        if text.is_empty() || text.len() > bytes_max {
-            faults.add(&self.at(name), "is empty or too long");
+        if text.len() > bytes_max {
+            faults.add(&self.at(name), "is too long");
             return None;
         }
-        Some(text)
+        Some(text).filter(|text| !text.is_empty())
     }
 
     /// The same of a field that must be there.
@@ -120,7 +120,12 @@ impl<'a> Object<'a> {
             faults.add(&self.at(name), "is missing");
             return None;
         }
-        self.text(name, bytes_max, faults)
+        let before = faults.0.len();
+        let text = self.text(name, bytes_max, faults);
+        if text.is_none() && faults.0.len() == before {
+            faults.add(&self.at(name), "is empty");
+        }
+        text
     }
 }
 
@@ -151,6 +156,45 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// A list of so many items at most; `None` where there are more.
+pub(super) struct Bounded<'a>(pub(super) Option<Vec<&'a RawValue>>);
+
+impl<'a> Bounded<'a> {
+    /// Reads a list of at most `items_max`.
+    ///
+    /// # Errors
+    /// What is no list.
+    pub(super) fn read(json: &'a str, items_max: usize) -> serde_json::Result<Bounded<'a>> {
+        struct Reader(usize);
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Option<Vec<&'de RawValue>>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut found = Vec::new();
+                while found.len() < self.0 {
+                    let Some(item) = items.next_element()? else { return Ok(Some(found)) };
+                    found.push(item);
+                }
+                let mut is_more = false;
+                while items.next_element::<IgnoredAny>()?.is_some() {
+                    is_more = true;
+                }
+                Ok((!is_more).then_some(found))
+            }
+        }
+
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let found = reader.deserialize_seq(Reader(items_max))?;
+        reader.end()?;
+        Ok(Bounded(found))
+    }
+}
+
 enum Fields<'a> {
     Each(Vec<(Cow<'a, str>, &'a RawValue)>),
     Twice,
@@ -173,8 +217,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 let (mut is_twice, mut is_full) = (false, false);
                 while let Some(Text(name)) = map.next_key()? {
                     let value = map.next_value().map_err(A::Error::custom)?;
-                    is_twice |= fields.iter().any(|(known, _)| *known == name);
-                    is_full |= fields.len() == FIELDS_MAX;
+                    // Whatever comes after a fault is passed over as fast as can be.
+                    if is_twice || is_full {
+                        continue;
+                    }
+                    is_twice = fields.iter().any(|(known, _)| *known == name);
+                    is_full = fields.len() == FIELDS_MAX;
                     if !is_twice && !is_full {
                         fields.push((name, value));
                     }

@@ -55,7 +55,11 @@ pub(super) fn pieces<'a>(
         let missing = || Piece::Missing { query: template.fill(request) };
         let piece = match given {
             None => missing(),
-            Some((_, value)) if value.get() == "null" => Piece::Nothing,
+            // Somebody is looked at, and some stay ends: of these there is something.
+            Some((_, value)) if value.get() == "null" => match template.key {
+                Key::Patient | Key::Encounter => missing(),
+                _ => Piece::Nothing,
+            },
             Some((_, value)) if is_whole(value) => Piece::Present(value),
             Some(_) => missing(),
         };
