@@ -12,11 +12,13 @@ NOW = datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def resources(bundle, kind):
-    return [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
+    found = (entry.get("resource", {}) for entry in bundle["entry"])
+    return [resource for resource in found if resource.get("resourceType") == kind]
 
 
 def open_stay(bundle):
-    return next(stay for stay in resources(bundle, "Encounter") if stay["status"] == "in-progress")
+    stays = [stay for stay in resources(bundle, "Encounter") if stay.get("status") == "in-progress"]
+    return stays[0] if stays else sys.exit("error: no Encounter of the Bundle is in-progress: there is nobody to discharge")
 
 
 def load(path):

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::identity::{Tls, peer_name};
@@ -25,6 +26,9 @@ pub(super) const HEAD_BYTES_MAX: usize = 8 * 1024;
 const HEADERS_MAX: usize = 32;
 /// The rest after a failed accept: without file descriptors, trying on only burns the processor.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// For a client to take something of an answer.
+const WRITE_MAX: Duration = Duration::from_secs(30);
 
 /// What a connection may take.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +125,9 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     router: Router,
     (allowance, mut draining): (Allowance, watch::Receiver<bool>),
 ) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_MAX));
+    let stream = Box::pin(stream);
     let mut served = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -39,7 +39,9 @@ mod wanted;
 pub use counts::{Counts, Quarantined, Received};
 pub use error::ImportError;
 pub use export::Export;
-pub use fhir::{BundleRecord, EntryPlace, FhirSummary, FhirWriter, Part, read_bundle, read_parts};
+pub use fhir::{
+    BundleRecord, EntryPlace, FhirSummary, FhirWriter, Part, is_partial, read_bundle, read_parts,
+};
 pub use ids::subject_id;
 pub use label_file::Labels;
 pub use mapping::{Mapping, MappingError, TableSource};

@@ -73,7 +73,7 @@ impl IssueKind {
             }
             IssueKind::Unusable(reason) => reason,
             IssueKind::PartialBundle => {
-                "a page of a search that goes on: what the next pages hold is not used; send all pages"
+                "a page of a search that goes on, or a search that failed: what it holds beside this is not used"
             }
         }
     }

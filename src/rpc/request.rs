@@ -12,8 +12,8 @@ const FHIR_BUNDLE_JSON: u32 = 3;
 const PATIENT_ID: u32 = 1;
 const ENCOUNTERS: u32 = 7;
 const EVENTS: u32 = 8;
-/// About the least that an entry of a Bundle takes.
-const ENTRY_BYTES: usize = 256;
+/// About the least that an event of a Bundle takes: a component of an Observation.
+const ENTRY_BYTES: usize = 64;
 
 /// A `prodrome.v1.ScoreRequest`. It may be no protobuf at all: who reads it finds out.
 #[derive(Clone, Default)]

@@ -112,7 +112,6 @@ impl Ehr {
                 header::ACCEPT,
                 HeaderName::from_static("x-api-key"),
                 HeaderName::from_static("prodrome-purpose"),
-                HeaderName::from_static("prodrome-break-glass"),
                 HeaderName::from_static("traceparent"),
             ])
             .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER]);

@@ -14,8 +14,8 @@ use crate::record::{Encounter, OPEN_STAY_DAYS_MAX, Record, Time, Violation};
 use crate::registry::Registry;
 use crate::service::{Origin, ScoreOptions, ScoreRequest, ScoreResponse, Sightings, TaskRef};
 
-/// About the least that an entry of a Bundle takes.
-const ENTRY_BYTES: usize = 256;
+/// About the least that an event of a Bundle takes: a component of an Observation.
+const ENTRY_BYTES: usize = 64;
 
 /// One of the things that are sent together.
 #[derive(Debug, Clone)]

@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::element::{Concept, Many, Meta, Quantity, Reference, Span, Text, text};
-use super::resource::{Context, Fault, Head, Told, fits, moment, parse, softly, withdrawn};
+use super::resource::{
+    Context, Fault, Head, Told, fits, fits_id, moment, parse, softly, withdrawn,
+};
 use crate::access::Classes;
 use crate::import::fact::{Content, Doubt, Kind};
 use crate::import::moment::Moment;
@@ -32,11 +34,11 @@ pub(super) fn event(
     encounter: &Option<Reference<'_>>,
 ) -> Result<Event, Fault> {
     // Before it is copied into each of the events that one resource may give.
-    fits("id", id)?;
+    fits_id("id", id)?;
     fits("code", Some(&code.system))?;
     fits("code", Some(&code.code))?;
     let encounter = encounter.as_ref().and_then(Reference::target).map(|target| target.id);
-    fits("encounter", encounter)?;
+    fits_id("encounter", encounter)?;
     let time = times.start.map(|start| start.time);
     let recorded = times.recorded.and_then(|recorded| match encounter {
         // A day counts as known within its encounter on that day, and else when it has passed.

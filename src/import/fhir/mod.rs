@@ -18,6 +18,6 @@ mod resource;
 mod write;
 
 pub(super) use bulk::{Said, each_line, files, read, read_one};
-pub use bundle::{BundleRecord, EntryPlace, Part, read_bundle, read_parts};
+pub use bundle::{BundleRecord, EntryPlace, Part, is_partial, read_bundle, read_parts};
 pub(super) use resource::Told;
 pub use write::{FhirSummary, FhirWriter};

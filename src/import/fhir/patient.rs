@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::element::{Coding, Concept, Many, Meta, Text, text};
-use super::resource::{Context, Fault, Told, fits, last_updated, parse, softly};
+use super::resource::{Context, Fault, Told, fits_id, last_updated, parse, softly};
 use crate::import::RegionFrom;
 use crate::import::fact::{Content, Doubt, Item, Kind, Person};
 use crate::record::{AuditAttributes, PartialDate, Sex, TEXT_BYTES_MAX, Time, TimePrecision};
@@ -78,7 +78,7 @@ struct Part<'a> {
 pub(super) fn patient(json: &str, context: Context<'_>) -> Result<Told, Fault> {
     let patient: Patient<'_> = parse(json)?;
     let id = text(&patient.id).or(context.known_as).ok_or(Fault::at("id", "missing"))?;
-    fits("id", Some(id))?;
+    fits_id("id", Some(id))?;
     let mut doubts = Vec::new();
     let birth_date = birth_date(text(&patient.birth_date), &mut doubts);
     let mut death_time = death_time(&patient, context, &mut doubts);

@@ -20,6 +20,9 @@ use crate::record::{Code, TEXT_BYTES_MAX};
 /// in full needs many times its length in memory.
 const MENDED_BYTES_MAX: usize = 1 << 20;
 
+/// The longest id, in bytes.
+const ID_BYTES_MAX: usize = 256;
+
 const MISSING: &str = "missing";
 
 /// What a resource is read with.
@@ -187,8 +190,8 @@ impl Head<'_> {
         if target.kind.is_some_and(|kind| kind != "Patient") {
             return Ok(Told::Nothing("not about a patient"));
         }
-        fits(path, Some(target.id))?;
-        fits("id", self.id)?;
+        fits_id(path, Some(target.id))?;
+        fits_id("id", self.id)?;
         protect(&mut content, self.meta.as_ref().map(Meta::classes).unwrap_or_default());
         let updated =
             softly("meta.lastUpdated", last_updated(self.meta), self.context, &mut doubts);
@@ -254,6 +257,14 @@ pub(super) fn fits(path: &'static str, given: Option<&str>) -> Result<(), Fault>
         return Err(Fault::at(path, "holds a control character"));
     }
     Ok(())
+}
+
+/// The same of an id, which goes into every event of its resource. FHIR's own have 64 characters at most.
+pub(super) fn fits_id(path: &'static str, given: Option<&str>) -> Result<(), Fault> {
+    match given {
+        Some(id) if id.len() > ID_BYTES_MAX => Err(Fault::at(path, "an id longer than 256 bytes")),
+        given => fits(path, given),
+    }
 }
 
 /// Why a resource with this status does not count, if it does not.

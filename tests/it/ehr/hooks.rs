@@ -264,6 +264,41 @@ fn calls_that_are_not_as_the_specification_says_are_refused_with_their_place() {
     earlier["context"]["encounterId"] = json!("stay-3");
     let answer = post(&server, DISCHARGE, &earlier);
     assert_eq!((answer.status, &*answer.issues()[0].0), (400, "context.encounterId"));
+    // What is no stay has no end that the tasks are about.
+    earlier["context"]["encounterId"] = json!("er-0");
+    earlier["prefetch"]["encounter"] =
+        earlier["prefetch"]["encounters"]["entry"][3]["resource"].clone();
+    let answer = post(&server, DISCHARGE, &earlier);
+    assert_eq!((answer.status, &answer.body), (200, &json!({ "cards": [] })));
+    // An error in the place of data is no data.
+    for (key, value) in [
+        ("conditions", json!("denied")),
+        ("patient", Json::Null),
+        (
+            "observations",
+            json!({ "resourceType": "Bundle", "type": "searchset", "entry": [{
+            "search": { "mode": "outcome" }, "resource": { "resourceType": "OperationOutcome",
+                "issue": [{ "severity": "error", "code": "forbidden" }] } }] }),
+        ),
+    ] {
+        let mut call = discharge(&often_here());
+        call["prefetch"][key] = value;
+        let answer = post(&server, DISCHARGE, &call);
+        assert_eq!(
+            (answer.status, answer.issues()[0].0.as_str()),
+            (412, &*format!("prefetch.{key}"))
+        );
+    }
+    // What could not be used is said on the card.
+    let mut faulty = discharge(&often_here());
+    faulty["prefetch"]["observations"]["entry"][0]["resource"]["effectiveDateTime"] =
+        json!("2026-11-20T08:00:00");
+    for card in cards(&post(&server, DISCHARGE, &faulty)) {
+        assert!(
+            text(&card, "detail").contains("1 entries of the record could not be used"),
+            "{card}"
+        );
+    }
     earlier["context"]["encounterId"] = json!("never");
     let answer = post(&server, DISCHARGE, &earlier);
     assert_eq!((answer.status, &*answer.issues()[0].0), (412, "context.encounterId"));
@@ -271,4 +306,29 @@ fn calls_that_are_not_as_the_specification_says_are_refused_with_their_place() {
         assert_eq!(post(&server, path, &json!({})).status, status, "{path}");
     }
     assert_eq!(asked::get(server.ehr.unwrap(), DISCHARGE, &[]).status, 405);
+}
+
+#[test]
+fn where_everybody_may_call_pages_of_other_sites_may_not() {
+    let server = server(&[("EHR__ALLOWED_ORIGINS", "[\"https://ehr.example\"]")]);
+    let address = server.ehr.unwrap();
+    let body = discharge(&hardly_ill()).to_string();
+    let own = format!("http://{address}");
+    for (origin, status) in [
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("https://ehr.example", 200),
+        (own.as_str(), 200),
+    ] {
+        let answer = asked::post(address, DISCHARGE, &[("origin", origin)], body.as_bytes());
+        assert_eq!(answer.status, status, "{origin}");
+    }
+    let request = "GET /fhir/Flag HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+    assert_eq!(asked::send(address, request.as_bytes()).status, 421);
+    for path in ["/fhir/Flag/%ff", "/fhir/RiskAssessment/%24nothing"] {
+        assert!(!asked::get(address, path, &[]).issues().is_empty(), "{path}");
+    }
+    let escaped = "/fhir/RiskAssessment/%24score";
+    let sent = patients::bundle("collection", &hardly_ill());
+    assert_eq!(post(&server, escaped, &sent).status, 200);
 }

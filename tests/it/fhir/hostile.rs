@@ -214,7 +214,7 @@ fn one_observation_cannot_become_a_flood() {
     assert_eq!(subjects[0].record.events.len(), 1_000);
     let expected = [
         (2, Some("component"), "more than 1000 components"),
-        (3, Some("id"), "longer than 1024 bytes"),
+        (3, Some("id"), "an id longer than 256 bytes"),
     ];
     assert_eq!(places(&counts), expected);
 }
@@ -337,4 +337,23 @@ fn a_bundle_that_was_made_to_hurt_is_refused_or_read_and_never_more() {
         "]".repeat(1_000)
     );
     assert!(!read_violations(deep.as_bytes()).is_empty());
+}
+
+#[test]
+fn no_entry_can_make_somebody_else_the_patient() {
+    let whole = read_bundle(&bundle(resources())).unwrap();
+    let sent = |url: &str| {
+        let entries = resources().into_iter().map(|resource| match resource["id"] == "dx-1" {
+            true => json!({ "fullUrl": url, "resource": resource }),
+            false => json!({ "resource": resource }),
+        });
+        let all: Vec<_> = entries.collect();
+        let json = json!({ "resourceType": "Bundle", "type": "collection", "entry": all });
+        read_bundle(&serde_json::to_vec(&json).unwrap()).unwrap().record
+    };
+    for url in
+        ["https://other.example/fhir/Patient/p", "urn:uuid:p", "https://ehr.example/Condition/x"]
+    {
+        assert_eq!(sent(url), whole.record, "{url}");
+    }
 }

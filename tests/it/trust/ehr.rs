@@ -44,6 +44,7 @@ async fn who_may_score_by_grpc_may_by_http_and_each_call_has_one_record() {
     for (path, body, credential, purpose, status, method, outcome, caller, is_known) in [
         (SCORE, &record, by(API_KEY, &scorer), true, 200, "Score", "OK", "ehr", true),
         (SCORE, &record, by("authorization", &token), true, 200, "Score", "OK", "svc-ehr", true),
+        // Who may not score at all is refused before the record is read: whose it is stays unknown.
         // Over FHIR a call says what it is for, as over gRPC; CDS Hooks fires in care alone.
         (
             SCORE,
@@ -54,7 +55,7 @@ async fn who_may_score_by_grpc_may_by_http_and_each_call_has_one_record() {
             "Score",
             "PERMISSION_DENIED",
             "ehr",
-            true,
+            false,
         ),
         (DISCHARGE, &call, by(API_KEY, &scorer), false, 200, "Score", "OK", "ehr", true),
         (DISCHARGE, &call, by("authorization", &token), false, 200, "Score", "OK", "svc-ehr", true),
@@ -100,7 +101,7 @@ async fn who_may_score_by_grpc_may_by_http_and_each_call_has_one_record() {
             "Score",
             "PERMISSION_DENIED",
             "bystander",
-            true,
+            false,
         ),
         (
             DISCHARGE,

@@ -84,16 +84,25 @@ fn scored_by(hook: Hook, registry: &Registry) -> Vec<&Bundle> {
 
 /// What was left out of the data of a call that people should know of.
 fn missing(issues: &[DataIssue]) -> Vec<String> {
-    let told = issues.iter().filter_map(|issue| match issue.kind {
-        IssueKind::UnknownMedication => {
-            Some(format!("{} drug orders came without their drug and do not count", issue.count))
+    let mut told = Vec::new();
+    let mut unusable = 0_u32;
+    for issue in issues {
+        match issue.kind {
+            IssueKind::Unusable(_) => unusable = unusable.saturating_add(issue.count),
+            IssueKind::UnknownMedication => told.push(format!(
+                "{} drug orders came without their drug and do not count",
+                issue.count
+            )),
+            IssueKind::PartialBundle => told.push(
+                "the EHR sent a part of its data alone: older facts may be missing".to_owned(),
+            ),
+            _ => {}
         }
-        IssueKind::PartialBundle => {
-            Some("the EHR sent a part of its data alone: older facts may be missing".to_owned())
-        }
-        _ => None,
-    });
-    told.collect()
+    }
+    if unusable > 0 {
+        told.push(format!("{unusable} entries of the record could not be used and do not count"));
+    }
+    told
 }
 
 impl Ehr {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::request::HookRequest;
 use super::templates::{Key, Template};
+use crate::import::is_partial;
 
 /// What came of one template.
 #[derive(Clone)]
@@ -35,14 +36,6 @@ impl fmt::Debug for Piece<'_> {
 struct Head<'a> {
     #[serde(borrow, rename = "resourceType")]
     resource_type: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    link: Option<Vec<Link<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Link<'a> {
-    #[serde(borrow)]
-    relation: Option<Cow<'a, str>>,
 }
 
 /// What came of each template, in their order.
@@ -60,7 +53,7 @@ pub(super) fn pieces<'a>(
                 Key::Patient | Key::Encounter => missing(),
                 _ => Piece::Nothing,
             },
-            Some((_, value)) if is_whole(value) => Piece::Present(value),
+            Some((_, value)) if is_whole(template.key, value) => Piece::Present(value),
             Some(_) => missing(),
         };
         (template.key, piece)
@@ -68,15 +61,14 @@ pub(super) fn pieces<'a>(
     templates.iter().map(piece).collect()
 }
 
-/// Whether a value is all that there is: no word of why there is none, and no page of several. What cannot
-/// be read counts as whole, so that whoever reads it names the fault.
-fn is_whole(value: &RawValue) -> bool {
-    let Ok(head) = serde_json::from_str::<Head<'_>>(value.get()) else { return true };
-    let is_next = |link: &Link<'_>| link.relation.as_deref() == Some("next");
+/// Whether a value is what was asked for, and all of it: a resource of that type or a Bundle, no word of why
+/// there is none, no page of several, and no search that failed.
+fn is_whole(key: Key, value: &RawValue) -> bool {
+    let Ok(head) = serde_json::from_str::<Head<'_>>(value.get()) else { return false };
     match head.resource_type.as_deref() {
-        Some("OperationOutcome") => false,
-        Some("Bundle") => !head.link.is_some_and(|links| links.iter().any(is_next)),
-        _ => true,
+        Some("Bundle") => !is_partial(value.get()),
+        Some(kind) => kind == key.resource_type(),
+        None => false,
     }
 }
 
@@ -122,11 +114,21 @@ mod tests {
             json!({"resourceType": "Bundle", "type": "collection"}),
             json!({"resourceType": "Bundle", "link": null}),
             json!({"resourceType": "Condition", "link": "of another form"}),
-            json!("no resource at all"),
-            json!([1]),
         ];
         for value in whole {
             assert_eq!(piece_of(Some(value.clone())), value.to_string());
+        }
+        let denied = json!({"resourceType": "OperationOutcome",
+            "issue": [{"severity": "error", "code": "forbidden"}]});
+        for value in [
+            json!("denied"),
+            json!([1]),
+            json!({}),
+            json!({"resourceType": "Basic"}),
+            json!({"resourceType": "Bundle", "entry": [{"resource": denied}]}),
+            json!({"resourceType": "Bundle", "entry": [{"response": {"status": "500"}}]}),
+        ] {
+            assert_eq!(piece_of(Some(value.clone())), fetched, "{value}");
         }
     }
 }

@@ -53,6 +53,23 @@ impl Key {
         }
     }
 
+    /// The type of the resources that it holds.
+    pub(super) fn resource_type(self) -> &'static str {
+        match self {
+            Key::Patient => "Patient",
+            Key::Encounter | Key::Encounters => "Encounter",
+            Key::Coverage => "Coverage",
+            Key::Conditions => "Condition",
+            Key::Procedures => "Procedure",
+            Key::Observations => "Observation",
+            Key::MedicationRequests => "MedicationRequest",
+            Key::MedicationDispenses => "MedicationDispense",
+            Key::MedicationAdministrations => "MedicationAdministration",
+            Key::Allergies => "AllergyIntolerance",
+            Key::Immunizations => "Immunization",
+        }
+    }
+
     /// Whether a score without it would be one of another patient than the EHR's record shows. What many
     /// EHRs do not keep at all may be missing: the score then says how far the data suffice.
     pub(super) fn is_required(self) -> bool {

@@ -34,6 +34,44 @@ struct RawEntry<'a> {
     full_url: Option<Text<'a>>,
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response: Option<Answered<'a>>,
+}
+
+/// How one request of a batch was answered.
+#[derive(Deserialize)]
+struct Answered<'a> {
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    #[serde(borrow, default)]
+    issue: Many<Issue<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Issue<'a> {
+    #[serde(borrow)]
+    severity: Option<Text<'a>>,
+}
+
+impl RawEntry<'_> {
+    /// Whether it tells of a search that failed, instead of what was to be found.
+    fn has_failed(&self) -> bool {
+        let status = self.response.as_ref().and_then(|answered| text(&answered.status));
+        if status.is_some_and(|status| status.starts_with(['4', '5'])) {
+            return true;
+        }
+        let outcome =
+            self.resource.map(RawValue::get).filter(|json| is_of("OperationOutcome", json));
+        let issues = outcome.and_then(|json| resource::parse::<Outcome<'_>>(json).ok());
+        issues.is_some_and(|outcome| {
+            let mut severities = outcome.issue.0.iter().map(|issue| text(&issue.severity));
+            severities.any(|severity| matches!(severity, Some("fatal" | "error")))
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,7 +125,8 @@ pub(super) struct Entry<'a> {
 #[derive(Default)]
 pub(super) struct Entries<'a> {
     pub(super) all: Vec<Entry<'a>>,
-    /// The first of the Bundles that name a next page, which is not among what was sent.
+    /// The first place where something is missing: a Bundle that names a next page, which is not among
+    /// what was sent, or the word that a search failed.
     pub(super) partial: Option<EntryPlace>,
 }
 
@@ -106,29 +145,38 @@ impl<'a> Entries<'a> {
         if !sent.is_page_of_all {
             self.note_page(&bundle, at);
         }
-        for (entry, RawEntry { full_url, resource }) in bundle.entry.0.into_iter().enumerate() {
-            let Some(resource) = resource else { continue };
-            let (place, resource) =
-                (EntryPlace { entry, at: Standing::InEntry, ..at }, resource.get());
+        for (entry, raw) in bundle.entry.0.into_iter().enumerate() {
+            let place = EntryPlace { entry, at: Standing::InEntry, ..at };
+            if raw.has_failed() {
+                self.partial.get_or_insert(place);
+            }
+            let Some(resource) = raw.resource.map(RawValue::get) else { continue };
             if is_bundle(resource) {
-                let inner = read(resource).map_err(|(path, reason)| {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    violation(&format!("entry[{entry}].resource{dot}{path}"), reason)
-                })?;
-                self.note_page(&inner, place);
-                for (number, RawEntry { full_url, resource }) in
-                    inner.entry.0.into_iter().enumerate()
-                {
-                    let Some(resource) = resource else { continue };
-                    let place = EntryPlace { inner: Some(number), ..place };
-                    self.all.push(Entry { place, full_url, resource: resource.get() });
-                }
+                self.add_inner(resource, place)?;
             } else {
-                self.all.push(Entry { place, full_url, resource });
+                self.all.push(Entry { place, full_url: raw.full_url, resource });
             }
             if self.all.len() > ENTRIES_MAX {
                 return Err(violation("entry", "more than 250000 entries"));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes a Bundle in an entry apart.
+    fn add_inner(&mut self, json: &'a str, place: EntryPlace) -> Result<(), Violation> {
+        let inner = read(json).map_err(|(path, reason)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            violation(&format!("{}{dot}{path}", place.path()), reason)
+        })?;
+        self.note_page(&inner, place);
+        for (number, raw) in inner.entry.0.into_iter().enumerate() {
+            let place = EntryPlace { inner: Some(number), ..place };
+            if raw.has_failed() {
+                self.partial.get_or_insert(place);
+            }
+            let Some(resource) = raw.resource.map(RawValue::get) else { continue };
+            self.all.push(Entry { place, full_url: raw.full_url, resource });
         }
         Ok(())
     }
@@ -157,12 +205,16 @@ fn read(json: &str) -> Result<Bundle<'_>, (&'static str, &'static str)> {
 
 /// Whether a resource says that it is a Bundle. What cannot be read is for its reader to refuse.
 fn is_bundle(json: &str) -> bool {
-    // Nearly every resource is none, and says so first.
+    is_of("Bundle", json)
+}
+
+fn is_of(kind: &str, json: &str) -> bool {
+    // Nearly every resource says its type first.
     match resource::leading_type(json) {
-        Some(kind) => kind == "Bundle",
+        Some(found) => found == kind,
         None => {
             let typed = resource::parse(json).ok();
-            typed.is_some_and(|typed: Typed<'_>| text(&typed.resource_type) == Some("Bundle"))
+            typed.is_some_and(|typed: Typed<'_>| text(&typed.resource_type) == Some(kind))
         }
     }
 }

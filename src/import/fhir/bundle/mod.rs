@@ -17,6 +17,8 @@ use entries::{Entries, Entry};
 
 /// A bad Bundle gets a short answer.
 const VIOLATIONS_MAX: usize = 20;
+/// The fields of a Patient that say who it is; a fault in another one is told like all others.
+const WHO: [&str; 5] = ["id", "birthDate", "gender", "deceasedDateTime", "deceasedBoolean"];
 const NO_PATIENT: &str = "no Patient: age and sex come from it";
 const OTHER_PATIENT: &str =
     "about another patient than the rest: send the record of one patient alone";
@@ -25,6 +27,8 @@ const OTHER_PATIENT: &str =
 struct Named<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
+    #[serde(borrow, rename = "resourceType")]
+    resource_type: Option<Text<'a>>,
 }
 
 /// One of the things that are sent together.
@@ -216,7 +220,7 @@ impl At<'_> {
         let doubts = gathered.doubts.iter().map(|(at, kind, doubt)| LeftOutEntry {
             path: self.path(at.line as usize, &doubt.path),
             reason: doubt.reason,
-            is_of_person: *kind == Kind::Patient,
+            is_of_person: *kind == Kind::Patient && WHO.contains(&doubt.path.as_str()),
         });
         left_out.chain(doubts).collect()
     }
@@ -264,35 +268,49 @@ impl At<'_> {
     }
 }
 
-/// Ids under which entries refer to each other, where they are not the ids of the resources.
-fn aliases(entries: &[Entry<'_>]) -> HashMap<String, String> {
-    let alias = |entry: &Entry<'_>| {
-        let known_as = target(text(&entry.full_url)?)?.id;
-        let Named { id } = resource::parse(entry.resource).ok()?;
-        let id = text(&id).filter(|id| *id != known_as)?;
-        Some((known_as.to_owned(), id.to_owned()))
-    };
-    entries.iter().filter_map(alias).collect()
+/// The ids of resources by their type and the name that their entries go by (`urn:uuid:...`), where that is
+/// another one.
+type Aliases = HashMap<&'static str, HashMap<String, String>>;
+
+/// The types that others refer to.
+const REFERRED: [&str; 4] = ["Patient", "Encounter", "Condition", "Medication"];
+
+fn aliases(entries: &[Entry<'_>]) -> Aliases {
+    let mut all = Aliases::new();
+    for entry in entries {
+        let Some(url) = text(&entry.full_url).filter(|url| url.starts_with("urn:")) else {
+            continue;
+        };
+        let Some(known_as) = target(url).map(|target| target.id) else { continue };
+        let Ok(Named { id, resource_type }) = resource::parse(entry.resource) else { continue };
+        let kind = REFERRED.into_iter().find(|kind| Some(*kind) == text(&resource_type));
+        let id = text(&id).filter(|id| *id != known_as);
+        if let (Some(kind), Some(id)) = (kind, id) {
+            all.entry(kind).or_default().insert(known_as.to_owned(), id.to_owned());
+        }
+    }
+    all
 }
 
 /// Puts the ids of resources where an item refers to entries.
-fn rename(item: &mut Item, aliases: &HashMap<String, String>) {
-    let rename = |id: &mut String| {
-        if let Some(meant) = aliases.get(id) {
+fn rename(item: &mut Item, aliases: &Aliases) {
+    let rename = |kind: &str, id: &mut String| {
+        if let Some(meant) = aliases.get(kind).and_then(|of_kind| of_kind.get(id)) {
             id.clone_from(meant);
         }
     };
-    rename(&mut item.patient);
+    rename("Patient", &mut item.patient);
+    let stay = |id: &mut String| rename("Encounter", id);
     match &mut item.content {
         Content::Encounter { diagnoses, .. } => {
-            diagnoses.iter_mut().for_each(|ranked| rename(&mut ranked.condition));
+            diagnoses.iter_mut().for_each(|ranked| rename("Condition", &mut ranked.condition));
         }
         Content::Events(events) => {
-            events.iter_mut().filter_map(|e| e.encounter_id.as_mut()).for_each(rename);
+            events.iter_mut().filter_map(|e| e.encounter_id.as_mut()).for_each(stay);
         }
         Content::Drug { event, medication } => {
-            event.encounter_id.as_mut().into_iter().for_each(&rename);
-            rename(medication);
+            event.encounter_id.as_mut().into_iter().for_each(stay);
+            rename("Medication", medication);
         }
         // Only a row of a table says several things.
         Content::Person(_)
@@ -300,4 +318,13 @@ fn rename(item: &mut Item, aliases: &HashMap<String, String>) {
         | Content::Withdrawn(_)
         | Content::Several(_) => {}
     }
+}
+
+/// Whether one of the things that are sent together lacks something that its source has: a further page, or
+/// what a search in it failed to find.
+pub fn is_partial(json: &str) -> bool {
+    let part = Part { path: "", json, must_be_bundle: false, is_page_of_all: false };
+    let mut entries = Entries::default();
+    // What cannot be read at all is for its reader to refuse.
+    entries.add(0, &part).is_ok() && entries.partial.is_some()
 }
