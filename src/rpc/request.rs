@@ -149,7 +149,7 @@ mod tests {
         let json = Some(proto::score_request::Record::FhirBundleJson(vec![b' '; 1_024]));
         let bundle = proto::ScoreRequest { record: json, ..Default::default() }.encode_to_vec();
         let request = ScoreRequest::new(bundle.into());
-        assert_eq!((request.entries(), request.patient_id()), (4, None));
+        assert_eq!((request.entries(), request.patient_id()), (1_024 / ENTRY_BYTES, None));
         assert!(request.is_bundle());
         // Bytes that are no protobuf say nothing, and do no harm.
         for cut in 0..message.len() {
