@@ -20,6 +20,9 @@ use large::Large;
 
 /// Larger records are scored beside the threads that serve connections, which they would hold up.
 const INLINE_ENTRIES_MAX: usize = 2_000;
+/// What a large record counts for in the mean cost of a call: many of them keep the processors busy, and
+/// one must not make small ones look dear.
+const LARGE_COUNTED_MAX: Duration = Duration::from_millis(10);
 /// Beside its events a history may have a tenth as many encounters.
 const ENCOUNTERS_SHARE: usize = 10;
 
@@ -86,7 +89,14 @@ impl Gate {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Result<T, Incident>, Shed> {
         if entries > INLINE_ENTRIES_MAX {
-            return self.large.work(work).await;
+            let admission = Arc::clone(&self.admission);
+            let counted = move || {
+                let began = std::time::Instant::now();
+                let done = work();
+                admission.took(began.elapsed().min(LARGE_COUNTED_MAX));
+                done
+            };
+            return self.large.work(counted).await;
         }
         let began = std::time::Instant::now();
         let done = guarded(work);
