@@ -52,6 +52,13 @@ impl Surroundings {
     }
 }
 
+/// Whether a page of `origin` is one of the host that the request is for.
+pub(super) fn is_of_this_host(origin: &str, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let (_, of_origin) = origin.split_once("://").unwrap_or_default();
+    host.is_some_and(|host| host.eq_ignore_ascii_case(of_origin))
+}
+
 /// Whether the server is called by an address or as this machine: a page of another name that was
 /// made to lead here (DNS rebinding) calls it by that name.
 pub(super) fn is_called_as_this_machine(headers: &HeaderMap) -> bool {

@@ -286,9 +286,7 @@ impl Service {
 
     /// Whose flag it is, where the visitor may see it: for the record of a call that is refused.
     pub async fn patient_of_flag(&self, visit: &Visit, id: FlagId) -> Option<String> {
-        let reach = self.reach_of(visit, Method::ListFlags).ok()?;
-        let flag = self.flag_store().ok()?.get(id, &reach).await.ok()?;
-        flag.map(|flag| flag.patient_id)
+        self.owner_of_flag(visit, Method::ListFlags, id).await.ok()
     }
 
     /// The flags that the visitor may see by `method`; a broken glass is noted.

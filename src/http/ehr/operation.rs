@@ -17,7 +17,7 @@ use crate::fhir::{
     operation_outcome, risk_assessment,
 };
 use crate::http::listener::Peer;
-use crate::registry::Version;
+use crate::registry::{Registry, Version};
 use crate::service::{Answer, Assessment, AssessmentFlag};
 
 /// Answers a call of the operation.
@@ -28,9 +28,10 @@ pub(super) async fn score(
 ) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     ehr.answer(Endpoint::Score, &peer, request, async |call, body| {
-        let (sent, asked) = parameters::read(&query, &body)?;
-        let answer = match ehr.score(&call, sent, asked).await? {
-            Some(scored) => ehr.collection(&call, scored).await,
+        let wanted = parameters::read(&query, &body)?;
+        let registry = ehr.service.models().current();
+        let answer = match ehr.score(&call, &registry, wanted).await? {
+            Some(scored) => ehr.collection(&call, &registry, scored).await,
             None => Bundle::collection(Vec::new()),
         };
         Ok(fhir(StatusCode::OK, &answer))
@@ -40,8 +41,8 @@ pub(super) async fn score(
 
 impl Ehr {
     /// What is said of a patient.
-    async fn collection(&self, call: &Call, scored: Scored) -> Bundle {
-        let Scored { response, origin, record, registry } = scored;
+    async fn collection(&self, call: &Call, registry: &Registry, scored: Scored) -> Bundle {
+        let Scored { response, origin, record } = scored;
         let (mut resources, mut issues) = (Vec::<Resource>::new(), Vec::new());
         for assessment in &response.assessments {
             let found = registry.find(&assessment.task, &assessment.model_version);

@@ -12,7 +12,7 @@ use super::Ehr;
 use super::refusal::Refusal;
 use crate::access::Outcome;
 use crate::fhir::IssueCode;
-use crate::http::surroundings::is_called_as_this_machine;
+use crate::http::surroundings::{is_called_as_this_machine, is_of_this_host};
 
 /// Lets a request through that no other page can have made.
 pub(super) async fn own_alone(
@@ -32,10 +32,8 @@ pub(super) async fn own_alone(
     // A page can send a call without being let see its answer.
     let origin = headers.get(header::ORIGIN).filter(|_| *request.method() == Method::POST);
     let is_listed = origin.is_none_or(|origin| {
-        let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let (_, of_origin) =
-            origin.to_str().ok().and_then(|text| text.split_once("://")).unwrap_or_default();
-        ehr.plan.allowed_origins.contains(origin) || own.is_some_and(|own| own == of_origin)
+        let is_own = origin.to_str().is_ok_and(|text| is_of_this_host(text, headers));
+        is_own || ehr.plan.allowed_origins.contains(origin)
     });
     if !is_listed {
         let details = "pages of this origin may not call: list it in `ehr.allowed_origins`";

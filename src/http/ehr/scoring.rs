@@ -10,7 +10,7 @@ use super::desk::Call;
 use super::refusal::Refusal;
 use crate::fhir::{Issue, IssueCode, IssueSeverity};
 use crate::import::Part;
-use crate::record::{Encounter, OPEN_STAY_DAYS_MAX, Record, Time, Violation};
+use crate::record::{Encounter, OPEN_STAY_DAYS_MAX, Record, Time};
 use crate::registry::Registry;
 use crate::service::{Origin, ScoreOptions, ScoreRequest, ScoreResponse, Sightings, TaskRef};
 
@@ -49,25 +49,23 @@ pub(super) struct Scored {
     pub(super) response: ScoreResponse,
     pub(super) origin: Origin,
     pub(super) record: Record,
-    /// The models that answered.
-    pub(super) registry: Arc<Registry>,
 }
 
 impl Ehr {
-    /// Scores the patient of what was sent, and raises the flags that follow; `None` where what is to end
+    /// Scores the patient of what was sent by the models of `registry`, and raises the flags that follow; `None` where what is to end
     /// is no stay.
     pub(super) async fn score(
         &self,
         call: &Call,
-        sent: Vec<Sent>,
-        asked: Asked,
+        registry: &Arc<Registry>,
+        (sent, asked): (Vec<Sent>, Asked),
     ) -> Result<Option<Scored>, Refusal> {
         let entries = sent.iter().map(|each| each.json.len()).sum::<usize>() / ENTRY_BYTES;
         if self.gate.is_too_many(entries) {
             return Err(Refusal::too_long());
         }
         let (service, call_of, clock) = (Arc::clone(&self.service), call.clone(), self.clock);
-        let registry = service.models().current();
+        let registry = Arc::clone(registry);
         let work = move || {
             let now = clock();
             let Some((request, origin)) = read(&sent, asked, now)? else { return Ok(None) };
@@ -78,7 +76,7 @@ impl Ehr {
             if let Some(recorded) = &call_of.recorded {
                 recorded.answered(&response);
             }
-            let scored = Scored { response, origin, record: request.record, registry };
+            let scored = Scored { response, origin, record: request.record };
             Ok::<_, Refusal>(Some((scored, sightings)))
         };
         let Some((mut scored, sightings)) = self.gate.work(entries, work).await??? else {
@@ -114,10 +112,6 @@ fn read(sent: &[Sent], asked: Asked, now: Time) -> Result<Option<(ScoreRequest, 
     let Asked { tasks, prediction_time, options, team, patient_id, stay_id, only_allowed } = asked;
     let read = Origin::of_parts(&parts, patient_id.as_deref());
     let (origin, record, issues) = read.map_err(Refusal::invalid)?;
-    if patient_id.is_some_and(|known| known != record.patient_id) {
-        let reason = "about another patient than the one that the call is about";
-        return Err(Refusal::invalid(vec![Violation { path: "context.patientId".into(), reason }]));
-    }
     if let Some(id) = stay_id
         && !is_latest_stay(&record, &id, now)?
     {

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 
 use super::session::Ticket;
+use crate::http::surroundings::is_of_this_host;
 
 /// Nothing is fetched from elsewhere, nothing runs but our own script, nobody frames the page.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
@@ -44,11 +45,7 @@ pub(super) fn is_own(request: &Request) -> bool {
     match text(headers, "origin") {
         // By no-referrer browsers say `null` of our own pages as well.
         None | Some("null") => true,
-        Some(origin) => {
-            let host = text(headers, "host");
-            let (_, of_origin) = origin.split_once("://").unwrap_or_default();
-            host.is_some_and(|host| host.eq_ignore_ascii_case(of_origin))
-        }
+        Some(origin) => is_of_this_host(origin, headers),
     }
 }
 

@@ -48,9 +48,7 @@ pub(in crate::http::ehr) async fn call(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let Some(hook) = id.ok().and_then(|Path(id)| Hook::of_service(&id)) else {
-        return Refusal::no_such_page().into_response();
-    };
+    let Some(hook) = hook_of(id) else { return Refusal::no_such_page().into_response() };
     ehr.answer(Endpoint::Hook(hook), &peer, request, async |call, body| {
         let cards = ehr.cards(hook, &call, &body).await?;
         Ok(plain(StatusCode::OK, &Answer { cards }))
@@ -65,15 +63,18 @@ pub(in crate::http::ehr) async fn feedback(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let Some(hook) = id.ok().and_then(|Path(id)| Hook::of_service(&id)) else {
-        return Refusal::no_such_page().into_response();
-    };
+    let Some(hook) = hook_of(id) else { return Refusal::no_such_page().into_response() };
     ehr.answer(Endpoint::Feedback(hook), &peer, request, async |call, body| {
         ehr.note(&call, &body).await?;
         // CDS Hooks 2.0 asks for a 200 and for nothing else.
         Ok(plain(StatusCode::OK, &serde_json::Map::new()))
     })
     .await
+}
+
+/// The hook of the service that an address names.
+fn hook_of(id: Result<Path<String>, PathRejection>) -> Option<Hook> {
+    id.ok().and_then(|Path(id)| Hook::of_service(&id))
 }
 
 /// The models in service of the tasks that a service scores.
@@ -123,6 +124,8 @@ impl Ehr {
             task: bundle.manifest().task.clone(),
             version: Some(bundle.manifest().version.clone()),
         };
+        let is_discharge = hook == Hook::EncounterDischarge;
+        let stay_id = request.encounter_id.clone().filter(|_| is_discharge);
         let asked = Asked {
             tasks: bundles.iter().map(task).collect(),
             options: ScoreOptions {
@@ -131,14 +134,13 @@ impl Ehr {
             },
             team: self.plan.team.clone(),
             only_allowed: true,
-            stay_id: (hook == Hook::EncounterDischarge)
-                .then(|| request.encounter_id.clone().map(Cow::into_owned))
-                .flatten(),
+            stay_id: stay_id.map(Cow::into_owned),
             patient_id: Some(request.patient_id.clone().into_owned()),
             ..Asked::default()
         };
-        let Some(scored) = self.score(call, sent, asked).await? else { return Ok(Vec::new()) };
-        let Scored { response, registry, .. } = scored;
+        // By the models that said what to send: a reload meanwhile changes nothing.
+        let scored = self.score(call, &registry, (sent, asked)).await?;
+        let Some(Scored { response, .. }) = scored else { return Ok(Vec::new()) };
         let told: Vec<_> = response
             .assessments
             .iter()

@@ -91,7 +91,6 @@ pub fn read_parts(
     let at = At { parts, entries: &entries };
     let Read { items, medications, mut left_out } = at.read();
     let mut violations = at.strangers(&items, patient);
-    let of_one = violations.is_empty();
     let mut patients = gathered(items, &medications).filter(|gathered| !gathered.used.is_empty());
     let only = patients.next();
     left_out.extend(only.iter().flat_map(|only| at.faults(only)));
@@ -103,7 +102,7 @@ pub fn read_parts(
             Ok(at.record(only, &left_out))
         }
         _ => {
-            if violations.is_empty() && of_one {
+            if violations.is_empty() {
                 violations.push(Violation { path: at.whole("entry"), reason: NO_PATIENT });
                 // Perhaps it is there, and no such thing: what was left out says it.
                 violations.extend(left_out.iter().map(LeftOutEntry::violation));
